@@ -1,0 +1,8 @@
+//! The ground floor: time, luck and names.
+//!
+//! Knows nothing of Kafka and nothing of the simulator above it. Everything here is integer
+//! arithmetic on virtual quantities; there is no wall clock, no environment and no hash order.
+
+pub mod ids;
+pub mod rng;
+pub mod time;

@@ -1,0 +1,318 @@
+//! The hinge: what a node may read, what it may ask for, and the trait that every node has.
+//!
+//! A handler gets its input and a [`Ctx`], and nothing else. What it wants done is pushed into
+//! [`Effects`], which the machine room carries out when the handler has returned. No effect tells
+//! anything about the world: [`Ctx::open`] returns an id and nothing else, and what became of a
+//! connection comes by `on_opened` and `on_closed`.
+
+use crate::base::ids::{ConnectionId, NodeId, Offset, PartitionId};
+use crate::base::rng::Rng;
+use crate::base::time::{Span, Time};
+use crate::model::body::{Bodies, Body, BodyId};
+use crate::model::disk::IoError;
+use crate::model::fact::{Fact, StopKind};
+use crate::model::message::{Content, Message, Part, PartPool, PartsId};
+use crate::model::rules::Rules;
+
+/// What the timer is for. Closed; each node uses its own kinds. The index tells several timers of
+/// one kind apart and stays small: timers are slots in a vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum TimerKind {
+    /// Broker: next heartbeat, or next try to register.
+    Heartbeat,
+    /// Broker, client: the oldest request in flight on channel `index` is too old.
+    RequestTimeout,
+    /// Broker, client: channel `index` may be opened again.
+    Reconnect,
+    /// Broker: look for lagging ISR members.
+    IsrCheck,
+    /// Broker: write the high watermark checkpoint.
+    WatermarkCheckpoint,
+    /// Broker: write the recovery point checkpoint.
+    RecoveryCheckpoint,
+    /// Broker: retention.
+    Retention,
+    /// Broker: the oldest parked produce request is too old.
+    ProduceExpiry,
+    /// Broker: parked fetch `index` has waited long enough.
+    FetchExpiry,
+    /// Broker: fetcher `index` fetches again after an error.
+    FetchBackoff,
+    /// Broker: send AlterPartition again.
+    AlterPartition,
+    /// Broker: fetch the metadata log again.
+    MetadataFetch,
+    /// Broker: the log directory failure has not been heard in time.
+    LogDirFailure,
+    /// Broker: give up a controlled shutdown.
+    ShutdownDeadline,
+    /// Broker: flush by time (`flush.ms`) of partition `index`.
+    FlushInterval,
+    /// Broker: start-up (log loading, recovery) is over.
+    StartUp,
+    /// Controller: check broker sessions.
+    SessionCheck,
+    /// Controller: periodic unclean election.
+    UncleanElection,
+    /// Controller: periodic preferred leader election.
+    PreferredElection,
+    /// Controller: a parked metadata fetch of broker `index` has waited long enough.
+    MetadataWait,
+    /// Client: a batch of partition `index` lingers no more, or is out of its back-off.
+    Linger,
+    /// Client: the oldest batch has reached `delivery.timeout.ms`, or a send `max.block.ms`.
+    Delivery,
+    /// Client: refresh the metadata.
+    MetadataRefresh,
+    /// Client: consumer fetches or resolves positions again.
+    Poll,
+    /// Application: its own timer `index`.
+    Application,
+}
+
+impl TimerKind {
+    /// How many kinds there are.
+    pub const COUNT: usize = Self::Application as usize + 1;
+}
+
+/// One timer slot of a node. Setting it again replaces its deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timer {
+    /// What for.
+    pub kind: TimerKind,
+    /// Which of that kind.
+    pub index: u16,
+}
+
+impl Timer {
+    /// The only timer of its kind.
+    #[must_use]
+    pub const fn of(kind: TimerKind) -> Self {
+        Self { kind, index: 0 }
+    }
+
+    /// One of several of its kind.
+    #[must_use]
+    pub const fn nth(kind: TimerKind, index: usize) -> Self {
+        Self { kind, index: index as u16 }
+    }
+}
+
+/// The operator's connection to a node: requests of a script or a fault line come on it, and
+/// answers sent on it reach the script. It is never opened or closed.
+pub const OPERATOR: ConnectionId = ConnectionId(u32::MAX);
+
+/// Why a connection closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// Nobody listens there (the process is down).
+    Refused,
+    /// The other end did not answer within the set-up time-out.
+    SetupTimeout,
+    /// The other end closed it.
+    Peer,
+    /// It was reset (the other process died, or a fault).
+    Reset,
+    /// TCP gave up retransmitting.
+    GaveUp,
+}
+
+/// What handlers asked for; carried out in this order: disk observations, claims, flushes, opens,
+/// sends, closes, timers, exit.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    /// Facts: claims of nodes, and observed application callbacks of processes.
+    pub notes: Vec<Fact>,
+    /// Syncs asked for: a partition's log, up to this offset.
+    pub flushes: Vec<(PartitionId, Offset)>,
+    /// The metadata log is to be synced up to this offset.
+    pub metadata_flush: Option<Offset>,
+    /// Connections to open: id, to whom, set-up time-out.
+    pub opens: Vec<(ConnectionId, NodeId, Span)>,
+    /// Messages to send.
+    pub sends: Vec<(ConnectionId, Message)>,
+    /// Connections to close.
+    pub closes: Vec<ConnectionId>,
+    /// Timers to set (`Some`) or cancel (`None`).
+    pub timers: Vec<(Timer, Option<Span>)>,
+    /// The node stops.
+    pub exit: Option<StopKind>,
+    /// The incoming message's parts stay with the node, which gives them back by
+    /// [`Ctx::release`].
+    pub kept: bool,
+    next_connection: u32,
+    free_connections: Vec<u32>,
+}
+
+impl Effects {
+    /// Gives a connection id back, once the network and both ends have forgotten it.
+    pub fn free_connection(&mut self, connection: ConnectionId) {
+        self.free_connections.push(connection.0);
+    }
+
+    fn take_connection(&mut self) -> ConnectionId {
+        ConnectionId(self.free_connections.pop().unwrap_or_else(|| {
+            self.next_connection += 1;
+            self.next_connection - 1
+        }))
+    }
+}
+
+/// What a handler may read and ask for.
+#[derive(Debug)]
+pub struct Ctx<'a> {
+    /// The node's wall clock.
+    pub wall: Time,
+    /// The node's monotonic clock.
+    pub monotonic: Time,
+    /// The node's own stream of luck.
+    pub rng: &'a mut Rng,
+    /// What the node's code does.
+    pub rules: &'a Rules,
+    /// The arena of bodies.
+    pub bodies: &'a mut Bodies,
+    /// The pool of part lists.
+    pub parts: &'a mut PartPool,
+    /// What the handler asks for.
+    pub effects: &'a mut Effects,
+    /// Whether anybody wants facts.
+    pub wants_facts: bool,
+}
+
+impl Ctx<'_> {
+    /// The node's wall clock (offset, jumps): record timestamps, retention.
+    #[must_use]
+    pub const fn wall(&self) -> Time {
+        self.wall
+    }
+
+    /// The node's monotonic clock (drift only): timers and time-outs.
+    #[must_use]
+    pub const fn monotonic(&self) -> Time {
+        self.monotonic
+    }
+
+    /// The body with this id.
+    #[must_use]
+    pub fn body(&self, id: BodyId) -> &Body {
+        self.bodies.get(id)
+    }
+
+    /// Adds a body.
+    pub fn add_body(&mut self, body: Body) -> BodyId {
+        self.bodies.add(body)
+    }
+
+    /// Opens a connection. Answered by `on_opened` or `on_closed`.
+    pub fn open(&mut self, to: NodeId, setup_timeout: Span) -> ConnectionId {
+        let connection = self.effects.take_connection();
+        self.effects.opens.push((connection, to, setup_timeout));
+        connection
+    }
+
+    /// Sends on an open connection.
+    pub fn send(&mut self, connection: ConnectionId, correlation: u32, content: Content) {
+        self.effects.sends.push((connection, Message { correlation, content }));
+    }
+
+    /// Closes a connection. No `on_closed` follows for this node; the peer hears of it. Bytes sent
+    /// before may still arrive there, bytes under way to this node are lost.
+    pub fn close(&mut self, connection: ConnectionId) {
+        self.effects.closes.push(connection);
+    }
+
+    /// Sets (or sets again) a timer, by the monotonic clock.
+    pub fn set(&mut self, timer: Timer, after: Span) {
+        self.effects.timers.push((timer, Some(after)));
+    }
+
+    /// Cancels a timer.
+    pub fn cancel(&mut self, timer: Timer) {
+        self.effects.timers.push((timer, None));
+    }
+
+    /// Asks for a sync of a partition's log. Answered by `on_flushed` or `on_flush_failed`.
+    pub fn flush(&mut self, partition: PartitionId, up_to: Offset) {
+        self.effects.flushes.push((partition, up_to));
+    }
+
+    /// Stops this node at the end of the handler.
+    pub const fn exit(&mut self, how: StopKind) {
+        self.effects.exit = Some(how);
+    }
+
+    /// Notes a fact: a claim, or (processes only) an application callback.
+    pub fn note(&mut self, fact: Fact) {
+        if self.wants_facts {
+            self.effects.notes.push(fact);
+        }
+    }
+
+    /// An empty part list for a message to send.
+    pub fn take_parts(&mut self) -> PartsId {
+        self.parts.take()
+    }
+
+    /// Appends to a part list.
+    pub fn push_part(&mut self, parts: PartsId, part: Part) {
+        self.parts.push(parts, part);
+    }
+
+    /// The entries of a part list.
+    #[must_use]
+    pub fn parts(&self, parts: PartsId) -> &[Part] {
+        self.parts.get(parts)
+    }
+
+    /// One entry of a part list, copied, so that the list is not borrowed while it is handled.
+    #[must_use]
+    pub fn part(&self, parts: PartsId, place: usize) -> Option<Part> {
+        self.parts.get(parts).get(place).copied()
+    }
+
+    /// Keeps the parts of the message being handled beyond this handler.
+    pub const fn keep_parts(&mut self) {
+        self.effects.kept = true;
+    }
+
+    /// Gives kept parts, or parts that were not sent after all, back.
+    pub fn release(&mut self, parts: PartsId) {
+        self.parts.give_back(parts);
+    }
+}
+
+/// A node of the world, as the machine room meets it. `start` is also recovery: nothing survives a
+/// stop but what `stop` returns.
+pub trait Node: Sized {
+    /// What it is started with besides its disk.
+    type Config;
+    /// What survives.
+    type Disk;
+
+    /// Starts on what the disk holds.
+    fn start(config: Self::Config, disk: Self::Disk, ctx: &mut Ctx<'_>) -> Self;
+    /// A connection is open: one it asked for, or one that `peer` opened to it.
+    fn on_opened(&mut self, connection: ConnectionId, peer: NodeId, ctx: &mut Ctx<'_>);
+    /// A message arrived.
+    fn on_message(&mut self, connection: ConnectionId, message: Message, ctx: &mut Ctx<'_>);
+    /// A connection is gone; everything in flight on it has an unknown fate.
+    fn on_closed(&mut self, connection: ConnectionId, reason: CloseReason, ctx: &mut Ctx<'_>);
+    /// A timer fired.
+    fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>);
+    /// A sync asked for by `flush` is done. `partition` is `None` for the metadata log.
+    fn on_flushed(&mut self, partition: Option<PartitionId>, up_to: Offset, ctx: &mut Ctx<'_>);
+    /// A sync failed.
+    fn on_flush_failed(
+        &mut self,
+        partition: Option<PartitionId>,
+        error: IoError,
+        ctx: &mut Ctx<'_>,
+    );
+    /// The operator asks for a controlled shutdown (SIGTERM). Ends in [`Ctx::exit`].
+    fn on_shutdown(&mut self, ctx: &mut Ctx<'_>);
+    /// Its disk, for the machine room.
+    fn disk(&mut self) -> &mut Self::Disk;
+    /// Stops at once; everything but the disk is gone.
+    fn stop(self) -> Self::Disk;
+}

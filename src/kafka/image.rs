@@ -1,0 +1,199 @@
+//! The metadata image: a fold of metadata records, kept by the controller and by every broker.
+//!
+//! Follows `MetadataImage` and the control managers' replay methods (`ClusterControlManager.java`,
+//! `ReplicationControlManager.java`). Does not know who reads it or how far others have replayed.
+
+use crate::base::ids::{BrokerEpoch, BrokerId, Offset, PartitionId, ReplicaSet, TopicId};
+use crate::model::body::Bodies;
+use crate::model::config::{TopicConfig, TopicKey};
+use crate::model::metadata::{MetadataRecord, PartitionState};
+
+/// A registered broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokerImage {
+    /// Offset of its registration record.
+    pub epoch: BrokerEpoch,
+    /// Which start of the process registered.
+    pub incarnation: u32,
+    /// Fenced brokers lead nothing and are in no ISR that is proposed.
+    pub fenced: bool,
+    /// In controlled shutdown (KIP-841).
+    pub shutting_down: bool,
+}
+
+impl BrokerImage {
+    /// Whether it may lead and be in an ISR.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        !self.fenced && !self.shutting_down
+    }
+}
+
+/// A partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionImage {
+    /// Its topic.
+    pub topic: TopicId,
+    /// Its replica list.
+    pub replicas: Vec<BrokerId>,
+    /// Its committed state.
+    pub state: PartitionState,
+}
+
+impl PartitionImage {
+    /// The place of a broker in the replica list.
+    #[must_use]
+    pub fn place(&self, broker: BrokerId) -> Option<usize> {
+        self.replicas.iter().position(|r| *r == broker)
+    }
+
+    /// Whether a broker is in a set of this partition's replicas.
+    #[must_use]
+    pub fn contains(&self, set: ReplicaSet, broker: BrokerId) -> bool {
+        self.place(broker).is_some_and(|place| set.has(place))
+    }
+
+    /// `min(min.insync.replicas, replication factor)`: what Kafka calls the effective minimum ISR.
+    #[must_use]
+    pub fn effective_min_isr(&self, config: &TopicConfig) -> usize {
+        (config.min_insync_replicas as usize).min(self.replicas.len())
+    }
+}
+
+/// The cluster as the metadata log tells it up to [`Image::end`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    end: Offset,
+    brokers: Vec<Option<BrokerImage>>,
+    partitions: Vec<Option<PartitionImage>>,
+    /// Cluster-wide defaults, then one entry per topic that differs.
+    defaults: TopicConfig,
+    topics: Vec<Option<TopicConfig>>,
+    overrides: Vec<(Option<TopicId>, TopicKey, i64)>,
+    next_producer_id: u32,
+}
+
+impl Image {
+    /// One past the last record replayed.
+    #[must_use]
+    pub const fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// A registered broker.
+    #[must_use]
+    pub fn broker(&self, broker: BrokerId) -> Option<&BrokerImage> {
+        self.brokers.get(broker.index())?.as_ref()
+    }
+
+    /// Whether a broker is registered, unfenced and not shutting down.
+    #[must_use]
+    pub fn is_active(&self, broker: BrokerId) -> bool {
+        self.broker(broker).is_some_and(BrokerImage::is_active)
+    }
+
+    /// Every registered broker.
+    pub fn brokers(&self) -> impl Iterator<Item = (BrokerId, &BrokerImage)> {
+        self.brokers.iter().enumerate().filter_map(|(i, b)| Some((BrokerId::at(i), b.as_ref()?)))
+    }
+
+    /// A partition.
+    #[must_use]
+    pub fn partition(&self, partition: PartitionId) -> Option<&PartitionImage> {
+        self.partitions.get(partition.index())?.as_ref()
+    }
+
+    /// Every partition.
+    pub fn partitions(&self) -> impl Iterator<Item = (PartitionId, &PartitionImage)> {
+        self.partitions
+            .iter()
+            .enumerate()
+            .filter_map(|(i, p)| Some((PartitionId(i as u16), p.as_ref()?)))
+    }
+
+    /// The configuration of a topic: cluster defaults with the topic's own properties over them.
+    #[must_use]
+    pub fn topic_config(&self, topic: TopicId) -> &TopicConfig {
+        self.topics.get(topic.index()).and_then(Option::as_ref).unwrap_or(&self.defaults)
+    }
+
+    /// The first producer id that has not been given out.
+    #[must_use]
+    pub const fn next_producer_id(&self) -> u32 {
+        self.next_producer_id
+    }
+
+    /// Replays the next record.
+    pub fn replay(&mut self, record: &MetadataRecord, bodies: &Bodies) {
+        match *record {
+            MetadataRecord::BrokerRegistered { broker, epoch, incarnation, .. } => {
+                let registered =
+                    BrokerImage { epoch, incarnation, fenced: true, shutting_down: false };
+                *slot(&mut self.brokers, broker.index()) = Some(registered);
+            }
+            MetadataRecord::BrokerFenced { broker, epoch } => {
+                self.change_broker(broker, epoch, |b| b.fenced = true);
+            }
+            MetadataRecord::BrokerUnfenced { broker, epoch } => {
+                self.change_broker(broker, epoch, |b| b.fenced = false);
+            }
+            MetadataRecord::BrokerShuttingDown { broker, epoch } => {
+                self.change_broker(broker, epoch, |b| b.shutting_down = true);
+            }
+            MetadataRecord::PartitionCreated { partition, topic, replicas, state } => {
+                let replicas = bodies.replicas(replicas).to_vec();
+                *slot(&mut self.partitions, partition.index()) =
+                    Some(PartitionImage { topic, replicas, state });
+            }
+            MetadataRecord::PartitionChanged { partition, state } => {
+                if let Some(Some(image)) = self.partitions.get_mut(partition.index()) {
+                    image.state = state;
+                }
+            }
+            MetadataRecord::ConfigSet { topic, key, value } => {
+                self.overrides.retain(|(t, k, _)| (*t, *k) != (topic, key));
+                self.overrides.extend(value.map(|v| (topic, key, v)));
+                self.rebuild_configs();
+            }
+            MetadataRecord::ProducerIds { next } => self.next_producer_id = next,
+        }
+        self.end += 1;
+    }
+
+    fn change_broker(
+        &mut self,
+        broker: BrokerId,
+        epoch: BrokerEpoch,
+        change: impl FnOnce(&mut BrokerImage),
+    ) {
+        if let Some(Some(image)) = self.brokers.get_mut(broker.index())
+            && image.epoch == epoch
+        {
+            change(image);
+        }
+    }
+
+    fn rebuild_configs(&mut self) {
+        self.defaults = TopicConfig::default();
+        for (topic, key, value) in &self.overrides {
+            if topic.is_none() {
+                self.defaults.set(*key, *value);
+            }
+        }
+        self.topics.clear();
+        for (topic, key, value) in &self.overrides {
+            if let Some(topic) = topic {
+                slot(&mut self.topics, topic.index())
+                    .get_or_insert(self.defaults)
+                    .set(*key, *value);
+            }
+        }
+    }
+}
+
+fn slot<T>(slots: &mut Vec<Option<T>>, index: usize) -> &mut Option<T> {
+    if slots.len() <= index {
+        slots.resize_with(index + 1, || None);
+    }
+    &mut slots[index]
+}

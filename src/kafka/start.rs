@@ -1,0 +1,111 @@
+//! What nodes are started with, and what the operator tells a client process.
+//!
+//! Plain values that the machine room fills in from the plan. A node started by these and its disk
+//! needs nothing else; a restart differs from the first start only by `initial`.
+
+use crate::base::ids::{
+    BrokerEpoch, BrokerId, ControllerId, LeaderEpoch, Offset, PartitionId, ProcessId, ReplicaSet,
+};
+use crate::model::config::{BrokerConfig, Features};
+use crate::model::metadata::MetadataRecord;
+
+/// What a broker is started with besides its disk.
+#[derive(Clone, Debug)]
+pub struct BrokerStart {
+    /// Which broker.
+    pub id: BrokerId,
+    /// Its configuration.
+    pub config: BrokerConfig,
+    /// How many brokers there are.
+    pub brokers: u16,
+    /// How many partitions there are.
+    pub partitions: usize,
+    /// The controllers, for its registration.
+    pub controllers: Vec<ControllerId>,
+    /// Which start of the process this is, from 0: the incarnation it registers with.
+    pub incarnation: u32,
+    /// At time zero of a run: it is registered and unfenced already, and has replayed these.
+    pub initial: Option<Initial>,
+}
+
+/// A broker's state at time zero of a run.
+#[derive(Clone, Debug)]
+pub struct Initial {
+    /// Its broker epoch.
+    pub epoch: BrokerEpoch,
+    /// The metadata log so far.
+    pub records: Vec<MetadataRecord>,
+}
+
+/// What a controller is started with besides its disk, on which its metadata log lies.
+#[derive(Clone, Debug)]
+pub struct ControllerStart {
+    /// Which controller.
+    pub id: ControllerId,
+    /// Its configuration.
+    pub config: BrokerConfig,
+    /// Feature levels.
+    pub features: Features,
+    /// How many brokers there are.
+    pub brokers: u16,
+}
+
+/// What a client process is started with besides its store and its application.
+#[derive(Clone, Debug)]
+pub struct ProcessStart {
+    /// Which process.
+    pub id: ProcessId,
+    /// How many brokers there are: its bootstrap servers.
+    pub brokers: u16,
+    /// How many partitions there are.
+    pub partitions: usize,
+    /// The topics by `TopicId`: first partition and number of partitions.
+    pub topics: Vec<(PartitionId, u16)>,
+    /// Whether its application begins by itself.
+    pub begins: bool,
+}
+
+/// What the operator tells a client process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Begin (a paced producer sends, a consumer polls).
+    Start,
+    /// Stop: flush, then say `Fact::ClientStopped`.
+    Stop,
+    /// Send records one after the other, each waiting for its answer, beside what it does anyway.
+    Send {
+        /// How many.
+        count: u32,
+        /// Number of the label of their values.
+        label: Option<u16>,
+        /// To this partition; the partitioner chooses if `None`.
+        partition: Option<PartitionId>,
+    },
+    /// Move a consumer's position.
+    Seek {
+        /// Of this partition.
+        partition: PartitionId,
+        /// To this offset.
+        offset: Offset,
+    },
+}
+
+/// What a broker says of one of its replicas when the run audits it. For audits and reports of the
+/// final state only; no checker and no node may read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaView {
+    /// Whether it leads.
+    pub leads: bool,
+    /// In which leader epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// Log start offset.
+    pub log_start: Offset,
+    /// Log end offset.
+    pub end: Offset,
+    /// High watermark.
+    pub watermark: Offset,
+    /// The ISR it believes committed (leaders only).
+    pub isr: ReplicaSet,
+    /// Whether its log directory is offline.
+    pub offline: bool,
+}

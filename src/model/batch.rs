@@ -1,0 +1,89 @@
+//! A record batch without its payload: identities, counts and sizes.
+//!
+//! There is no payload anywhere. A record is known by its [`RecordId`], given when it has been
+//! partitioned, so the records of a batch are consecutive and an identity is an integer comparison.
+//! Follows `DefaultRecordBatch.java` (batch format v2) as far as the protocol looks at it.
+
+use crate::base::ids::{LeaderEpoch, Offset, ProcessId, ProducerEpoch, ProducerId};
+use crate::base::time::Time;
+
+/// Identity of one record within its partition: which client process made it, and as which of its
+/// records for that partition. Never reused: an application's resend is another record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId {
+    /// The process whose producer made it.
+    pub process: ProcessId,
+    /// How many records that process had made for this partition before.
+    pub ordinal: u32,
+}
+
+impl RecordId {
+    /// The record `n` places later in the same batch.
+    #[must_use]
+    pub const fn plus(self, n: u32) -> Self {
+        Self { process: self.process, ordinal: self.ordinal + n }
+    }
+}
+
+/// What a batch holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BatchKind {
+    /// Records of an application.
+    #[default]
+    Data,
+    /// A transaction's commit marker.
+    Commit,
+    /// A transaction's abort marker.
+    Abort,
+}
+
+/// The idempotent producer's stamp on a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sequence {
+    /// The producer id.
+    pub producer: ProducerId,
+    /// The epoch of that id.
+    pub epoch: ProducerEpoch,
+    /// Sequence number of the first record; 31 bits, wraps to zero.
+    pub first: u32,
+}
+
+/// A batch of records, as it is sent, stored and fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Offset of the first record; zero until a leader has appended it.
+    pub base: Offset,
+    /// Largest timestamp in the batch, by the wall clock of the producer.
+    pub max_timestamp: Time,
+    /// Identity of the first record.
+    pub first: RecordId,
+    /// How many records, so how many offsets.
+    pub count: u32,
+    /// Size on the wire and on disk, in bytes.
+    pub bytes: u32,
+    /// Leader epoch in which it was appended; set by the leader.
+    pub leader_epoch: LeaderEpoch,
+    /// Producer id, epoch and first sequence, if the producer is idempotent.
+    pub sequence: Option<Sequence>,
+    /// Data or marker.
+    pub kind: BatchKind,
+}
+
+const _: () = assert!(size_of::<Batch>() <= 64, "a batch is copied a lot");
+
+/// Bytes of a batch beside its records (`DefaultRecordBatch.RECORD_BATCH_OVERHEAD`).
+pub const BATCH_OVERHEAD_BYTES: u32 = 61;
+
+impl Batch {
+    /// One past the last offset.
+    #[must_use]
+    pub fn end(&self) -> Offset {
+        self.base + u64::from(self.count)
+    }
+
+    /// Sequence number of the last record, if it has a sequence.
+    #[must_use]
+    pub fn last_sequence(&self) -> Option<u32> {
+        self.sequence.map(|s| (s.first + (self.count - 1)) & 0x7fff_ffff)
+    }
+}

@@ -1,0 +1,557 @@
+//! What survives a crash: per file a durable image plus ordered operations not yet synced.
+//!
+//! A process crash keeps every operation. A power loss keeps, of each file by itself, a random
+//! prefix of the operations since its last sync, so a truncated tail can return and a checkpoint
+//! (written, synced and renamed at once) can outlive its log. Each operation done on a log leaves
+//! an observed [`Fact`]; nodes write none of these. Knows nothing of leaders, time or cause:
+//! syncing, losing power, filling and breaking a disk is called by `sim` alone (tidy checks it).
+
+#![expect(missing_docs, reason = "fields bear Kafka's own names; every variant is documented")]
+
+use std::collections::VecDeque;
+
+use crate::base::ids::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId};
+use crate::model::batch::Batch;
+use crate::model::fact::Fact;
+use crate::model::metadata::MetadataRecord;
+
+/// Why an operation on a disk was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IoError {
+    /// No space left.
+    Full,
+    /// The log directory is broken.
+    Failed,
+}
+
+/// The bytes of one partition's log as they lie in its segment files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogImage {
+    /// Base offsets of the segments; the first is where the files start. Never empty once created.
+    segments: VecDeque<Offset>,
+    /// Every batch, oldest first.
+    batches: VecDeque<Batch>,
+    /// Whether the last batch is torn (fails its checksum).
+    torn: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LogOp {
+    Append(Batch),
+    Roll(Offset),
+    Truncate(Offset),
+    DeleteBefore(Offset),
+    Reset(Offset),
+}
+
+impl LogImage {
+    fn apply(&mut self, op: LogOp) {
+        match op {
+            LogOp::Append(batch) => self.batches.push_back(batch),
+            LogOp::Roll(base) => self.segments.push_back(base),
+            LogOp::Truncate(to) => {
+                while self.batches.back().is_some_and(|b| b.end() > to) {
+                    self.batches.pop_back();
+                    self.torn = false;
+                }
+                while self.segments.len() > 1 && self.segments.back().is_some_and(|s| *s > to) {
+                    self.segments.pop_back();
+                }
+            }
+            LogOp::DeleteBefore(to) => {
+                while self.segments.len() > 1 && self.segments[1] <= to {
+                    self.segments.pop_front();
+                }
+                let start = self.segments.front().copied().unwrap_or_default();
+                while self.batches.front().is_some_and(|b| b.end() <= start) {
+                    self.batches.pop_front();
+                }
+            }
+            LogOp::Reset(start) => {
+                self.batches.clear();
+                self.segments.clear();
+                self.segments.push_back(start);
+                self.torn = false;
+            }
+        }
+    }
+
+    /// Every batch, oldest first.
+    #[must_use]
+    pub const fn batches(&self) -> &VecDeque<Batch> {
+        &self.batches
+    }
+
+    /// Base offsets of the segments, oldest first; empty if the log does not exist.
+    #[must_use]
+    pub const fn segments(&self) -> &VecDeque<Offset> {
+        &self.segments
+    }
+
+    /// One past the last offset in the files.
+    #[must_use]
+    pub fn end(&self) -> Offset {
+        let start = self.segments.back().copied().unwrap_or_default();
+        self.batches.back().map_or(start, |b| b.end().max(start))
+    }
+
+    /// Whether the last batch fails its checksum; only recovery asks.
+    #[must_use]
+    pub const fn is_torn(&self) -> bool {
+        self.torn
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct LogFile {
+    current: LogImage,
+    durable: LogImage,
+    unsynced: VecDeque<LogOp>,
+    /// How many of the unsynced operations were there at the last writeback tick.
+    aged: usize,
+    bytes: u64,
+}
+
+impl LogFile {
+    fn apply(&mut self, op: LogOp) {
+        self.current.apply(op);
+        self.unsynced.push_back(op);
+    }
+
+    fn sync(&mut self, operations: usize) {
+        let count = operations.min(self.unsynced.len());
+        for op in self.unsynced.drain(..count) {
+            self.durable.apply(op);
+        }
+        self.aged = self.aged.saturating_sub(count);
+    }
+}
+
+/// The checkpoint files of one partition: each is replaced atomically and synced at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// `replication-offset-checkpoint`: the high watermark.
+    pub watermark: Offset,
+    /// `log-start-offset-checkpoint`.
+    pub log_start: Offset,
+    /// `recovery-point-offset-checkpoint`: everything below has been synced.
+    pub recovery_point: Offset,
+    /// `leader-epoch-checkpoint`: each epoch with its first offset.
+    pub leader_epochs: Vec<(LeaderEpoch, Offset)>,
+}
+
+/// How much of the unsynced operations a power loss leaves, per partition log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The first so many operations; the one after them torn if it was an append.
+    Operations { count: usize, torn: bool },
+    /// Everything below this base offset, flushed or not.
+    Below(Offset),
+}
+
+/// The storage of one broker or controller.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    owner: BrokerId,
+    logs: Vec<LogFile>,
+    checkpoints: Vec<Checkpoints>,
+    clean_shutdown: Option<BrokerEpoch>,
+    metadata: Vec<MetadataRecord>,
+    metadata_synced: usize,
+    used: u64,
+    capacity: u64,
+    forced_full: bool,
+    failed_dirs: u64,
+    dirs: u16,
+    directory_id: u32,
+    journal: Vec<Fact>,
+}
+
+impl Disk {
+    /// An empty, formatted disk for so many partitions, with so many log directories.
+    #[must_use]
+    pub fn new(owner: BrokerId, partitions: usize, dirs: u16, capacity: u64) -> Self {
+        Self {
+            owner,
+            logs: vec![LogFile::default(); partitions],
+            checkpoints: vec![Checkpoints::default(); partitions],
+            clean_shutdown: None,
+            metadata: Vec::new(),
+            metadata_synced: 0,
+            used: 0,
+            capacity,
+            forced_full: false,
+            failed_dirs: 0,
+            dirs: dirs.max(1),
+            directory_id: 1,
+            journal: Vec::new(),
+        }
+    }
+
+    // ---- what a node may do ----
+
+    /// The log directory of a partition, numbered from 0.
+    #[must_use]
+    pub const fn dir_of(&self, partition: PartitionId) -> u16 {
+        partition.0 % self.dirs
+    }
+
+    /// How many log directories there are.
+    #[must_use]
+    pub const fn dirs(&self) -> u16 {
+        self.dirs
+    }
+
+    /// Which directories fail every operation, as a bit set.
+    #[must_use]
+    pub const fn failed_dirs(&self) -> u64 {
+        self.failed_dirs
+    }
+
+    /// Changes with every formatting (KIP-858).
+    #[must_use]
+    pub const fn directory_id(&self) -> u32 {
+        self.directory_id
+    }
+
+    /// The log of a partition as it reads now.
+    ///
+    /// # Errors
+    /// If its directory has failed.
+    pub fn log(&self, partition: PartitionId) -> Result<&LogImage, IoError> {
+        self.check_dir(partition)?;
+        Ok(&self.logs[partition.index()].current)
+    }
+
+    /// Creates the log of a partition, empty, from `start` on; does nothing if it exists.
+    ///
+    /// # Errors
+    /// If its directory has failed.
+    pub fn create_log(&mut self, partition: PartitionId, start: Offset) -> Result<(), IoError> {
+        self.check_dir(partition)?;
+        let log = &mut self.logs[partition.index()];
+        if log.current.segments.is_empty() {
+            log.apply(LogOp::Reset(start));
+            log.sync(usize::MAX); // the directory entry is synced at creation
+        }
+        Ok(())
+    }
+
+    /// Appends a batch. An observed fact.
+    ///
+    /// # Errors
+    /// If the disk is full or the directory has failed; nothing is written then.
+    pub fn append(&mut self, partition: PartitionId, batch: Batch) -> Result<(), IoError> {
+        self.check_dir(partition)?;
+        if self.forced_full || self.used + u64::from(batch.bytes) > self.capacity {
+            return Err(IoError::Full);
+        }
+        self.used += u64::from(batch.bytes);
+        let log = &mut self.logs[partition.index()];
+        log.bytes += u64::from(batch.bytes);
+        log.apply(LogOp::Append(batch));
+        self.journal.push(appended(self.owner, partition, &batch));
+        Ok(())
+    }
+
+    /// Starts a new segment at `base`.
+    ///
+    /// # Errors
+    /// If the disk is full or the directory has failed.
+    pub fn roll(&mut self, partition: PartitionId, base: Offset) -> Result<(), IoError> {
+        self.check_dir(partition)?;
+        if self.forced_full {
+            return Err(IoError::Full);
+        }
+        self.logs[partition.index()].apply(LogOp::Roll(base));
+        Ok(())
+    }
+
+    /// Removes every batch that reaches beyond `to`. An observed fact if there was any.
+    ///
+    /// # Errors
+    /// If the directory has failed.
+    pub fn truncate(&mut self, partition: PartitionId, to: Offset) -> Result<(), IoError> {
+        self.check_dir(partition)?;
+        let owner = self.owner;
+        let log = &mut self.logs[partition.index()];
+        let before = log.current.end();
+        if before <= to {
+            return Ok(());
+        }
+        log.apply(LogOp::Truncate(to));
+        let after = log.current.end().min(to);
+        self.recount(partition);
+        self.journal.push(Fact::Truncated { broker: owner, partition, from: before, to: after });
+        Ok(())
+    }
+
+    /// Deletes whole segments that end at or below `to`. An observed fact if there was any.
+    ///
+    /// # Errors
+    /// If the directory has failed.
+    pub fn delete_before(&mut self, partition: PartitionId, to: Offset) -> Result<(), IoError> {
+        self.check_dir(partition)?;
+        let owner = self.owner;
+        let log = &mut self.logs[partition.index()];
+        let before = log.current.segments.front().copied().unwrap_or_default();
+        log.apply(LogOp::DeleteBefore(to));
+        let after = log.current.segments.front().copied().unwrap_or_default();
+        self.recount(partition);
+        if after > before {
+            self.journal.push(Fact::LogStartMoved { broker: owner, partition, to: after });
+        }
+        Ok(())
+    }
+
+    /// Throws the whole log away and starts an empty one at `start`. An observed fact.
+    ///
+    /// # Errors
+    /// If the directory has failed.
+    pub fn reset_log(&mut self, partition: PartitionId, start: Offset) -> Result<(), IoError> {
+        self.check_dir(partition)?;
+        let owner = self.owner;
+        let log = &mut self.logs[partition.index()];
+        let before = log.current.end();
+        let first = log.current.segments.front().copied().unwrap_or_default();
+        log.apply(LogOp::Reset(start));
+        self.recount(partition);
+        self.journal.push(Fact::Truncated { broker: owner, partition, from: before, to: first });
+        self.journal.push(Fact::LogStartMoved { broker: owner, partition, to: start });
+        Ok(())
+    }
+
+    /// The checkpoint files of a partition.
+    #[must_use]
+    pub fn checkpoints(&self, partition: PartitionId) -> &Checkpoints {
+        &self.checkpoints[partition.index()]
+    }
+
+    /// Replaces checkpoint files of a partition. Ignored on a failed directory: Kafka logs that and
+    /// takes the directory offline on the next append.
+    pub fn write_checkpoints(&mut self, partition: PartitionId) -> &mut Checkpoints {
+        &mut self.checkpoints[partition.index()]
+    }
+
+    /// The clean-shutdown marker, removed by reading it.
+    pub const fn take_clean_shutdown(&mut self) -> Option<BrokerEpoch> {
+        self.clean_shutdown.take()
+    }
+
+    /// Writes the clean-shutdown marker after every log has been flushed: syncs everything.
+    pub fn write_clean_shutdown(&mut self, epoch: BrokerEpoch) {
+        self.sync_all();
+        self.clean_shutdown = Some(epoch);
+    }
+
+    /// The metadata log (controllers only).
+    #[must_use]
+    pub fn metadata(&self) -> &[MetadataRecord] {
+        &self.metadata
+    }
+
+    /// Appends to the metadata log (controllers only).
+    pub fn append_metadata(&mut self, record: MetadataRecord) {
+        self.metadata.push(record);
+    }
+
+    /// Removes records of the metadata log from `to` on (controllers only).
+    pub fn truncate_metadata(&mut self, to: Offset) {
+        self.metadata.truncate(to.0 as usize);
+        self.metadata_synced = self.metadata_synced.min(self.metadata.len());
+    }
+
+    /// How many unsynced operations a partition's log has: what a flush asked for now will cover.
+    #[must_use]
+    pub fn unsynced(&self, partition: PartitionId) -> usize {
+        self.logs[partition.index()].unsynced.len()
+    }
+
+    /// Bytes in a partition's log.
+    #[must_use]
+    pub fn log_bytes(&self, partition: PartitionId) -> u64 {
+        self.logs[partition.index()].bytes
+    }
+
+    const fn check_dir(&self, partition: PartitionId) -> Result<(), IoError> {
+        if self.failed_dirs >> self.dir_of(partition) & 1 == 1 {
+            return Err(IoError::Failed);
+        }
+        Ok(())
+    }
+
+    fn recount(&mut self, partition: PartitionId) {
+        let log = &mut self.logs[partition.index()];
+        let bytes = log.current.batches.iter().map(|b| u64::from(b.bytes)).sum();
+        self.used = self.used - log.bytes + bytes;
+        log.bytes = bytes;
+    }
+
+    // ---- what the machine does: called by `sim` alone ----
+
+    /// Syncs the first so many unsynced operations of a partition's log.
+    pub fn sim_sync(&mut self, partition: PartitionId, operations: usize) {
+        self.logs[partition.index()].sync(operations);
+    }
+
+    /// Syncs the metadata log.
+    pub const fn sim_sync_metadata(&mut self) {
+        self.metadata_synced = self.metadata.len();
+    }
+
+    /// One writeback tick: syncs what was unsynced at the previous tick already.
+    pub fn sim_writeback(&mut self) {
+        for log in &mut self.logs {
+            let aged = log.aged;
+            log.sync(aged);
+            log.aged = log.unsynced.len();
+        }
+        self.metadata_synced = self.metadata.len();
+    }
+
+    /// Loses power: of each partition's log what `kept` says is left. Returns how many records of
+    /// how many partitions are gone. Observed facts.
+    pub fn sim_lose_power(&mut self, mut kept: impl FnMut(PartitionId, usize) -> Kept) -> u32 {
+        let mut lost_records = 0;
+        for place in 0..self.logs.len() {
+            let partition = PartitionId(place as u16);
+            let kept = kept(partition, self.logs[place].unsynced.len());
+            let log = &mut self.logs[place];
+            let before = std::mem::take(&mut log.current);
+            let mut after = std::mem::take(&mut log.durable);
+            match kept {
+                Kept::Operations { count, torn } => {
+                    let mut operations = log.unsynced.drain(..);
+                    for op in operations.by_ref().take(count) {
+                        after.apply(op);
+                    }
+                    if let (true, Some(LogOp::Append(batch))) = (torn, operations.next()) {
+                        after.apply(LogOp::Append(batch));
+                        after.torn = true;
+                    }
+                }
+                Kept::Below(offset) => {
+                    after = before.clone();
+                    after.apply(LogOp::Truncate(offset));
+                    log.unsynced.clear();
+                }
+            }
+            log.unsynced.clear();
+            log.aged = 0;
+            log.current = after.clone();
+            log.durable = after;
+            lost_records += self.note_difference(partition, &before);
+            self.recount(partition);
+        }
+        self.metadata.truncate(self.metadata_synced);
+        lost_records
+    }
+
+    /// Makes the disk full, or gives the space back.
+    pub const fn sim_set_full(&mut self, full: bool) {
+        self.forced_full = full;
+    }
+
+    /// Breaks a log directory, or repairs it.
+    pub const fn sim_set_dir_failed(&mut self, dir: u16, failed: bool) {
+        if failed {
+            self.failed_dirs |= 1 << dir;
+        } else {
+            self.failed_dirs &= !(1 << dir);
+        }
+    }
+
+    /// Empties the disk and formats it anew. Observed facts.
+    pub fn sim_wipe(&mut self) {
+        for place in 0..self.logs.len() {
+            let partition = PartitionId(place as u16);
+            let before = std::mem::take(&mut self.logs[place]);
+            self.note_difference(partition, &before.current);
+        }
+        for checkpoints in &mut self.checkpoints {
+            *checkpoints = Checkpoints::default();
+        }
+        self.clean_shutdown = None;
+        self.metadata.clear();
+        self.metadata_synced = 0;
+        self.used = 0;
+        self.failed_dirs = 0;
+        self.directory_id += 1;
+    }
+
+    /// Takes the last batch of a partition's log for torn (`corrupt-log`).
+    pub fn sim_corrupt(&mut self, partition: PartitionId) {
+        let log = &mut self.logs[partition.index()];
+        log.current.torn = !log.current.batches.is_empty();
+        log.durable.torn = !log.durable.batches.is_empty();
+    }
+
+    /// Moves the observed facts since the last call out of the disk.
+    pub fn sim_drain_journal(&mut self, mut take: impl FnMut(Fact)) {
+        for fact in self.journal.drain(..) {
+            take(fact);
+        }
+    }
+
+    /// Whether there are observed facts to drain.
+    #[must_use]
+    pub const fn sim_has_journal(&self) -> bool {
+        !self.journal.is_empty()
+    }
+
+    fn sync_all(&mut self) {
+        for log in &mut self.logs {
+            log.sync(usize::MAX);
+        }
+        self.metadata_synced = self.metadata.len();
+    }
+
+    fn note_difference(&mut self, partition: PartitionId, before: &LogImage) -> u32 {
+        let after = &self.logs[partition.index()].current;
+        let readable = after.batches.len() - usize::from(after.torn);
+        // Retention may have been undone as well: compare from the later of the two starts.
+        let skip = |image: &LogImage, other: &LogImage| {
+            let start = other.batches.front().map_or(Offset::ZERO, |b| b.base);
+            image.batches.iter().take_while(|b| b.base < start).count()
+        };
+        let (old_skip, new_skip) = (skip(before, after), skip(after, before));
+        let common = before
+            .batches
+            .iter()
+            .skip(old_skip)
+            .zip(after.batches.iter().take(readable).skip(new_skip))
+            .take_while(|(old, new)| old == new)
+            .count();
+        let was = before.end();
+        let kept_end = before.batches.get(old_skip + common).map_or(was, |b| b.base);
+        let lost: u64 =
+            before.batches.iter().skip(old_skip + common).map(|b| u64::from(b.count)).sum();
+        if kept_end < was {
+            self.journal.push(Fact::TailLost {
+                broker: self.owner,
+                partition,
+                to: kept_end,
+                from: was,
+            });
+        }
+        let restored: Vec<Batch> =
+            after.batches.iter().take(readable).skip(new_skip + common).copied().collect();
+        for batch in restored {
+            self.journal.push(appended(self.owner, partition, &batch));
+        }
+        lost as u32
+    }
+}
+
+const fn appended(broker: BrokerId, partition: PartitionId, batch: &Batch) -> Fact {
+    Fact::Appended {
+        broker,
+        partition,
+        base: batch.base,
+        count: batch.count,
+        leader_epoch: batch.leader_epoch,
+        first: batch.first,
+        sequence: batch.sequence,
+        kind: batch.kind,
+    }
+}

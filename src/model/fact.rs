@@ -1,0 +1,412 @@
+//! What did happen: the closed vocabulary that checkers, statistics, traces and reports read.
+//!
+//! Facts are *observed* (written by disk, network, machine and application callbacks, and read off
+//! committed metadata) or *claimed* (written by nodes about themselves). A data guarantee uses
+//! observed facts only; claims explain. A fact about a batch carries its identity, not the batch;
+//! a set of replicas is a bit set over the partition's replica list.
+
+#![expect(missing_docs, reason = "fields bear Kafka's own names; every variant is documented")]
+
+use crate::base::ids::{
+    BrokerEpoch, BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset, PartitionId, ProcessId,
+    ProducerEpoch, ProducerId, ReplicaSet, TopicId,
+};
+use crate::base::time::Time;
+use crate::model::batch::{BatchKind, RecordId, Sequence};
+use crate::model::config::{Acks, TopicKey};
+use crate::model::error::ErrorCode;
+use crate::model::fault::FaultKind;
+use crate::model::metadata::PartitionState;
+
+/// When a fact happened, as the how-manieth event, and which event caused that one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Stamp {
+    /// Virtual time.
+    pub time: Time,
+    /// Sequence number of the event in which it happened.
+    pub seq: u64,
+    /// Sequence number of the event that caused that event.
+    pub cause: u64,
+}
+
+/// How a node stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StopKind {
+    /// kill -9: the process is gone, the page cache stays.
+    Crash,
+    /// The machine lost power: unsynced bytes may be gone.
+    PowerLoss,
+    /// A controlled shutdown that ran to its end.
+    Shutdown,
+    /// It halted by itself, for example because every log directory failed.
+    Halt,
+    /// Its disk was emptied.
+    Wipe,
+}
+
+/// One thing that happened. See each variant for who writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    // ---- observed: disk and machine ----
+    /// A batch was appended to a replica's log.
+    Appended {
+        broker: BrokerId,
+        partition: PartitionId,
+        base: Offset,
+        count: u32,
+        leader_epoch: LeaderEpoch,
+        first: RecordId,
+        sequence: Option<Sequence>,
+        kind: BatchKind,
+    },
+    /// A replica's log was cut by its broker: it ended at `from`, now it ends at `to`.
+    Truncated { broker: BrokerId, partition: PartitionId, from: Offset, to: Offset },
+    /// A replica's log lost its tail to a power loss or a wipe: it ended at `from`, now at `to`.
+    TailLost { broker: BrokerId, partition: PartitionId, from: Offset, to: Offset },
+    /// Old segments were deleted: the files of a replica now start at `to`.
+    LogStartMoved { broker: BrokerId, partition: PartitionId, to: Offset },
+    /// A node stopped; `lost` records went with its disk's tails.
+    Stopped { node: NodeId, how: StopKind, lost: u32 },
+    /// A node started on what its disk held.
+    Started { node: NodeId },
+    /// A node was frozen (SIGSTOP), or goes on.
+    Paused { node: NodeId },
+    /// A frozen node goes on.
+    Resumed { node: NodeId },
+    /// A log directory of a broker broke.
+    DiskFailed { broker: BrokerId, dir: u16 },
+    // ---- observed: network ----
+    /// A connection was opened.
+    Opened { connection: ConnectionId, from: NodeId, to: NodeId },
+    /// A connection closed for this node.
+    Closed { connection: ConnectionId, node: NodeId },
+    /// A message was handed to the network.
+    Sent { from: NodeId, to: NodeId, name: &'static str },
+    /// A message reached its receiver.
+    Delivered { from: NodeId, to: NodeId, name: &'static str },
+    /// A message is held by a cut.
+    Held { from: NodeId, to: NodeId, name: &'static str },
+    /// A delivered fetch response showed this high watermark, from a broker that believes to lead
+    /// the partition in this epoch.
+    WatermarkExposed {
+        broker: BrokerId,
+        partition: PartitionId,
+        leader_epoch: LeaderEpoch,
+        to: NodeId,
+        connection: ConnectionId,
+        offset: Offset,
+    },
+    // ---- observed: application callbacks ----
+    /// An application handed a record to its producer and it was partitioned. `workload` is the
+    /// number of the application's item (a resend has the same), `label` that of a scripted send.
+    Submitted {
+        process: ProcessId,
+        partition: PartitionId,
+        record: RecordId,
+        workload: u32,
+        key: Option<u32>,
+        label: Option<u16>,
+    },
+    /// The producer reported success for consecutive records. No offset with acks=0.
+    Acked {
+        process: ProcessId,
+        partition: PartitionId,
+        first: RecordId,
+        count: u32,
+        base: Option<Offset>,
+        acks: Acks,
+    },
+    /// The producer reported failure for consecutive records: a broker refused them for good.
+    Rejected {
+        process: ProcessId,
+        partition: PartitionId,
+        first: RecordId,
+        count: u32,
+        error: ErrorCode,
+    },
+    /// The producer reported failure for consecutive records: time ran out. Their fate is unknown.
+    GaveUp {
+        process: ProcessId,
+        partition: PartitionId,
+        first: RecordId,
+        count: u32,
+        error: ErrorCode,
+    },
+    /// A send failed before it had a partition (`max.block.ms`, record too large).
+    SendFailed { process: ProcessId, workload: u32, label: Option<u16>, error: ErrorCode },
+    /// A consumer handed a batch to its application.
+    Consumed {
+        process: ProcessId,
+        partition: PartitionId,
+        base: Offset,
+        count: u32,
+        leader_epoch: LeaderEpoch,
+        first: RecordId,
+        broker: BrokerId,
+    },
+    /// A consumer's position was set (start, reset, seek, truncation), not by reading on.
+    PositionSet { process: ProcessId, partition: PartitionId, to: Offset, why: PositionChange },
+    /// A client that was told to stop has stopped: its producer has flushed.
+    ClientStopped { process: ProcessId },
+    /// An application's callback got an exception.
+    Called { process: ProcessId, partition: PartitionId, error: ErrorCode },
+    // ---- observed: committed metadata ----
+    /// A leader was elected (or leadership was lost, with `None`): a record with a new leader epoch.
+    Elected {
+        partition: PartitionId,
+        leader: Option<BrokerId>,
+        leader_epoch: LeaderEpoch,
+        isr: ReplicaSet,
+        elr: ReplicaSet,
+        unclean: bool,
+    },
+    /// A partition's state was committed, whatever changed.
+    IsrCommitted { partition: PartitionId, state: PartitionState },
+    /// A broker registered.
+    BrokerRegistered { broker: BrokerId, epoch: BrokerEpoch, unclean: bool },
+    /// A broker was fenced.
+    BrokerFenced { broker: BrokerId },
+    /// A broker was unfenced.
+    BrokerUnfenced { broker: BrokerId },
+    /// A broker began a controlled shutdown.
+    BrokerShuttingDown { broker: BrokerId },
+    /// A topic property changed.
+    ConfigCommitted { topic: Option<TopicId>, key: TopicKey, value: Option<i64> },
+    // ---- observed: faults and script ----
+    /// A fault was applied. `id` is its place in the run's concrete schedule.
+    Injected { id: u32, kind: FaultKind, node: Option<NodeId> },
+    /// A random fault was refused by the promise's budget.
+    Refused { kind: FaultKind, node: Option<NodeId> },
+    /// A fault ended.
+    Healed { id: u32, kind: FaultKind, node: Option<NodeId> },
+    /// The fault phase is over: everything was healed.
+    AllHealed,
+    /// A step of the script is done.
+    StepDone { step: u32 },
+    // ---- claimed ----
+    /// A replica moved its high watermark.
+    HighWatermarkMoved {
+        broker: BrokerId,
+        partition: PartitionId,
+        leader_epoch: LeaderEpoch,
+        to: Offset,
+    },
+    /// A broker began to lead.
+    BecameLeader {
+        broker: BrokerId,
+        partition: PartitionId,
+        leader_epoch: LeaderEpoch,
+        end: Offset,
+    },
+    /// A broker began to follow.
+    BecameFollower {
+        broker: BrokerId,
+        partition: PartitionId,
+        leader_epoch: LeaderEpoch,
+        end: Offset,
+    },
+    /// A leader asked the controller for another ISR.
+    IsrProposed {
+        broker: BrokerId,
+        partition: PartitionId,
+        leader_epoch: LeaderEpoch,
+        isr: ReplicaSet,
+    },
+    /// The controller saw a broker's session end.
+    SessionExpired { broker: BrokerId },
+    /// A producer raised its epoch by itself (or got a new id).
+    EpochBumped { process: ProcessId, producer: ProducerId, epoch: ProducerEpoch },
+    /// A producer sends a batch once more.
+    Retried {
+        process: ProcessId,
+        partition: PartitionId,
+        first: RecordId,
+        count: u32,
+        error: ErrorCode,
+    },
+    /// A leader recognised a batch as one it has.
+    Deduplicated { broker: BrokerId, partition: PartitionId, base: Offset, first: RecordId },
+}
+
+const _: () = assert!(size_of::<Fact>() <= 64, "facts are made on every step");
+
+/// Why a consumer's position was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PositionChange {
+    /// The first position, by the reset policy.
+    Start,
+    /// The reset policy, because the position was out of range.
+    OutOfRange,
+    /// KIP-320: the log was truncated below the position.
+    Truncation,
+    /// The application asked for it.
+    Seek,
+}
+
+impl Fact {
+    /// Its name in scenario files and output.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Appended { .. } => "appended",
+            Self::Truncated { .. } => "truncated",
+            Self::TailLost { .. } => "tail-lost",
+            Self::LogStartMoved { .. } => "log-start-moved",
+            Self::Stopped { .. } => "stopped",
+            Self::Started { .. } => "started",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
+            Self::DiskFailed { .. } => "disk-failed",
+            Self::Opened { .. } => "opened",
+            Self::Closed { .. } => "closed",
+            Self::Sent { .. } => "sent",
+            Self::Delivered { .. } => "delivered",
+            Self::Held { .. } => "held",
+            Self::WatermarkExposed { .. } => "watermark-exposed",
+            Self::Submitted { .. } => "submitted",
+            Self::Acked { .. } => "acked",
+            Self::Rejected { .. } => "rejected",
+            Self::GaveUp { .. } => "gave-up",
+            Self::SendFailed { .. } => "send-failed",
+            Self::Consumed { .. } => "consumed",
+            Self::PositionSet { .. } => "position-set",
+            Self::ClientStopped { .. } => "client-stopped",
+            Self::Called { .. } => "called",
+            Self::Elected { .. } => "elected",
+            Self::IsrCommitted { .. } => "isr-committed",
+            Self::BrokerRegistered { .. } => "broker-registered",
+            Self::BrokerFenced { .. } => "broker-fenced",
+            Self::BrokerUnfenced { .. } => "broker-unfenced",
+            Self::BrokerShuttingDown { .. } => "broker-shutting-down",
+            Self::ConfigCommitted { .. } => "config-committed",
+            Self::Injected { .. } => "injected",
+            Self::Refused { .. } => "refused",
+            Self::Healed { .. } => "healed",
+            Self::AllHealed => "all-healed",
+            Self::StepDone { .. } => "step-done",
+            Self::HighWatermarkMoved { .. } => "high-watermark-moved",
+            Self::BecameLeader { .. } => "became-leader",
+            Self::BecameFollower { .. } => "became-follower",
+            Self::IsrProposed { .. } => "isr-proposed",
+            Self::SessionExpired { .. } => "session-expired",
+            Self::EpochBumped { .. } => "epoch-bumped",
+            Self::Retried { .. } => "retried",
+            Self::Deduplicated { .. } => "deduplicated",
+        }
+    }
+
+    /// Whether a node wrote it about itself.
+    #[must_use]
+    pub const fn is_claimed(&self) -> bool {
+        matches!(
+            self,
+            Self::HighWatermarkMoved { .. }
+                | Self::BecameLeader { .. }
+                | Self::BecameFollower { .. }
+                | Self::IsrProposed { .. }
+                | Self::SessionExpired { .. }
+                | Self::EpochBumped { .. }
+                | Self::Retried { .. }
+                | Self::Deduplicated { .. }
+        )
+    }
+
+    /// The partition it speaks about, if it speaks about one.
+    #[must_use]
+    pub const fn partition(&self) -> Option<PartitionId> {
+        match *self {
+            Self::Appended { partition, .. }
+            | Self::Truncated { partition, .. }
+            | Self::TailLost { partition, .. }
+            | Self::LogStartMoved { partition, .. }
+            | Self::WatermarkExposed { partition, .. }
+            | Self::Submitted { partition, .. }
+            | Self::Acked { partition, .. }
+            | Self::Rejected { partition, .. }
+            | Self::GaveUp { partition, .. }
+            | Self::Consumed { partition, .. }
+            | Self::PositionSet { partition, .. }
+            | Self::Called { partition, .. }
+            | Self::Elected { partition, .. }
+            | Self::IsrCommitted { partition, .. }
+            | Self::HighWatermarkMoved { partition, .. }
+            | Self::BecameLeader { partition, .. }
+            | Self::BecameFollower { partition, .. }
+            | Self::IsrProposed { partition, .. }
+            | Self::Retried { partition, .. }
+            | Self::Deduplicated { partition, .. } => Some(partition),
+            _ => None,
+        }
+    }
+
+    /// The node it speaks about, if it speaks about one.
+    #[must_use]
+    pub const fn node(&self) -> Option<NodeId> {
+        match *self {
+            Self::Appended { broker, .. }
+            | Self::Truncated { broker, .. }
+            | Self::TailLost { broker, .. }
+            | Self::LogStartMoved { broker, .. }
+            | Self::DiskFailed { broker, .. }
+            | Self::WatermarkExposed { broker, .. }
+            | Self::BrokerRegistered { broker, .. }
+            | Self::BrokerFenced { broker }
+            | Self::BrokerUnfenced { broker }
+            | Self::BrokerShuttingDown { broker }
+            | Self::HighWatermarkMoved { broker, .. }
+            | Self::BecameLeader { broker, .. }
+            | Self::BecameFollower { broker, .. }
+            | Self::IsrProposed { broker, .. }
+            | Self::SessionExpired { broker }
+            | Self::Deduplicated { broker, .. } => Some(NodeId::Broker(broker)),
+            Self::Stopped { node, .. }
+            | Self::Started { node }
+            | Self::Paused { node }
+            | Self::Resumed { node }
+            | Self::Closed { node, .. } => Some(node),
+            Self::Injected { node, .. }
+            | Self::Refused { node, .. }
+            | Self::Healed { node, .. } => node,
+            Self::Elected { leader: Some(leader), .. } => Some(NodeId::Broker(leader)),
+            Self::Submitted { process, .. }
+            | Self::Acked { process, .. }
+            | Self::Rejected { process, .. }
+            | Self::GaveUp { process, .. }
+            | Self::SendFailed { process, .. }
+            | Self::Consumed { process, .. }
+            | Self::PositionSet { process, .. }
+            | Self::ClientStopped { process }
+            | Self::Called { process, .. }
+            | Self::EpochBumped { process, .. }
+            | Self::Retried { process, .. } => Some(NodeId::Process(process)),
+            _ => None,
+        }
+    }
+}
+
+/// Hears of everything that happens in a run, in order.
+pub trait Observer {
+    /// Whether anybody wants facts at all; a no-op observer says no and saves their making.
+    fn wants_facts(&self) -> bool;
+    /// Whether network facts (`Sent`, `Delivered`, …) are wanted too: only for a trace.
+    fn wants_trace(&self) -> bool;
+    /// A fact happened.
+    fn fact(&mut self, stamp: Stamp, fact: &Fact);
+    /// An event was popped that reached a handler or changed the machine: 64 bits of its content.
+    fn event(&mut self, time: Time, digest: u64);
+}
+
+/// Hears nothing: for measuring what observing costs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Deaf;
+
+impl Observer for Deaf {
+    fn wants_facts(&self) -> bool {
+        false
+    }
+    fn wants_trace(&self) -> bool {
+        false
+    }
+    fn fact(&mut self, _: Stamp, _: &Fact) {}
+    fn event(&mut self, _: Time, _: u64) {}
+}

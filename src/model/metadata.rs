@@ -1,0 +1,110 @@
+//! Records of the metadata log: what the controller writes and every broker replays.
+//!
+//! Follows `metadata/src/main/resources/common/metadata/*.json`, restated as full states: a
+//! [`PartitionState`] is the whole state after the change, so that folding is assignment.
+
+use crate::base::ids::{
+    BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
+};
+use crate::model::body::BodyId;
+use crate::model::config::TopicKey;
+
+/// What the cluster has agreed on about one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionState {
+    /// In-sync replicas.
+    pub isr: ReplicaSet,
+    /// Eligible leader replicas (KIP-966).
+    pub elr: ReplicaSet,
+    /// The leader, if there is one.
+    pub leader: Option<BrokerId>,
+    /// The last known leader, kept while ISR and ELR are empty or the leader is gone.
+    pub last_known_elr: Option<BrokerId>,
+    /// Counts leaders.
+    pub leader_epoch: LeaderEpoch,
+    /// Counts changes of this state.
+    pub partition_epoch: PartitionEpoch,
+    /// After an unclean election, until the leader says it has recovered.
+    pub recovering: bool,
+}
+
+/// One record of the metadata log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetadataRecord {
+    /// A broker registered; its broker epoch is the offset of this record.
+    BrokerRegistered {
+        /// Which broker.
+        broker: BrokerId,
+        /// Its epoch.
+        epoch: BrokerEpoch,
+        /// Which start of the process this is; another one is another incarnation.
+        incarnation: u32,
+        /// Whether the start followed an unclean stop (previous epoch unknown or different).
+        unclean: bool,
+    },
+    /// A broker's session ended, or it asked for it.
+    BrokerFenced {
+        /// Which broker.
+        broker: BrokerId,
+        /// Of which registration.
+        epoch: BrokerEpoch,
+    },
+    /// A broker may lead and serve again.
+    BrokerUnfenced {
+        /// Which broker.
+        broker: BrokerId,
+        /// Of which registration.
+        epoch: BrokerEpoch,
+    },
+    /// A broker is shutting down in a controlled way (KIP-841).
+    BrokerShuttingDown {
+        /// Which broker.
+        broker: BrokerId,
+        /// Of which registration.
+        epoch: BrokerEpoch,
+    },
+    /// A partition was created.
+    PartitionCreated {
+        /// Which partition.
+        partition: PartitionId,
+        /// Of which topic.
+        topic: TopicId,
+        /// Its replica list, a `Body::Replicas`.
+        replicas: BodyId,
+        /// Its first state.
+        state: PartitionState,
+    },
+    /// A partition's state changed.
+    PartitionChanged {
+        /// Which partition.
+        partition: PartitionId,
+        /// The whole state from now on.
+        state: PartitionState,
+    },
+    /// A topic property was set (`Some`) or removed (`None`).
+    ConfigSet {
+        /// Which topic; all topics (the cluster default) if `None`.
+        topic: Option<TopicId>,
+        /// Which property.
+        key: TopicKey,
+        /// Its value, in Kafka's own unit; booleans are 0 and 1.
+        value: Option<i64>,
+    },
+    /// Producer ids up to here have been given to brokers.
+    ProducerIds {
+        /// The first id that has not been given out.
+        next: u32,
+    },
+}
+
+impl MetadataRecord {
+    /// The partition it speaks about and its state from now on.
+    #[must_use]
+    pub const fn partition(&self) -> Option<(PartitionId, PartitionState)> {
+        match *self {
+            Self::PartitionCreated { partition, state, .. }
+            | Self::PartitionChanged { partition, state } => Some((partition, state)),
+            _ => None,
+        }
+    }
+}

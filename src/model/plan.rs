@@ -1,0 +1,253 @@
+//! The plan of a run: everything that a validated scenario says, resolved to plain values.
+//!
+//! `scenario` makes it (one per column of Kafka versions), `sim` builds a world from it, `check`
+//! and `report` get the parts they need as values. A run is a function of a plan and a seed.
+//! Does not know where a value came from: spans and diagnostics stay in `scenario`.
+
+use crate::base::ids::{BrokerId, NodeId, PartitionId, TopicId};
+use crate::base::rng::Latency;
+use crate::base::time::Span;
+use crate::model::config::{
+    BrokerConfig, ConsumerConfig, Features, ProducerConfig, TopicConfig, TopicKey,
+};
+use crate::model::fault::FaultLine;
+use crate::model::names::Names;
+use crate::model::rules::Rules;
+use crate::model::script::ScriptStep;
+
+/// Everything a run needs besides its seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The Kafka version of this column, `"4.1"`.
+    pub kafka: String,
+    /// Names of topics, processes and labels.
+    pub names: Names,
+    /// Brokers, by `BrokerId` (1 first).
+    pub brokers: Vec<BrokerPlan>,
+    /// Controllers, by `ControllerId` (1 first).
+    pub controllers: Vec<ControllerPlan>,
+    /// Feature levels.
+    pub features: Features,
+    /// Topics, by `TopicId`.
+    pub topics: Vec<TopicPlan>,
+    /// Topic properties that the cluster default gives every topic (`cluster.config`).
+    pub cluster_topic_config: Vec<(TopicKey, i64)>,
+    /// Client processes, by `ProcessId`. Readers of `read` steps are the last.
+    pub processes: Vec<ProcessPlan>,
+    /// The network.
+    pub network: NetworkPlan,
+    /// All disks, unless a broker's own plan differs.
+    pub writeback: Span,
+    /// Clocks: each node draws its wall clock's offset within ± this.
+    pub wall_offset: Span,
+    /// Clocks: each node draws its monotonic clock's drift within ± so many parts per million.
+    pub drift_ppm: u32,
+    /// Service times.
+    pub hardware: Hardware,
+    /// Fault lines, in the order of the file.
+    pub faults: Vec<FaultLine>,
+    /// The script.
+    pub script: Vec<ScriptStep>,
+    /// What is promised, hence which random faults are survivable.
+    pub promise: Promise,
+    /// How long, and at what cost.
+    pub run: RunPlan,
+}
+
+/// One broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerPlan {
+    /// Its configuration.
+    pub config: BrokerConfig,
+    /// What its code does.
+    pub rules: Rules,
+    /// Its rack, as a number into the scenario's list of racks.
+    pub rack: Option<u16>,
+    /// Bytes its log directories hold; `u64::MAX` for no end.
+    pub disk_capacity: u64,
+    /// Latency of one sync.
+    pub disk_latency: Latency,
+}
+
+/// One controller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControllerPlan {
+    /// Its configuration: sessions, election intervals, quorum time-outs.
+    pub config: BrokerConfig,
+    /// What its code does.
+    pub rules: Rules,
+    /// Latency of one sync of the metadata log.
+    pub disk_latency: Latency,
+}
+
+/// One topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicPlan {
+    /// Its properties after all defaults are merged; what the checkers' promise is derived from.
+    pub config: TopicConfig,
+    /// The properties set on the topic itself, written to the metadata log at its creation.
+    pub overrides: Vec<(TopicKey, i64)>,
+    /// Replica list per partition; the first is the preferred leader.
+    pub replicas: Vec<Vec<BrokerId>>,
+}
+
+/// One client process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessPlan {
+    /// What its code does.
+    pub rules: Rules,
+    /// Whether it starts by itself at t = 0; otherwise a script starts it.
+    pub starts: bool,
+    /// What it runs.
+    pub app: AppPlan,
+}
+
+/// What a process runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppPlan {
+    /// Numbered records at a steady pace, and scripted sends.
+    Producer(ProducerPlan),
+    /// A poll loop over assigned partitions.
+    Consumer(ConsumerPlan),
+}
+
+/// A producer application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProducerPlan {
+    /// Its client's configuration, as it takes effect.
+    pub config: ProducerConfig,
+    /// The topics it writes to, one after the other.
+    pub topics: Vec<TopicId>,
+    /// Time between two records; `None` if only `send` steps make it send.
+    pub period: Option<Span>,
+    /// How many records it sends by itself; no end if `None`.
+    pub records: Option<u64>,
+    /// How many distinct keys (`key-0`, …); none if 0.
+    pub keys: u32,
+    /// Size of a record's value, in bytes.
+    pub size: u32,
+    /// Whether it submits a failed record again, as another record.
+    pub resend: bool,
+}
+
+/// A consumer application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerPlan {
+    /// Its client's configuration.
+    pub config: ConsumerConfig,
+    /// The partitions it reads.
+    pub assign: Vec<PartitionId>,
+    /// Time it takes to process one record.
+    pub processing: Span,
+}
+
+/// The network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkPlan {
+    /// Latency of a link, per direction.
+    pub latency: Latency,
+    /// Links that differ: from any of these to any of those.
+    pub links: Vec<LinkPlan>,
+    /// Bytes a kernel accepts for a node that is paused.
+    pub socket_buffer: u64,
+    /// How long TCP retransmits before it closes an open connection by itself.
+    pub give_up: Span,
+}
+
+/// Links with a latency of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkPlan {
+    /// Senders.
+    pub from: Vec<NodeId>,
+    /// Receivers.
+    pub to: Vec<NodeId>,
+    /// Their latency.
+    pub latency: Latency,
+}
+
+/// Service times of the broker's lanes: a message kind's fixed cost and a cost per KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hardware {
+    /// A produce request.
+    pub produce: Span,
+    /// A fetch request.
+    pub fetch: Span,
+    /// A request to the control lane: heartbeats, metadata, registration, AlterPartition.
+    pub control: Span,
+    /// Any response that a node handles.
+    pub response: Span,
+    /// Each KiB of records in a request or response.
+    pub per_kib: Span,
+    /// From start of a process to its first request (log loading); recovery adds to it.
+    pub start: Span,
+    /// Recovery after an unclean stop, per MiB of log beyond the recovery point.
+    pub recovery_per_mib: Span,
+}
+
+impl Hardware {
+    /// A cloud virtual machine with 4 cores and network storage.
+    pub const CLOUD_VM: Self = Self {
+        produce: Span::micros(60),
+        fetch: Span::micros(40),
+        control: Span::micros(30),
+        response: Span::micros(10),
+        per_kib: Span::nanos(800),
+        start: Span::millis(300),
+        recovery_per_mib: Span::millis(4),
+    };
+}
+
+/// What a file promises, whatever the topics say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// Acknowledged records survive while fewer replicas than this are tainted when a tail is cut.
+    pub min_insync: u32,
+    /// Which stops taint a replica.
+    pub taint: Taint,
+    /// Whether random faults beyond the promise are refused.
+    pub refuse_beyond: bool,
+}
+
+/// Which stops taint a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taint {
+    /// Every unclean stop: kill -9, power loss, a halt.
+    UncleanStop,
+    /// Only a lost tail: the mistake that a canary shows.
+    TailLost,
+}
+
+/// How long a run is and what it may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunPlan {
+    /// The fault phase; it ends no earlier than the script.
+    pub duration: Span,
+    /// Whether everything is healed after the fault phase.
+    pub heal: bool,
+    /// How long the run may take to converge after the heal.
+    pub settle: Span,
+    /// Full audit every so many events.
+    pub audit_events: u64,
+    /// The run stops at so many events.
+    pub budget_events: u64,
+    /// The run is refused if estimated to need more bytes.
+    pub budget_memory: u64,
+}
+
+impl Plan {
+    /// The replica list of a partition, as planned.
+    ///
+    /// # Panics
+    /// If there is no such partition.
+    #[must_use]
+    pub fn replicas(&self, partition: PartitionId) -> &[BrokerId] {
+        let topic = self.names.topic_of(partition);
+        let first = self.names.topics[topic.index()].first;
+        &self.topics[topic.index()].replicas[usize::from(partition.0 - first.0)]
+    }
+
+    /// Every partition.
+    pub fn partitions(&self) -> impl Iterator<Item = PartitionId> + use<> {
+        (0..self.names.partition_count()).map(|p| PartitionId(p as u16))
+    }
+}
