@@ -1,1 +1,336 @@
-//! (to be written)
+//! The KRaft controller: who is alive, who leads, who is in sync.
+//!
+//! A state machine over the metadata log. Every request and every timer goes the same way: a pure
+//! decision over what has been replayed pushes the records it wants; `Controller::commit`, the only
+//! place that writes, appends them to the disk, replays them and wakes the brokers that wait for
+//! more; then the request is answered. Answers leave when the disk has synced, which is the machine
+//! room's business, so that a quorum can take the disk's place under the same decisions.
+//!
+//! * `view`: what a decision sees, and decisions over many partitions;
+//! * `election`: one change of one partition;
+//! * `registry`: registration, heartbeats, sessions, fencing;
+//! * `alter_partition`: a leader asks for another ISR;
+//! * `observers`: brokers follow the log;
+//! * `rulings`: what releases have decided differently.
+//!
+//! Follows `QuorumController.java`, `ClusterControlManager.java` and
+//! `ReplicationControlManager.java` of 4.1.1. It does not know the brokers' logs: an election is
+//! decided by the committed sets alone. Not modelled: creation and deletion of topics while the
+//! cluster runs, reassignment, directory assignment, quotas, access control.
+
+mod alter_partition;
+mod election;
+mod observers;
+mod registry;
+mod rulings;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use crate::base::ids::{
+    BrokerEpoch, BrokerId, ConnectionId, NodeId, Offset, PartitionId, ProducerId,
+};
+use crate::base::time::Span;
+use crate::kafka::controller::observers::{Fetch, Observers};
+use crate::kafka::controller::registry::{Heartbeat, Registry, Standing};
+use crate::kafka::controller::view::View;
+use crate::kafka::ctx::{CloseReason, Ctx, Node, Timer, TimerKind};
+use crate::kafka::image::Image;
+use crate::kafka::start::ControllerStart;
+use crate::model::config::BrokerConfig;
+use crate::model::disk::{Disk, IoError};
+use crate::model::error::ErrorCode;
+use crate::model::fact::{Fact, StopKind};
+use crate::model::message::{Content, Message, Part, PartsId};
+use crate::model::metadata::MetadataRecord;
+use crate::model::rules::Rules;
+
+/// Producer ids are handed to brokers in blocks of so many (`ProducerIdsBlock.java`).
+const PRODUCER_ID_BLOCK: u32 = 1000;
+
+/// Sessions are checked so many times per session
+/// (`QuorumController.registerMaybeFenceStaleBroker`).
+const CHECKS_PER_SESSION: u64 = 8;
+
+/// The active controller.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    config: BrokerConfig,
+    elr: bool,
+    disk: Disk,
+    image: Image,
+    registry: Registry,
+    observers: Observers,
+    /// Records of the decision under way; kept for its capacity.
+    records: Vec<MetadataRecord>,
+}
+
+impl Controller {
+    /// The metadata as replayed so far.
+    #[must_use]
+    pub const fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// Decides by what has been replayed, then commits what was decided.
+    fn decide<T>(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        decision: impl FnOnce(&View<'_>, &mut Vec<MetadataRecord>) -> T,
+    ) -> T {
+        let mut records = std::mem::take(&mut self.records);
+        let decided = decision(&self.view(ctx.rules), &mut records);
+        self.commit(records, ctx);
+        decided
+    }
+
+    const fn view<'a>(&'a self, rules: &'a Rules) -> View<'a> {
+        View { image: &self.image, registry: &self.registry, rules, elr: self.elr }
+    }
+
+    /// The one place that writes: append, replay, wake.
+    fn commit(&mut self, mut records: Vec<MetadataRecord>, ctx: &mut Ctx<'_>) {
+        for record in &records {
+            self.disk.append_metadata(*record);
+            self.image.replay(record, ctx.bodies);
+            self.registry.replay(record, ctx.rules);
+        }
+        if !records.is_empty() {
+            let end = self.image.end();
+            assert_eq!(end.0, self.disk.metadata().len() as u64, "the image folds the disk");
+            ctx.effects.metadata_flush = Some(end);
+            self.observers.wake(self.disk.metadata(), ctx);
+            records.clear();
+        }
+        self.records = records;
+    }
+
+    fn on_heartbeat(&mut self, heartbeat: &Heartbeat, offline: u64, ctx: &mut Ctx<'_>) -> Content {
+        let Heartbeat { broker, epoch, .. } = *heartbeat;
+        let error = match self.image.broker(broker) {
+            None => ErrorCode::BrokerIdNotRegistered,
+            Some(_) => registry::check_epoch(&self.image, broker, epoch),
+        };
+        let mut standing = Standing::Fenced;
+        if error.is_none() {
+            let news = self.registry.learn_offline_dirs(broker, offline);
+            standing =
+                self.decide(ctx, |view, records| registry::heartbeat(view, heartbeat, records));
+            let fenced = matches!(standing, Standing::Fenced | Standing::MayStop);
+            self.registry.touch(heartbeat, fenced, ctx.rules, ctx.monotonic);
+            if standing == Standing::ShuttingDown {
+                self.registry.begin_shutdown(broker, self.image.end());
+            }
+            if news != 0 {
+                self.decide(ctx, |view, records| view.remove_from_dirs(broker, news, records));
+            }
+        }
+        Content::HeartbeatAnswer {
+            error,
+            caught_up: error.is_none() && registry::is_caught_up(heartbeat),
+            fenced: matches!(standing, Standing::Fenced | Standing::MayStop),
+            may_shutdown: standing == Standing::MayStop,
+        }
+    }
+
+    fn on_register(
+        &mut self,
+        broker: BrokerId,
+        incarnation: u32,
+        previous: Option<BrokerEpoch>,
+        ctx: &mut Ctx<'_>,
+    ) -> Content {
+        let now = ctx.monotonic;
+        let granted = self.decide(ctx, |view, records| {
+            registry::register(view, broker, incarnation, previous, now, records)
+        });
+        match granted {
+            Ok(epoch) => Content::BrokerRegistered { error: ErrorCode::None, epoch },
+            Err(error) => Content::BrokerRegistered { error, epoch: BrokerEpoch::default() },
+        }
+    }
+
+    fn on_alter_partition(
+        &mut self,
+        broker: BrokerId,
+        epoch: BrokerEpoch,
+        request: PartsId,
+        ctx: &mut Ctx<'_>,
+    ) -> Content {
+        let parts = ctx.take_parts();
+        let error = registry::check_epoch(&self.image, broker, epoch);
+        if !error.is_none() {
+            return Content::PartitionAltered { error, parts };
+        }
+        let mut records = std::mem::take(&mut self.records);
+        let view = self.view(ctx.rules);
+        let mut place = 0;
+        while let Some(proposal) = alter_partition::next_proposal(ctx.parts(request), &mut place) {
+            let partition = proposal.partition;
+            let (error, state) = alter_partition::decide(&view, broker, &proposal, &mut records);
+            ctx.push_part(parts, Part::AlteredIsr { partition, error, state });
+        }
+        self.commit(records, ctx);
+        Content::PartitionAltered { error, parts }
+    }
+
+    fn on_allocate(&mut self, broker: BrokerId, epoch: BrokerEpoch, ctx: &mut Ctx<'_>) -> Content {
+        let error = registry::check_epoch(&self.image, broker, epoch);
+        let first = self.image.next_producer_id();
+        let count = if error.is_none() { PRODUCER_ID_BLOCK } else { 0 };
+        self.decide(ctx, |_, records| {
+            if count > 0 {
+                records.push(MetadataRecord::ProducerIds { next: first + count });
+            }
+        });
+        Content::ProducerIdsAllocated { error, first: ProducerId(first), count }
+    }
+
+    /// Fences whose session has ended, one after the other, so that each sees the one before
+    /// (`maybeFenceStaleBroker`). A broker whose kept session ends is fenced once more; recorded:
+    /// `unclean-election`.
+    fn check_sessions(&mut self, ctx: &mut Ctx<'_>) {
+        while let Some(broker) = self.registry.end_one_session(ctx.monotonic) {
+            ctx.note(Fact::SessionExpired { broker });
+            self.decide(ctx, |view, records| registry::fence(view, broker, records));
+        }
+        ctx.set(Timer::of(TimerKind::SessionCheck), self.session_check_period());
+    }
+
+    fn session_check_period(&self) -> Span {
+        self.config.session_timeout.scaled(1, CHECKS_PER_SESSION)
+    }
+
+    fn set_election_timers(&self, ctx: &mut Ctx<'_>) {
+        let BrokerConfig { auto_leader_rebalance, leader_imbalance_check_interval, .. } =
+            self.config;
+        ctx.set(Timer::of(TimerKind::UncleanElection), self.config.unclean_election_interval);
+        if auto_leader_rebalance {
+            ctx.set(Timer::of(TimerKind::PreferredElection), leader_imbalance_check_interval);
+        }
+    }
+}
+
+impl Node for Controller {
+    type Config = ControllerStart;
+    type Disk = Disk;
+
+    fn start(config: ControllerStart, disk: Disk, ctx: &mut Ctx<'_>) -> Self {
+        let ControllerStart { config, features, brokers, .. } = config;
+        let mut image = Image::default();
+        for record in disk.metadata() {
+            image.replay(record, ctx.bodies);
+        }
+        let registry = Registry::takeover(
+            &image,
+            brokers,
+            config.session_timeout,
+            config.log_dirs,
+            ctx.monotonic,
+        );
+        let controller = Self {
+            config,
+            elr: features.eligible_leader_replicas,
+            disk,
+            image,
+            registry,
+            observers: Observers::new(brokers),
+            records: Vec::new(),
+        };
+        // The controller has been active for some time when a run begins: any phase is as good.
+        let period = controller.session_check_period().0.max(1);
+        let phase = Span(ctx.rng.below(period));
+        ctx.set(Timer::of(TimerKind::SessionCheck), phase);
+        controller.set_election_timers(ctx);
+        controller
+    }
+
+    fn on_opened(&mut self, connection: ConnectionId, peer: NodeId, _: &mut Ctx<'_>) {
+        self.observers.opened(connection, peer);
+    }
+
+    fn on_message(&mut self, connection: ConnectionId, message: Message, ctx: &mut Ctx<'_>) {
+        let answer = match message.content {
+            Content::RegisterBroker { broker, incarnation, previous } => {
+                self.on_register(broker, incarnation, previous, ctx)
+            }
+            Content::Heartbeat {
+                broker,
+                epoch,
+                replayed,
+                want_fence,
+                want_shutdown,
+                offline_dirs,
+            } => {
+                let heartbeat = Heartbeat { broker, epoch, replayed, want_fence, want_shutdown };
+                self.on_heartbeat(&heartbeat, offline_dirs, ctx)
+            }
+            Content::AlterPartition { broker, epoch, parts } => {
+                self.on_alter_partition(broker, epoch, parts, ctx)
+            }
+            Content::AllocateProducerIds { broker, epoch } => self.on_allocate(broker, epoch, ctx),
+            Content::AlterConfig { topic, key, value } => {
+                let error =
+                    self.decide(ctx, |view, records| view.alter_config(topic, key, value, records));
+                Content::OperationDone { error }
+            }
+            Content::ElectUnclean { partition } => {
+                let error =
+                    self.decide(ctx, |view, records| view.elect_unclean(partition, records));
+                Content::OperationDone { error }
+            }
+            Content::FetchMetadata { from, max_wait } => {
+                let log = self.disk.metadata();
+                let fetch = Fetch { connection, correlation: message.correlation, from };
+                self.observers.fetch(fetch, max_wait, log, ctx);
+                return;
+            }
+            // Answers, and requests that are not for a controller.
+            _ => return,
+        };
+        ctx.send(connection, message.correlation, answer);
+    }
+
+    fn on_closed(&mut self, connection: ConnectionId, _: CloseReason, ctx: &mut Ctx<'_>) {
+        self.observers.closed(connection, ctx);
+    }
+
+    fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>) {
+        match timer.kind {
+            TimerKind::SessionCheck => self.check_sessions(ctx),
+            TimerKind::UncleanElection => {
+                self.decide(ctx, |view, records| view.elect_unclean_where_allowed(records));
+                ctx.set(timer, self.config.unclean_election_interval);
+            }
+            TimerKind::PreferredElection => {
+                self.decide(ctx, |view, records| view.elect_preferred(records));
+                ctx.set(timer, self.config.leader_imbalance_check_interval);
+            }
+            TimerKind::MetadataWait => {
+                self.observers.expired(timer.index, self.disk.metadata(), ctx);
+            }
+            _ => {}
+        }
+    }
+
+    /// With one controller a record is committed when it is on the disk; answers have waited for
+    /// the sync outside.
+    fn on_flushed(&mut self, _: Option<PartitionId>, _: Offset, _: &mut Ctx<'_>) {}
+
+    /// A controller that cannot write its log halts (`QuorumController.java`, fatal faults).
+    fn on_flush_failed(&mut self, _: Option<PartitionId>, _: IoError, ctx: &mut Ctx<'_>) {
+        ctx.exit(StopKind::Halt);
+    }
+
+    fn on_shutdown(&mut self, ctx: &mut Ctx<'_>) {
+        ctx.exit(StopKind::Shutdown);
+    }
+
+    fn disk(&mut self) -> &mut Disk {
+        &mut self.disk
+    }
+
+    fn stop(self) -> Disk {
+        self.disk
+    }
+}
