@@ -216,6 +216,32 @@ impl Action {
 }
 
 impl FaultKind {
+    /// The kinds that a swarm draws from unless told otherwise, each of which a gate must show
+    /// accepted.
+    pub const COUNTED: &'static [Self] = &[
+        Self::Crash,
+        Self::PowerLoss,
+        Self::Shutdown,
+        Self::Pause,
+        Self::Restart,
+        Self::Partition,
+        Self::PartitionOneWay,
+        Self::NetworkDelay,
+        Self::NetworkLoss,
+        Self::ConnectionReset,
+        Self::DiskFull,
+        Self::DiskSlow,
+        Self::DiskError,
+        Self::ClockSkew,
+        Self::RollingRestart,
+    ];
+
+    /// Whether a random fault of this kind is never within a promise.
+    #[must_use]
+    pub const fn is_never_within(self) -> bool {
+        matches!(self, Self::Wipe | Self::CorruptLog | Self::ElectUnclean)
+    }
+
     /// Whether it lasts (`for`, `undo`), or happens at once.
     #[must_use]
     pub const fn has_length(self) -> bool {
@@ -280,4 +306,17 @@ pub struct Fault {
     pub nodes: Vec<NodeId>,
     /// How long; until the heal (or an `undo`) if `None`.
     pub length: Option<Span>,
+}
+
+impl Fault {
+    /// The line that does exactly this at that time: what a repro file holds.
+    #[must_use]
+    pub fn as_line(&self, at: Time) -> FaultLine {
+        FaultLine {
+            source: Source::At(at),
+            target: (!self.nodes.is_empty()).then(|| Target::Nodes(self.nodes.clone())),
+            length: self.length,
+            action: Some(self.action.clone()),
+        }
+    }
 }

@@ -1,0 +1,491 @@
+//! Runs a script: one client and operator who does one step after the other.
+//!
+//! A step ends by a fact, by an answer or by the clock; the next one begins a nanosecond later, when
+//! everything of that instant has been done. What a step records is put together by `run`, which
+//! asks for the steps that are due to be recorded. Faults are handed to the director, which
+//! resolves and injects them. Follows the lab of `conformance/` where it waits: a send for its
+//! answer, a stop of a client for its flush, a controlled shutdown for the process to end.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::base::ids::{NodeId, PartitionId, ProcessId};
+use crate::base::time::{Span, Time};
+use crate::kafka::start::Command;
+use crate::model::batch::RecordId;
+use crate::model::fact::Fact;
+use crate::model::fault::{Action, FaultKind, Target};
+use crate::model::pattern::Pattern;
+use crate::model::script::{ScriptStep, Step};
+use crate::sim::director::{Agenda, Due, Order, View};
+
+/// How long a `read` step waits for something new.
+const READ_IDLE: Span = Span::secs(2);
+
+/// How long a step waits for an answer that may never come (a client that was killed, a broker that
+/// cannot shut down), so that no script waits for ever. Longer than any time-out of Kafka's.
+const PATIENCE: Span = Span::secs(900);
+
+/// The least time between two steps.
+const BREATH: Span = Span::nanos(1);
+
+/// How far a script has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptEnd {
+    /// There is no script.
+    None,
+    /// It goes on.
+    Running,
+    /// Its last step is done.
+    Done {
+        /// Since then.
+        at: Time,
+    },
+    /// A step did not come to its end in time, or its target was nobody: the script ended there.
+    WaitedInVain {
+        /// Which step, from 0.
+        step: u32,
+        /// When it was given up.
+        at: Time,
+    },
+}
+
+/// When a step that records something was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepMark {
+    /// Which step, from 0.
+    pub step: u32,
+    /// Its `as`.
+    pub name: String,
+    /// When it began; of a fault, when it was injected.
+    pub started: Time,
+    /// When it was done.
+    pub done: Time,
+}
+
+/// What the director is to do for a step.
+#[derive(Clone, Debug)]
+pub(super) struct Demand {
+    pub(super) action: Action,
+    pub(super) target: Option<Target>,
+}
+
+/// What became of a [`Demand`].
+#[derive(Clone, Debug)]
+pub(super) enum Struck {
+    /// The target was nobody, or the budget refused it.
+    Nothing,
+    /// The fault is injected.
+    Fault { id: u32, kind: FaultKind, nodes: Vec<NodeId> },
+    /// A rolling restart goes on until the director says that it is over.
+    Rolling,
+}
+
+/// The latest fact that concerns a pattern, as far as it matters.
+#[derive(Clone, Debug)]
+struct Watch {
+    pattern: Pattern,
+    /// Whether it fits; `None` before the first.
+    fits: Option<bool>,
+}
+
+/// What the present step waits for.
+#[derive(Clone, Debug)]
+enum Waiting {
+    /// Its own beginning.
+    Begin,
+    /// The next wake.
+    Clock,
+    /// A fact that fits `watches[_]`.
+    Fact(usize),
+    /// As many results of this process; `open` are the records sent and not answered.
+    Results {
+        process: ProcessId,
+        label: Option<u16>,
+        left: u32,
+        open: Vec<(PartitionId, RecordId)>,
+    },
+    /// The end of these clients.
+    Clients(Vec<ProcessId>),
+    /// The end of these brokers.
+    Nodes(Vec<NodeId>),
+    /// The answer to an operation.
+    Answer,
+    /// The end of a rolling restart.
+    Rolling,
+    /// Two seconds without a record for this reader.
+    Silence { reader: ProcessId, last: Time },
+    /// Nothing: the script is over.
+    Nothing,
+}
+
+/// The script of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Script {
+    steps: Vec<ScriptStep>,
+    watches: Vec<Watch>,
+    current: usize,
+    waiting: Waiting,
+    started: Time,
+    /// Counts what has been waited for: a wake for something earlier is stale.
+    serial: u32,
+    /// The step before, to be noted as done.
+    finished: Option<u32>,
+    faults: BTreeMap<String, u32>,
+    marks: Vec<StepMark>,
+    to_record: VecDeque<u32>,
+    end: ScriptEnd,
+}
+
+impl Script {
+    pub(super) fn new(steps: &[ScriptStep]) -> Self {
+        let mut watches: Vec<Watch> = Vec::new();
+        for step in steps {
+            if let Step::Until { pattern, .. } = &step.step
+                && !watches.iter().any(|w| w.pattern == *pattern)
+            {
+                watches.push(Watch { pattern: pattern.clone(), fits: None });
+            }
+        }
+        let (waiting, end) = if steps.is_empty() {
+            (Waiting::Nothing, ScriptEnd::None)
+        } else {
+            (Waiting::Begin, ScriptEnd::Running)
+        };
+        Self {
+            steps: steps.to_vec(),
+            watches,
+            current: 0,
+            waiting,
+            started: Time::ZERO,
+            serial: 0,
+            finished: None,
+            faults: BTreeMap::new(),
+            marks: Vec::new(),
+            to_record: VecDeque::new(),
+            end,
+        }
+    }
+
+    pub(super) const fn end(&self) -> ScriptEnd {
+        self.end
+    }
+
+    pub(super) fn marks(&self) -> &[StepMark] {
+        &self.marks
+    }
+
+    pub(super) fn take_due_record(&mut self) -> Option<u32> {
+        self.to_record.pop_front()
+    }
+
+    pub(super) const fn is_running(&self) -> bool {
+        matches!(self.end, ScriptEnd::Running)
+    }
+
+    pub(super) fn begin(&mut self, agenda: &mut Agenda, out: &mut Vec<Order>) {
+        if self.is_running() {
+            agenda.wake(Time::ZERO, Due::Script(self.serial), out);
+        }
+    }
+
+    /// A wake came. Returns the fault or operation that the step which begins now asks for; the
+    /// director answers with [`Script::on_struck`].
+    pub(super) fn on_due(
+        &mut self,
+        serial: u32,
+        view: &View<'_>,
+        agenda: &mut Agenda,
+        out: &mut Vec<Order>,
+    ) -> Option<Demand> {
+        if serial != self.serial {
+            return None;
+        }
+        out.extend(self.finished.take().map(|step| Order::Note(Fact::StepDone { step })));
+        match self.waiting {
+            Waiting::Nothing => self.end = ScriptEnd::Done { at: view.now },
+            Waiting::Begin => return self.begin_step(view, agenda, out),
+            Waiting::Clock => self.finish(view.now, agenda, out),
+            Waiting::Silence { last, .. } if view.now.since(last) < READ_IDLE => {
+                agenda.wake(last + READ_IDLE, Due::Script(self.serial), out);
+            }
+            Waiting::Silence { reader, .. } => {
+                out.push(Order::Command { process: reader, command: Command::Stop });
+                self.finish(view.now, agenda, out);
+            }
+            Waiting::Fact(_)
+            | Waiting::Results { .. }
+            | Waiting::Clients(_)
+            | Waiting::Nodes(_)
+            | Waiting::Answer
+            | Waiting::Rolling => self.give_up(view.now),
+        }
+        None
+    }
+
+    fn begin_step(
+        &mut self,
+        view: &View<'_>,
+        agenda: &mut Agenda,
+        out: &mut Vec<Order>,
+    ) -> Option<Demand> {
+        self.started = view.now;
+        let step = self.steps[self.current].step.clone();
+        match step {
+            Step::Sleep(span) => self.wait(Waiting::Clock, view.now + span, agenda, out),
+            Step::Until { pattern, within } => self.await_fact(&pattern, within, view, agenda, out),
+            Step::Send { process, count, label, partition } => {
+                let command = Command::Send { count, label, partition };
+                out.push(Order::Command { process, command });
+                let results = Waiting::Results { process, label, left: count, open: Vec::new() };
+                self.wait_or_finish(count > 0, results, view.now, agenda, out);
+            }
+            Step::Start { processes } => {
+                let start = |process| Order::Command { process, command: Command::Start };
+                out.extend(processes.into_iter().map(start));
+                self.finish(view.now, agenda, out);
+            }
+            Step::Stop { mut processes } => {
+                processes.retain(|p| (view.running)(NodeId::Process(*p)));
+                let stop = |process: &ProcessId| Order::Command {
+                    process: *process,
+                    command: Command::Stop,
+                };
+                out.extend(processes.iter().map(stop));
+                let any = !processes.is_empty();
+                self.wait_or_finish(any, Waiting::Clients(processes), view.now, agenda, out);
+            }
+            Step::Seek { process, partition, offset } => {
+                let command = Command::Seek { partition, offset };
+                out.push(Order::Command { process, command });
+                self.finish(view.now, agenda, out);
+            }
+            Step::Do { action, target, .. } => return Some(Demand { action, target }),
+            Step::Undo { mark } => {
+                let id = self.faults.get(&mark).copied();
+                out.extend(id.map(|id| Order::Heal { at: view.now, id }));
+                self.finish(view.now, agenda, out);
+            }
+            Step::Describe { .. } | Step::DumpLog { .. } => self.finish(view.now, agenda, out),
+            Step::Read { reader, .. } => {
+                out.push(Order::Command { process: reader, command: Command::Start });
+                let silence = Waiting::Silence { reader, last: view.now };
+                self.wait(silence, view.now + READ_IDLE, agenda, out);
+            }
+        }
+        None
+    }
+
+    /// What the director did for the present step.
+    pub(super) fn on_struck(
+        &mut self,
+        struck: Struck,
+        view: &View<'_>,
+        agenda: &mut Agenda,
+        out: &mut Vec<Order>,
+    ) {
+        match struck {
+            Struck::Nothing => self.give_up(view.now),
+            Struck::Rolling => self.set(Waiting::Rolling),
+            Struck::Fault { id, kind, mut nodes } => {
+                if let Step::Do { mark: Some(mark), .. } = &self.steps[self.current].step {
+                    self.faults.insert(mark.clone(), id);
+                }
+                match kind {
+                    FaultKind::SetConfig | FaultKind::ElectUnclean => {
+                        self.wait(Waiting::Answer, view.now + PATIENCE, agenda, out);
+                    }
+                    FaultKind::Shutdown => {
+                        nodes.retain(|node| (view.running)(*node));
+                        let any = !nodes.is_empty();
+                        self.wait_or_finish(any, Waiting::Nodes(nodes), view.now, agenda, out);
+                    }
+                    _ => self.finish(view.now, agenda, out),
+                }
+            }
+        }
+    }
+
+    /// A fact happened. Only wakes come of it: the next step needs a view of the world.
+    pub(super) fn on_fact(
+        &mut self,
+        now: Time,
+        fact: &Fact,
+        agenda: &mut Agenda,
+        out: &mut Vec<Order>,
+    ) {
+        if !self.is_running() {
+            return;
+        }
+        for watch in &mut self.watches {
+            if watch.pattern.concerns(fact) {
+                watch.fits = Some(watch.pattern.matches(fact));
+            }
+        }
+        let done = match &mut self.waiting {
+            Waiting::Fact(watch) => self.watches[*watch].fits == Some(true),
+            Waiting::Results { process, label, left, open } => {
+                count_results(*process, *label, left, open, fact);
+                *left == 0
+            }
+            Waiting::Clients(clients) => match fact {
+                Fact::ClientStopped { process } => {
+                    clients.retain(|p| p != process);
+                    clients.is_empty()
+                }
+                _ => false,
+            },
+            Waiting::Nodes(nodes) => match fact {
+                Fact::Stopped { node, .. } => {
+                    nodes.retain(|n| n != node);
+                    nodes.is_empty()
+                }
+                _ => false,
+            },
+            Waiting::Silence { reader, last } => {
+                if matches!(fact, Fact::Consumed { process, .. } if process == reader) {
+                    *last = now;
+                }
+                false
+            }
+            Waiting::Begin
+            | Waiting::Clock
+            | Waiting::Answer
+            | Waiting::Rolling
+            | Waiting::Nothing => false,
+        };
+        if done {
+            self.finish(now, agenda, out);
+        }
+    }
+
+    /// The operation of the present step was answered.
+    pub(super) fn on_answer(&mut self, now: Time, agenda: &mut Agenda, out: &mut Vec<Order>) {
+        if matches!(self.waiting, Waiting::Answer) {
+            self.finish(now, agenda, out);
+        }
+    }
+
+    /// The rolling restart of the present step is over.
+    pub(super) fn on_rolled(&mut self, now: Time, agenda: &mut Agenda, out: &mut Vec<Order>) {
+        if matches!(self.waiting, Waiting::Rolling) {
+            self.finish(now, agenda, out);
+        }
+    }
+
+    /// What is so already does not wait: the latest fact decides, or the committed state if there
+    /// has been no change since time zero.
+    fn await_fact(
+        &mut self,
+        pattern: &Pattern,
+        within: Span,
+        view: &View<'_>,
+        agenda: &mut Agenda,
+        out: &mut Vec<Order>,
+    ) {
+        let watch = self.watches.iter().position(|w| w.pattern == *pattern);
+        let watch = watch.expect("every pattern of the script is watched");
+        let fits = self.watches[watch].fits.unwrap_or_else(|| is_committed(pattern, view));
+        if fits {
+            self.finish(view.now, agenda, out);
+        } else {
+            self.wait(Waiting::Fact(watch), view.now + within, agenda, out);
+        }
+    }
+
+    fn set(&mut self, waiting: Waiting) {
+        self.waiting = waiting;
+        self.serial += 1;
+    }
+
+    fn wait(&mut self, waiting: Waiting, until: Time, agenda: &mut Agenda, out: &mut Vec<Order>) {
+        self.set(waiting);
+        agenda.wake(until, Due::Script(self.serial), out);
+    }
+
+    fn wait_or_finish(
+        &mut self,
+        wait: bool,
+        waiting: Waiting,
+        now: Time,
+        agenda: &mut Agenda,
+        out: &mut Vec<Order>,
+    ) {
+        if wait {
+            self.wait(waiting, now + PATIENCE, agenda, out);
+        } else {
+            self.finish(now, agenda, out);
+        }
+    }
+
+    fn finish(&mut self, now: Time, agenda: &mut Agenda, out: &mut Vec<Order>) {
+        let step = self.current as u32;
+        if let Some(name) = &self.steps[self.current].record_as {
+            let (name, started) = (name.clone(), self.started);
+            self.marks.push(StepMark { step, name, started, done: now });
+            self.to_record.push_back(step);
+        }
+        self.finished = Some(step);
+        self.current += 1;
+        if self.current == self.steps.len() {
+            self.wait(Waiting::Nothing, now + BREATH, agenda, out);
+        } else {
+            self.wait(Waiting::Begin, now + BREATH, agenda, out);
+        }
+    }
+
+    fn give_up(&mut self, now: Time) {
+        self.end = ScriptEnd::WaitedInVain { step: self.current as u32, at: now };
+        self.set(Waiting::Nothing);
+    }
+}
+
+/// Takes the results that a fact brings for a scripted send. Its records are told from what the
+/// producer sends besides by their label.
+fn count_results(
+    sender: ProcessId,
+    wanted: Option<u16>,
+    left: &mut u32,
+    open: &mut Vec<(PartitionId, RecordId)>,
+    fact: &Fact,
+) {
+    if fact.node() != Some(NodeId::Process(sender)) {
+        return;
+    }
+    match *fact {
+        Fact::Submitted { partition, record, label, .. }
+            if label == wanted && open.len() < *left as usize =>
+        {
+            open.push((partition, record));
+        }
+        Fact::Acked { partition, first, count, .. }
+        | Fact::Rejected { partition, first, count, .. }
+        | Fact::GaveUp { partition, first, count, .. } => {
+            let before = open.len();
+            let answered = first.ordinal..first.ordinal + count;
+            open.retain(|(p, record)| *p != partition || !answered.contains(&record.ordinal));
+            *left -= (before - open.len()) as u32;
+        }
+        Fact::SendFailed { label, .. } if label == wanted => *left = left.saturating_sub(1),
+        _ => {}
+    }
+}
+
+/// Whether the committed metadata says what the pattern waits for.
+fn is_committed(pattern: &Pattern, view: &View<'_>) -> bool {
+    view.committed.partitions().any(|(partition, image)| {
+        let state = image.state;
+        let isr = Fact::IsrCommitted { partition, state };
+        let elected = Fact::Elected {
+            partition,
+            leader: state.leader,
+            leader_epoch: state.leader_epoch,
+            isr: state.isr,
+            elr: state.elr,
+            unclean: false,
+        };
+        pattern.matches(&isr) || pattern.matches(&elected)
+    })
+}
+
+#[cfg(test)]
+mod tests;
