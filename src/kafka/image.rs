@@ -197,3 +197,68 @@ fn slot<T>(slots: &mut Vec<Option<T>>, index: usize) -> &mut Option<T> {
     }
     &mut slots[index]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Image;
+    use crate::base::ids::{BrokerEpoch, BrokerId, Offset, TopicId};
+    use crate::model::body::Bodies;
+    use crate::model::config::TopicKey;
+    use crate::model::metadata::MetadataRecord;
+
+    fn image_of(records: &[MetadataRecord]) -> Image {
+        let mut image = Image::default();
+        for record in records {
+            image.replay(record, &Bodies::default());
+        }
+        image
+    }
+
+    const fn registered(incarnation: u32, epoch: u64) -> MetadataRecord {
+        let (broker, epoch) = (BrokerId(2), BrokerEpoch(epoch));
+        MetadataRecord::BrokerRegistered { broker, epoch, incarnation, unclean: false }
+    }
+
+    #[test]
+    fn a_broker_stands_as_its_present_registration_says() {
+        let (broker, old) = (BrokerId(2), BrokerEpoch(0));
+        let log = [
+            registered(0, 0),
+            MetadataRecord::BrokerUnfenced { broker, epoch: old },
+            MetadataRecord::BrokerShuttingDown { broker, epoch: old },
+            registered(1, 3),
+            MetadataRecord::BrokerUnfenced { broker, epoch: old },
+            MetadataRecord::BrokerUnfenced { broker, epoch: BrokerEpoch(3) },
+        ];
+        let active = |end: usize| image_of(&log[..end]).is_active(broker);
+        let table = [(0, false), (1, false), (2, true), (3, false), (4, false)];
+        for (end, expected) in table {
+            assert_eq!(active(end), expected, "after {end} records");
+        }
+        assert!(!active(5), "a record of an older registration changes nothing");
+        assert!(active(6));
+        assert_eq!(image_of(&log).end(), Offset(6), "a record without effect counts");
+        assert_eq!(image_of(&log).brokers().count(), 1);
+    }
+
+    #[test]
+    fn a_topic_inherits_what_it_does_not_set() {
+        let key = TopicKey::MinInsyncReplicas;
+        let set = |topic, value| MetadataRecord::ConfigSet { topic, key, value };
+        let (one, other) = (TopicId(1), TopicId(0));
+        let log = [
+            set(None, Some(2)),
+            set(Some(one), Some(3)),
+            set(None, Some(4)),
+            set(Some(one), None),
+            set(None, None),
+        ];
+        let minimum =
+            |end: usize, topic| image_of(&log[..end]).topic_config(topic).min_insync_replicas;
+        let table = [(0, 1, 1), (1, 2, 2), (2, 3, 2), (3, 3, 4), (4, 4, 4), (5, 1, 1)];
+        for (end, of_one, of_other) in table {
+            assert_eq!(minimum(end, one), of_one, "after {end} records");
+            assert_eq!(minimum(end, other), of_other, "after {end} records");
+        }
+    }
+}

@@ -76,7 +76,8 @@ pub enum Content {
     RegisterBroker { broker: BrokerId, incarnation: u32, previous: Option<BrokerEpoch> },
     /// `BrokerRegistrationResponse`.
     BrokerRegistered { error: ErrorCode, epoch: BrokerEpoch },
-    /// `BrokerHeartbeatRequest`.
+    /// `BrokerHeartbeatRequest`. `replayed` is one past the last metadata record replayed, and
+    /// `offline_dirs` a bit set over the broker's log directories.
     Heartbeat {
         broker: BrokerId,
         epoch: BrokerEpoch,
