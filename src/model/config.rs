@@ -177,7 +177,7 @@ pub struct BrokerConfig {
     pub controlled_shutdown: bool,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration: Span,
-    /// `unclean.leader.election.interval.ms` (internal): the controller's periodic unclean election.
+    /// `unclean.leader.election.interval.ms` (internal): the periodic unclean election.
     pub unclean_election_interval: Span,
     /// `auto.leader.rebalance.enable`.
     pub auto_leader_rebalance: bool,

@@ -151,7 +151,7 @@ pub enum Fact {
     /// An application's callback got an exception.
     Called { process: ProcessId, partition: PartitionId, error: ErrorCode },
     // ---- observed: committed metadata ----
-    /// A leader was elected (or leadership was lost, with `None`): a record with a new leader epoch.
+    /// A leader was elected, or lost (`None`): a record with a new leader epoch.
     Elected {
         partition: PartitionId,
         leader: Option<BrokerId>,
