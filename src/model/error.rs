@@ -95,10 +95,14 @@ errors! {
     InvalidRequest = 42, "INVALID_REQUEST", Fatal, "InvalidRequestException";
     /// A sequence number leaves a gap, or repeats one that is no longer remembered.
     OutOfOrderSequenceNumber = 45, "OUT_OF_ORDER_SEQUENCE_NUMBER", Fatal, "OutOfOrderSequenceException";
+    /// A sequence number already used, the answer to which is no longer known (old brokers only).
+    DuplicateSequenceNumber = 46, "DUPLICATE_SEQUENCE_NUMBER", Fatal, "DuplicateSequenceException";
     /// An epoch older than the newest of this producer id.
     InvalidProducerEpoch = 47, "INVALID_PRODUCER_EPOCH", Fatal, "InvalidProducerEpochException";
     /// The partition's log directory is offline.
     KafkaStorageError = 56, "KAFKA_STORAGE_ERROR", RefreshMetadata, "KafkaStorageException";
+    /// The broker knows nothing of this producer id (old brokers only).
+    UnknownProducerId = 59, "UNKNOWN_PRODUCER_ID", Fatal, "UnknownProducerIdException";
     /// The request's leader epoch is older than the broker's.
     FencedLeaderEpoch = 74, "FENCED_LEADER_EPOCH", RefreshMetadata, "FencedLeaderEpochException";
     /// The request's leader epoch is newer than the broker's.

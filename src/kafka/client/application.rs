@@ -1,0 +1,230 @@
+//! What a process does: the trait that applications implement, and their handle on the clients.
+//!
+//! An application is called back once per answer, poll, timer or command, and asks for more through
+//! [`Clients`]. It cannot see brokers, connections or batches; two things it cannot know are the
+//! number of a record that has not been partitioned and the fate of one that was given up.
+
+use std::fmt::Debug;
+
+use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId, TopicId};
+use crate::base::time::{Span, Time};
+use crate::kafka::client::accumulator::Item;
+use crate::kafka::client::process::ClientSet;
+use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::start::Command;
+use crate::model::batch::RecordId;
+use crate::model::config::{ConsumerConfig, ProducerConfig};
+use crate::model::error::ErrorCode;
+use crate::model::fact::Fact;
+
+/// Which clients an application needs.
+#[derive(Clone, Debug, Default)]
+pub struct ClientsPlan {
+    /// A producer, configured so.
+    pub producer: Option<ProducerConfig>,
+    /// A consumer, configured so, with these partitions assigned.
+    pub consumer: Option<(ConsumerConfig, Vec<PartitionId>)>,
+}
+
+/// What a process runs. Every callback may use its clients; those an application has no use for do
+/// nothing by default.
+pub trait Application: Debug + Send {
+    /// A copy, for forking a run.
+    fn clone_box(&self) -> Box<dyn Application>;
+
+    /// Which clients it needs; asked once, at the start of the process.
+    fn clients(&self) -> ClientsPlan;
+
+    /// It begins by itself: `ProcessStart::begins`, or `Command::Start`.
+    fn begin(&mut self, clients: &mut Clients<'_, '_>);
+
+    /// The operator wants something other than `Command::Start`.
+    fn command(&mut self, command: Command, clients: &mut Clients<'_, '_>);
+
+    /// The producer completed consecutive records.
+    fn answered(&mut self, _answer: &Answer, _clients: &mut Clients<'_, '_>) {}
+
+    /// A send that blocked has returned: queued, or failed.
+    fn unblocked(&mut self, _thread: u16, _sending: Sending, _clients: &mut Clients<'_, '_>) {}
+
+    /// Everything that was sent before [`Clients::flush`] has been answered.
+    fn flushed(&mut self, _clients: &mut Clients<'_, '_>) {}
+
+    /// A poll returned records, in the order of each partition.
+    fn polled(&mut self, _records: &[Polled], _clients: &mut Clients<'_, '_>) {}
+
+    /// A poll threw.
+    fn exception(&mut self, _: PartitionId, _: ErrorCode, _clients: &mut Clients<'_, '_>) {}
+
+    /// A timer of its own fired.
+    fn wake(&mut self, _timer: u16, _clients: &mut Clients<'_, '_>) {}
+}
+
+impl Clone for Box<dyn Application> {
+    fn clone(&self) -> Self {
+        self.clone_box()
+    }
+}
+
+/// A record to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewRecord {
+    /// To this topic.
+    pub topic: TopicId,
+    /// To this partition; the partitioner chooses if `None`.
+    pub partition: Option<PartitionId>,
+    /// Number of its key.
+    pub key: Option<u32>,
+    /// Size of its value.
+    pub value_bytes: u32,
+    /// The application's number for it, printed behind `r` or behind the label.
+    pub workload: u32,
+    /// Label of its value, if it is a scripted send.
+    pub label: Option<u16>,
+    /// Which of the application's threads sends; comes back with [`Application::unblocked`].
+    pub thread: u16,
+}
+
+/// What became of a send so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sending {
+    /// It has a partition and waits there; its answer will come.
+    Queued(PartitionId, RecordId),
+    /// It waits for metadata or memory; the thread does nothing else until it has returned.
+    Blocked,
+    /// It failed before it had a partition.
+    Failed(ErrorCode),
+}
+
+/// What the producer says of consecutive records of one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Of this partition.
+    pub partition: PartitionId,
+    /// The first record.
+    pub first: RecordId,
+    /// How many.
+    pub count: u32,
+    /// `ErrorCode::None` if they were acknowledged.
+    pub error: ErrorCode,
+    /// Offset of the first; none with acks=0 and after a failure.
+    pub base: Option<Offset>,
+}
+
+impl Answer {
+    /// Whether it speaks of this record.
+    #[must_use]
+    pub fn covers(&self, record: RecordId) -> bool {
+        record.process == self.first.process
+            && (self.first.ordinal..self.first.ordinal + self.count).contains(&record.ordinal)
+    }
+}
+
+/// Consecutive records that a poll returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Polled {
+    /// Of this partition.
+    pub partition: PartitionId,
+    /// Offset of the first.
+    pub base: Offset,
+    /// How many.
+    pub count: u32,
+    /// Leader epoch of their batch.
+    pub leader_epoch: LeaderEpoch,
+    /// The first record.
+    pub first: RecordId,
+    /// Who served them.
+    pub broker: BrokerId,
+}
+
+/// An application's handle on its clients, its clock and its counters.
+#[derive(Debug)]
+pub struct Clients<'a, 'c> {
+    pub(super) set: &'a mut ClientSet,
+    pub(super) ctx: &'a mut Ctx<'c>,
+}
+
+impl Clients<'_, '_> {
+    /// Which process this is.
+    #[must_use]
+    pub const fn process(&self) -> ProcessId {
+        self.set.process
+    }
+
+    /// The process's monotonic clock.
+    #[must_use]
+    pub const fn now(&self) -> Time {
+        self.ctx.monotonic()
+    }
+
+    /// Sets the application's timer of that number.
+    pub fn set_timer(&mut self, timer: u16, after: Span) {
+        self.ctx.set(Timer { kind: TimerKind::Application, index: timer }, after);
+    }
+
+    /// The next number of a paced record; survives a crash of the process.
+    #[must_use]
+    pub const fn next_workload(&mut self) -> u32 {
+        self.set.store.next_workload()
+    }
+
+    /// How many numbers [`Clients::next_workload`] has given out.
+    #[must_use]
+    pub const fn workloads(&self) -> u32 {
+        self.set.store.workloads()
+    }
+
+    /// The next number behind a label.
+    #[must_use]
+    pub fn next_of_label(&mut self, label: u16) -> u32 {
+        self.set.store.next_of_label(label)
+    }
+
+    /// `KafkaProducer.send`. The thread of a blocked record must not send before it has returned.
+    ///
+    /// # Panics
+    /// If the application has not asked for a producer.
+    pub fn send(&mut self, record: NewRecord) -> Sending {
+        let producer = self.set.producer.as_mut().expect("the application asked for no producer");
+        producer.send(record, &mut self.set.store, self.ctx)
+    }
+
+    /// What the application said of a record whose answer it is hearing, or that has none yet.
+    #[must_use]
+    pub fn item(&self, partition: PartitionId, ordinal: u32) -> Option<Item> {
+        self.set.producer.as_ref()?.item(partition, ordinal)
+    }
+
+    /// `KafkaProducer.flush`: lingering ends, and `flushed` is called when nothing is unanswered.
+    pub fn flush(&mut self) {
+        if let Some(producer) = &mut self.set.producer {
+            producer.flush();
+        }
+    }
+
+    /// `KafkaConsumer.poll`: `polled` or `exception` is called once there is something to return.
+    pub fn poll(&mut self) {
+        if let Some(consumer) = &mut self.set.consumer {
+            consumer.poll();
+        }
+    }
+
+    /// Polls no more until told to; positions stay.
+    pub fn stop_polling(&mut self) {
+        if let Some(consumer) = &mut self.set.consumer {
+            consumer.stop_polling();
+        }
+    }
+
+    /// `KafkaConsumer.seek`.
+    pub fn seek(&mut self, partition: PartitionId, offset: Offset) {
+        if let Some(consumer) = &mut self.set.consumer {
+            consumer.seek(partition, offset, self.ctx);
+        }
+    }
+
+    /// The application has done what `Command::Stop` asked for.
+    pub fn stopped(&mut self) {
+        self.ctx.note(Fact::ClientStopped { process: self.set.process });
+    }
+}

@@ -1,0 +1,546 @@
+//! The consumer with assigned partitions: metadata, positions, fetches, polls.
+//!
+//! Follows `ClassicKafkaConsumer.java`, `Fetcher.java`, `FetchCollector.java` and
+//! `OffsetFetcher.java`. One fetch is in flight per broker, for the partitions it leads of which
+//! nothing is buffered; a position moves when records are handed to the application. There is no
+//! group: no committed offsets. Kafka backs off after a failed position request; here a partition
+//! also backs off `retry.backoff.ms` after a failed fetch, which Kafka repeats at once.
+
+use std::collections::VecDeque;
+
+use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, Offset, PartitionId, ProcessId};
+use crate::base::time::Time;
+use crate::kafka::client::application::Polled;
+use crate::kafka::client::cache::Cache;
+use crate::kafka::client::channel::{Channels, LeastLoaded, Request};
+use crate::kafka::client::positions::{Assigned, Stage, Validated};
+use crate::kafka::client::process::Call;
+use crate::kafka::client::producer::learn_leaders;
+use crate::kafka::ctx::{CloseReason, Ctx, Timer, TimerKind};
+use crate::kafka::start::ProcessStart;
+use crate::model::config::{ConsumerConfig, OffsetReset};
+use crate::model::error::ErrorCode;
+use crate::model::fact::{Fact, PositionChange};
+use crate::model::message::{Content, Fetcher, Message, Part, PartsId, WhichOffset};
+
+/// `max.in.flight.requests.per.connection` of a consumer, fixed in Kafka.
+const MAX_IN_FLIGHT: u32 = 100;
+/// A partition is out of its back-off.
+const POLL: Timer = Timer::of(TimerKind::Poll);
+/// Metadata is due. (Index 0 is the producer's.)
+const REFRESH: Timer = Timer { kind: TimerKind::MetadataRefresh, index: 1 };
+
+/// A consumer client.
+#[derive(Clone, Debug)]
+pub(super) struct Consumer {
+    process: ProcessId,
+    config: ConsumerConfig,
+    channels: Channels,
+    cache: Cache,
+    assigned: Vec<Assigned>,
+    /// Where each partition stands in `assigned`, for answers.
+    places: Vec<Option<u16>>,
+    /// Places of partitions with buffered records, in the order of arrival.
+    arrived: VecDeque<u16>,
+    thrown: VecDeque<(PartitionId, ErrorCode)>,
+    opened: bool,
+    /// Between the first poll and the stop: it fetches.
+    active: bool,
+    /// The application waits in `poll()`.
+    polling: bool,
+    fetch_in_flight: Vec<bool>,
+    looks_at: Option<Time>,
+    refreshes_at: Option<Time>,
+    failed: Vec<Request>,
+}
+
+impl Consumer {
+    /// A consumer that has not been opened.
+    pub(super) fn new(
+        start: &ProcessStart,
+        config: ConsumerConfig,
+        assigned: &[PartitionId],
+        first_timer: usize,
+    ) -> Self {
+        let mut places = vec![None; start.partitions];
+        for (place, partition) in assigned.iter().enumerate() {
+            places[partition.index()] = Some(place as u16);
+        }
+        Self {
+            process: start.id,
+            config,
+            channels: Channels::new(config.client, start.brokers, MAX_IN_FLIGHT, first_timer),
+            cache: Cache::new(config.client, start.partitions),
+            assigned: assigned.iter().map(|p| Assigned::new(*p)).collect(),
+            places,
+            arrived: VecDeque::new(),
+            thrown: VecDeque::new(),
+            opened: false,
+            active: false,
+            polling: false,
+            fetch_in_flight: vec![false; usize::from(start.brokers)],
+            looks_at: None,
+            refreshes_at: None,
+            failed: Vec::new(),
+        }
+    }
+
+    /// The client is made.
+    pub(super) const fn open(&mut self) {
+        self.opened = true;
+    }
+
+    /// The application waits for records.
+    pub(super) const fn poll(&mut self) {
+        self.active = true;
+        self.polling = true;
+    }
+
+    /// No more polls for now.
+    pub(super) const fn stop_polling(&mut self) {
+        self.active = false;
+        self.polling = false;
+    }
+
+    /// Moves a position.
+    pub(super) fn seek(&mut self, partition: PartitionId, offset: Offset, ctx: &mut Ctx<'_>) {
+        let Some(place) = self.place(partition) else { return };
+        let leader = self.cache.leadership(partition);
+        self.assigned[place].seek(offset, None, leader);
+        self.note_position(partition, offset, PositionChange::Seek, ctx);
+    }
+
+    fn place(&self, partition: PartitionId) -> Option<usize> {
+        self.places.get(partition.index()).copied().flatten().map(usize::from)
+    }
+
+    fn note_position(
+        &self,
+        partition: PartitionId,
+        to: Offset,
+        why: PositionChange,
+        ctx: &mut Ctx<'_>,
+    ) {
+        ctx.note(Fact::PositionSet { process: self.process, partition, to, why });
+    }
+
+    /// Everything the client can do now: a poll returns what is buffered, then goes on fetching.
+    pub(super) fn run(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        calls: &mut VecDeque<Call>,
+        polled: &mut Vec<Polled>,
+    ) {
+        if !self.opened {
+            return;
+        }
+        if self.polling && !calls.iter().any(|call| matches!(call, Call::Polled)) {
+            self.hand_over(ctx, calls, polled);
+        }
+        if self.active {
+            self.refresh(ctx);
+            if self.cache.is_known() {
+                self.channels.leave_bootstrap(ctx);
+            }
+            if !self.channels.is_bootstrapping() {
+                self.settle_positions(ctx);
+                self.fetch(ctx);
+            }
+            self.refresh(ctx);
+        }
+        if self.polling && !self.thrown.is_empty() && calls.is_empty() {
+            self.hand_over(ctx, calls, polled);
+        }
+    }
+
+    /// A poll returns: exceptions first, else up to `max.poll.records` of what is buffered.
+    fn hand_over(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        calls: &mut VecDeque<Call>,
+        polled: &mut Vec<Polled>,
+    ) {
+        if let Some((partition, error)) = self.thrown.pop_front() {
+            self.polling = false;
+            ctx.note(Fact::Called { process: self.process, partition, error });
+            calls.push_back(Call::Exception(partition, error));
+            return;
+        }
+        polled.clear();
+        let mut room = self.config.max_poll_records;
+        while room > 0
+            && let Some(place) = self.arrived.front().copied()
+        {
+            let assigned = &mut self.assigned[usize::from(place)];
+            // Of a partition whose leader has changed since, the records are thrown away
+            // (`FetchCollector`: no longer fetchable).
+            assigned.see_leader(self.cache.leadership(assigned.partition));
+            let Some(records) = assigned.take(room) else {
+                self.arrived.pop_front();
+                continue;
+            };
+            room -= records.count;
+            polled.push(records);
+            let Polled { partition, base, count, leader_epoch, first, broker } = records;
+            let process = self.process;
+            ctx.note(Fact::Consumed {
+                process,
+                partition,
+                base,
+                count,
+                leader_epoch,
+                first,
+                broker,
+            });
+        }
+        if !polled.is_empty() {
+            self.polling = false;
+            calls.push_back(Call::Polled);
+        }
+    }
+
+    /// Asks for metadata if that is due.
+    fn refresh(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(due) = self.cache.due() else { return };
+        let now = ctx.monotonic();
+        if due > now {
+            if self.refreshes_at.is_none_or(|at| at > due || at <= now) {
+                self.refreshes_at = Some(due);
+                ctx.set(REFRESH, due.since(now));
+            }
+            return;
+        }
+        match self.channels.least_loaded(ctx) {
+            LeastLoaded::Ready(at) => {
+                self.channels.send(at, Content::Metadata, Request::Metadata, ctx);
+                self.cache.asked();
+            }
+            LeastLoaded::Connect(at) => self.channels.connect(at, ctx),
+            LeastLoaded::Wait | LeastLoaded::Nobody => {}
+        }
+    }
+
+    /// Sends what must be known before a partition can be fetched: its first position, or whether
+    /// its log was truncated.
+    fn settle_positions(&mut self, ctx: &mut Ctx<'_>) {
+        for place in 0..self.assigned.len() {
+            let assigned = &mut self.assigned[place];
+            let partition = assigned.partition;
+            let leadership = self.cache.leadership(partition);
+            assigned.see_leader(leadership);
+            let position = (assigned.offset_epoch, leadership.epoch);
+            let (content, request) = match (assigned.stage, self.config.offset_reset) {
+                (Stage::Reset(_), OffsetReset::None) => {
+                    assigned.fail();
+                    self.thrown.push_back((partition, ErrorCode::NoOffsetForPartition));
+                    continue;
+                }
+                (Stage::Reset(_), policy) => {
+                    let which = match policy {
+                        OffsetReset::Earliest => WhichOffset::Earliest,
+                        OffsetReset::Latest | OffsetReset::None => WhichOffset::Latest,
+                    };
+                    let read_committed = self.config.read_committed;
+                    let leader_epoch = leadership.epoch;
+                    let content =
+                        Content::ListOffsets { partition, leader_epoch, which, read_committed };
+                    (content, Request::ListOffsets { place: place as u16 })
+                }
+                (Stage::Validation, _) => {
+                    let (Some(asked), current) = position else { continue };
+                    let content = Content::EpochEnd { partition, current, asked };
+                    (content, Request::EpochEnd { place: place as u16 })
+                }
+                (Stage::Fetching | Stage::Failed, _) => continue,
+            };
+            if !assigned.asking && self.may_ask(place, ctx) {
+                self.send_to_leader(place, content, request, ctx);
+            }
+        }
+    }
+
+    /// Whether the partition is out of its back-off; looks again when it is.
+    fn may_ask(&mut self, place: usize, ctx: &mut Ctx<'_>) -> bool {
+        let (now, from) = (ctx.monotonic(), self.assigned[place].not_before);
+        if from > now && self.looks_at.is_none_or(|at| at > from || at <= now) {
+            self.looks_at = Some(from);
+            ctx.set(POLL, from.since(now));
+        }
+        from <= now
+    }
+
+    fn send_to_leader(
+        &mut self,
+        place: usize,
+        content: Content,
+        request: Request,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(leader) = self.cache.leader(self.assigned[place].partition) else {
+            self.cache.want_update();
+            return;
+        };
+        if self.is_usable(leader, ctx) {
+            self.channels.send(leader.index(), content, request, ctx);
+            let assigned = &mut self.assigned[place];
+            assigned.asking = true;
+            assigned.asked_version = assigned.version;
+        }
+    }
+
+    /// Whether a request can go to the broker now; connects if need be. Metadata goes first.
+    fn is_usable(&mut self, broker: BrokerId, ctx: &mut Ctx<'_>) -> bool {
+        let usable = self.channels.can_send(broker.index()) && !self.cache.is_due(ctx.monotonic());
+        if !usable {
+            self.channels.connect(broker.index(), ctx);
+        }
+        usable
+    }
+
+    /// Sends each broker one fetch for the partitions it leads of which nothing is buffered.
+    fn fetch(&mut self, ctx: &mut Ctx<'_>) {
+        for at in 0..self.fetch_in_flight.len() {
+            let broker = BrokerId::at(at);
+            if self.fetch_in_flight[at] {
+                continue;
+            }
+            let mut parts: Option<PartsId> = None;
+            for place in 0..self.assigned.len() {
+                let partition = self.assigned[place].partition;
+                let leadership = self.cache.leadership(partition);
+                if at == 0 && leadership.leader.is_none() {
+                    self.cache.want_update();
+                }
+                let assigned = &self.assigned[place];
+                let fetchable = leadership.leader == Some(broker)
+                    && assigned.stage == Stage::Fetching
+                    && !assigned.has_buffered();
+                if !fetchable || !self.may_ask(place, ctx) || !self.is_usable(broker, ctx) {
+                    continue;
+                }
+                let assigned = &mut self.assigned[place];
+                assigned.fetching = Some(assigned.offset);
+                let list = *parts.get_or_insert_with(|| ctx.take_parts());
+                let part = Part::FetchFrom {
+                    partition,
+                    leader_epoch: leadership.epoch,
+                    offset: assigned.offset,
+                    // A consumer does not give it, so a truncation between validation and fetch
+                    // goes unseen (KIP-320 left it to followers).
+                    last_fetched: None,
+                    log_start: Offset::ZERO,
+                    max_bytes: self.config.max_partition_fetch_bytes,
+                };
+                ctx.push_part(list, part);
+            }
+            if let Some(parts) = parts {
+                self.fetch_in_flight[at] = true;
+                let content = Content::Fetch {
+                    fetcher: Fetcher::Consumer { read_committed: self.config.read_committed },
+                    max_wait: self.config.fetch_max_wait,
+                    min_bytes: self.config.fetch_min_bytes,
+                    max_bytes: self.config.fetch_max_bytes,
+                    parts,
+                };
+                self.channels.send(at, content, Request::Fetch, ctx);
+            }
+        }
+    }
+
+    /// A connection is open; it may be another client's.
+    pub(super) fn on_opened(&mut self, connection: ConnectionId) {
+        if let Some(at) = self.channels.of_connection(connection) {
+            self.channels.opened(at);
+        }
+    }
+
+    /// A connection is gone; it may be another client's.
+    pub(super) fn on_closed(
+        &mut self,
+        connection: ConnectionId,
+        reason: CloseReason,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if let Some(at) = self.channels.of_connection(connection) {
+            self.lose(at, reason == CloseReason::SetupTimeout, ctx);
+        }
+    }
+
+    fn lose(&mut self, at: usize, setup_timed_out: bool, ctx: &mut Ctx<'_>) {
+        let now = ctx.monotonic();
+        let mut failed = std::mem::take(&mut self.failed);
+        self.channels.lost(at, setup_timed_out, ctx, &mut failed);
+        if self.cache.is_due(now) {
+            self.cache.failed(now, ctx.rng);
+        }
+        self.cache.want_update();
+        for request in failed.drain(..) {
+            match request {
+                Request::Fetch => self.fetch_in_flight[at] = false,
+                Request::Metadata => self.cache.failed(now, ctx.rng),
+                Request::ListOffsets { place } | Request::EpochEnd { place } => {
+                    self.back_off(usize::from(place), ctx);
+                }
+                Request::Produce { .. } | Request::InitProducerId => {}
+            }
+        }
+        self.failed = failed;
+    }
+
+    fn back_off(&mut self, place: usize, ctx: &Ctx<'_>) {
+        let assigned = &mut self.assigned[place];
+        assigned.asking = false;
+        assigned.not_before = ctx.monotonic() + self.config.client.retry_backoff;
+    }
+
+    /// An answer arrived; it may be another client's.
+    pub(super) fn on_message(
+        &mut self,
+        connection: ConnectionId,
+        message: Message,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(at) = self.channels.of_connection(connection) else { return };
+        let Some(request) = self.channels.answered(at, message.correlation) else { return };
+        match (request, message.content) {
+            (Request::Fetch, Content::Fetched { parts }) => {
+                self.fetch_in_flight[at] = false;
+                self.on_fetched(BrokerId::at(at), parts, ctx);
+            }
+            (Request::Metadata, Content::MetadataAnswer { parts }) => {
+                learn_leaders(&mut self.cache, parts, ctx);
+            }
+            (
+                Request::ListOffsets { place },
+                Content::OffsetListed { error, offset, leader_epoch, .. },
+            ) => {
+                let place = usize::from(place);
+                if self.is_answer(place, error, ctx)
+                    && let Stage::Reset(why) = self.assigned[place].stage
+                {
+                    let partition = self.assigned[place].partition;
+                    let leader = self.cache.leadership(partition);
+                    self.assigned[place].seek(offset, leader_epoch, leader);
+                    self.note_position(partition, offset, why, ctx);
+                }
+            }
+            (Request::EpochEnd { place }, Content::EpochEndAnswer { error, end, .. }) => {
+                let place = usize::from(place);
+                if self.is_answer(place, error, ctx)
+                    && self.assigned[place].stage == Stage::Validation
+                {
+                    self.on_validated(place, end, ctx);
+                }
+            }
+            _ => debug_assert!(false, "an answer of another kind: {}", message.content.name()),
+        }
+    }
+
+    /// Whether a request about a position was answered; if not, it is tried again later.
+    fn is_answer(&mut self, place: usize, error: ErrorCode, ctx: &Ctx<'_>) -> bool {
+        let assigned = &mut self.assigned[place];
+        assigned.asking = false;
+        if assigned.asked_version != assigned.version {
+            return false;
+        }
+        if error.is_none() {
+            return true;
+        }
+        self.back_off(place, ctx);
+        self.cache.want_update();
+        false
+    }
+
+    fn on_validated(
+        &mut self,
+        place: usize,
+        end: Option<(LeaderEpoch, Offset)>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let assigned = &mut self.assigned[place];
+        let partition = assigned.partition;
+        match assigned.validate(end, self.config.offset_reset) {
+            Validated::Good | Validated::Reset => {}
+            Validated::Moved(to) => {
+                self.note_position(partition, to, PositionChange::Truncation, ctx);
+            }
+            Validated::Thrown(error) => self.thrown.push_back((partition, error)),
+        }
+    }
+
+    fn on_fetched(&mut self, broker: BrokerId, parts: PartsId, ctx: &mut Ctx<'_>) {
+        let mut current: Option<usize> = None;
+        for at in 0..ctx.parts(parts).len() {
+            match ctx.part(parts, at) {
+                Some(Part::Fetched { partition, error, .. }) => {
+                    current = self.place(partition).filter(|p| self.is_wanted(*p));
+                    if let Some(place) = current
+                        && !error.is_none()
+                    {
+                        self.on_fetch_error(place, error, ctx);
+                        current = None;
+                    }
+                }
+                Some(Part::FetchedBatch(batch)) => {
+                    let Some(place) = current else { continue };
+                    let assigned = &mut self.assigned[place];
+                    let empty = !assigned.has_buffered();
+                    assigned.buffer(batch, broker);
+                    if empty && assigned.has_buffered() {
+                        self.arrived.push_back(place as u16);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether a fetched partition still stands where its fetch began.
+    fn is_wanted(&mut self, place: usize) -> bool {
+        let assigned = &mut self.assigned[place];
+        let from = assigned.fetching.take();
+        assigned.stage == Stage::Fetching && from == Some(assigned.offset)
+    }
+
+    fn on_fetch_error(&mut self, place: usize, error: ErrorCode, ctx: &Ctx<'_>) {
+        let partition = self.assigned[place].partition;
+        match error {
+            ErrorCode::OffsetOutOfRange => match self.config.offset_reset {
+                OffsetReset::None => {
+                    self.assigned[place].fail();
+                    self.thrown.push_back((partition, error));
+                }
+                OffsetReset::Earliest | OffsetReset::Latest => {
+                    self.assigned[place].reset(PositionChange::OutOfRange);
+                }
+            },
+            ErrorCode::CorruptMessage => {
+                self.assigned[place].fail();
+                self.thrown.push_back((partition, error));
+            }
+            _ => {
+                self.back_off(place, ctx);
+                if error.refreshes_metadata() || error == ErrorCode::OffsetNotAvailable {
+                    self.cache.want_update();
+                }
+            }
+        }
+    }
+
+    /// A timer fired; it may be another client's.
+    pub(super) fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>) {
+        match timer {
+            POLL => self.looks_at = None,
+            REFRESH => self.refreshes_at = None,
+            Timer { kind: TimerKind::RequestTimeout, .. } => {
+                if let Some(at) = self.channels.of_timer(timer)
+                    && self.channels.check_timeout(at, ctx)
+                {
+                    self.lose(at, false, ctx);
+                }
+            }
+            // What waited for these looks by itself in the next `run`.
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! A consumer's position in one partition, and what has been fetched from there on.
+//!
+//! Follows `SubscriptionState.java`, `OffsetFetcherUtils.java` and `CompletedFetch.java`. Does not
+//! know connections: it says what is to be asked and takes the answers.
+
+use std::collections::VecDeque;
+
+use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId};
+use crate::base::time::Time;
+use crate::kafka::client::application::Polled;
+use crate::kafka::client::cache::Leadership;
+use crate::model::batch::{Batch, BatchKind};
+use crate::model::config::OffsetReset;
+use crate::model::error::ErrorCode;
+use crate::model::fact::PositionChange;
+
+/// Where a partition stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Without a position: the reset policy is to give one.
+    Reset(PositionChange),
+    /// The leader has changed: it is asked whether the log was truncated below the position.
+    Validation,
+    /// The position is good to fetch from.
+    Fetching,
+    /// An exception was thrown; only a seek helps.
+    Failed,
+}
+
+/// What a truncation check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Validated {
+    /// The position stands.
+    Good,
+    /// The position was moved to where the logs part.
+    Moved(Offset),
+    /// The reset policy is to give another position.
+    Reset,
+    /// There is no reset policy: the application gets this exception.
+    Thrown(ErrorCode),
+}
+
+/// An assigned partition.
+#[derive(Clone, Debug)]
+pub(super) struct Assigned {
+    /// Which partition.
+    pub(super) partition: PartitionId,
+    /// Where it stands.
+    pub(super) stage: Stage,
+    /// The next offset to hand to the application.
+    pub(super) offset: Offset,
+    /// Leader epoch of the last record before the position.
+    pub(super) offset_epoch: Option<LeaderEpoch>,
+    /// The leader that the position was last validated against.
+    leadership: Leadership,
+    /// A request about the position is in flight.
+    pub(super) asking: bool,
+    /// Counts positions and leaders: an answer about an earlier one says nothing.
+    pub(super) version: u32,
+    /// The version that the request in flight is about.
+    pub(super) asked_version: u32,
+    /// Its fetch is in flight, from this offset on.
+    pub(super) fetching: Option<Offset>,
+    /// After an error: not before this moment.
+    pub(super) not_before: Time,
+    buffered: VecDeque<Batch>,
+    served_by: BrokerId,
+}
+
+impl Assigned {
+    pub(super) const fn new(partition: PartitionId) -> Self {
+        Self {
+            partition,
+            stage: Stage::Reset(PositionChange::Start),
+            offset: Offset::ZERO,
+            offset_epoch: None,
+            leadership: Leadership { leader: None, epoch: None },
+            asking: false,
+            version: 0,
+            asked_version: 0,
+            fetching: None,
+            not_before: Time::ZERO,
+            buffered: VecDeque::new(),
+            served_by: BrokerId(0),
+        }
+    }
+
+    /// Sets the position, not by reading on. What was fetched for another one is thrown away. A
+    /// position with a leader epoch is validated first (`seekUnvalidated`).
+    pub(super) fn seek(&mut self, offset: Offset, epoch: Option<LeaderEpoch>, leader: Leadership) {
+        self.offset = offset;
+        self.offset_epoch = epoch;
+        self.leadership = leader;
+        self.stage = if epoch.is_some() { Stage::Validation } else { Stage::Fetching };
+        self.discard();
+    }
+
+    /// The reset policy is to give a position.
+    pub(super) fn reset(&mut self, why: PositionChange) {
+        self.stage = Stage::Reset(why);
+        self.discard();
+    }
+
+    /// The application gets an exception.
+    pub(super) fn fail(&mut self) {
+        self.stage = Stage::Failed;
+        self.discard();
+    }
+
+    /// Looks at the leader: another one, or another epoch of the same, means that the position must
+    /// be validated if the epoch of its last record is known (KIP-320).
+    pub(super) fn see_leader(&mut self, leader: Leadership) {
+        let settled = matches!(self.stage, Stage::Fetching | Stage::Validation);
+        if !settled || leader.leader.is_none() || leader == self.leadership {
+            return;
+        }
+        self.leadership = leader;
+        self.version += 1;
+        self.stage = if self.offset_epoch.is_some() { Stage::Validation } else { Stage::Fetching };
+        if self.stage == Stage::Validation {
+            self.discard();
+        }
+    }
+
+    /// The leader's answer to whether the log was truncated (`maybeCompleteValidation`).
+    pub(super) fn validate(
+        &mut self,
+        end: Option<(LeaderEpoch, Offset)>,
+        policy: OffsetReset,
+    ) -> Validated {
+        match (end, policy) {
+            (Some((_, end)), _) if end >= self.offset => {
+                self.stage = Stage::Fetching;
+                Validated::Good
+            }
+            (_, OffsetReset::None) => {
+                self.fail();
+                Validated::Thrown(ErrorCode::LogTruncation)
+            }
+            (Some((epoch, end)), _) => {
+                self.offset = end;
+                self.offset_epoch = Some(epoch);
+                self.stage = Stage::Fetching;
+                self.discard();
+                Validated::Moved(end)
+            }
+            (None, _) => {
+                self.reset(PositionChange::Truncation);
+                Validated::Reset
+            }
+        }
+    }
+
+    /// Takes a fetched batch into the buffer.
+    pub(super) fn buffer(&mut self, batch: Batch, from: BrokerId) {
+        if batch.end() > self.offset {
+            self.served_by = from;
+            self.buffered.push_back(batch);
+        }
+    }
+
+    /// Whether there is something to hand to the application.
+    pub(super) fn has_buffered(&self) -> bool {
+        !self.buffered.is_empty()
+    }
+
+    /// Hands over at most `limit` records of one batch and moves the position past them. Markers
+    /// move the position and are not handed over.
+    pub(super) fn take(&mut self, limit: u32) -> Option<Polled> {
+        loop {
+            let batch = *self.buffered.front()?;
+            let skipped = (self.offset - batch.base) as u32;
+            let whole = batch.count.saturating_sub(skipped);
+            let control = batch.kind != BatchKind::Data;
+            let count = if control { whole } else { whole.min(limit) };
+            let base = batch.base + u64::from(skipped);
+            self.offset = base + u64::from(count);
+            self.offset_epoch = Some(batch.leader_epoch);
+            if count == whole {
+                self.buffered.pop_front();
+            }
+            if !control && count > 0 {
+                return Some(Polled {
+                    partition: self.partition,
+                    base,
+                    count,
+                    leader_epoch: batch.leader_epoch,
+                    first: batch.first.plus(skipped),
+                    broker: self.served_by,
+                });
+            }
+        }
+    }
+
+    fn discard(&mut self) {
+        self.buffered.clear();
+        self.version += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Assigned, Stage, Validated};
+    use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId};
+    use crate::base::time::Time;
+    use crate::kafka::client::cache::Leadership;
+    use crate::model::batch::{Batch, BatchKind, RecordId};
+    use crate::model::config::OffsetReset;
+    use crate::model::error::ErrorCode;
+
+    fn at(offset: u64, epoch: u32) -> Assigned {
+        let mut assigned = Assigned::new(PartitionId(0));
+        let leader = Leadership { leader: Some(BrokerId(1)), epoch: Some(LeaderEpoch(epoch)) };
+        assigned.seek(Offset(offset), Some(LeaderEpoch(epoch)), leader);
+        assigned
+    }
+
+    #[test]
+    fn truncation_is_judged_by_the_reset_policy() {
+        let end = |epoch, end| Some((LeaderEpoch(epoch), Offset(end)));
+        let thrown = Validated::Thrown(ErrorCode::LogTruncation);
+        for (answer, policy, expected) in [
+            (end(0, 80), OffsetReset::None, Validated::Good),
+            (end(0, 30), OffsetReset::None, thrown),
+            (None, OffsetReset::None, thrown),
+            (end(0, 30), OffsetReset::Latest, Validated::Moved(Offset(30))),
+            (None, OffsetReset::Earliest, Validated::Reset),
+        ] {
+            assert_eq!(at(80, 0).validate(answer, policy), expected);
+        }
+    }
+
+    #[test]
+    fn records_are_handed_over_in_pieces_from_the_position_on() {
+        let mut assigned = at(12, 0);
+        let batch = Batch {
+            base: Offset(10),
+            max_timestamp: Time::ZERO,
+            first: RecordId { process: ProcessId(0), ordinal: 40 },
+            count: 6,
+            bytes: 700,
+            leader_epoch: LeaderEpoch(3),
+            sequence: None,
+            kind: BatchKind::Data,
+        };
+        assigned.buffer(batch, BrokerId(2));
+        let piece = assigned.take(3).expect("records are there");
+        assert_eq!((piece.base, piece.count, piece.first.ordinal), (Offset(12), 3, 42));
+        let piece = assigned.take(3).expect("a record is left");
+        assert_eq!((piece.base, piece.count), (Offset(15), 1));
+        assert_eq!((assigned.take(3), assigned.offset), (None, Offset(16)));
+        assert_eq!(assigned.offset_epoch, Some(LeaderEpoch(3)));
+    }
+
+    #[test]
+    fn another_leader_means_validation() {
+        let mut assigned = at(5, 1);
+        assert_eq!(assigned.validate(Some((LeaderEpoch(1), Offset(9))), OffsetReset::None), {
+            Validated::Good
+        });
+        let same = Leadership { leader: Some(BrokerId(1)), epoch: Some(LeaderEpoch(1)) };
+        assigned.see_leader(same);
+        assert_eq!(assigned.stage, Stage::Fetching);
+        assigned.see_leader(Leadership { epoch: Some(LeaderEpoch(2)), ..same });
+        assert_eq!(assigned.stage, Stage::Validation);
+    }
+}

@@ -1,0 +1,518 @@
+//! The producer: `send()`, its waits, and its conversation with brokers apart from produce requests.
+//!
+//! Follows `KafkaProducer.java` and `Sender.runOnce`. Kafka has a sender thread beside the
+//! application's; here the sender acts whenever something happened to the process. A `send()` that
+//! blocks is a record that waits in [`Producer::blocked`] with the deadline of `max.block.ms`.
+//! What a produce request holds and what its answer means is in [`super::sender`].
+
+use std::collections::VecDeque;
+
+use crate::base::ids::{ConnectionId, PartitionId, ProcessId, TopicId};
+use crate::base::time::{Span, Time};
+use crate::kafka::client::accumulator::{
+    Accumulator, Appended, Item, RECORD_OVERHEAD_BYTES, UPPER_BOUND_OVERHEAD_BYTES,
+};
+use crate::kafka::client::application::{Answer, NewRecord, Sending};
+use crate::kafka::client::cache::Cache;
+use crate::kafka::client::channel::{Channels, LeastLoaded, Request};
+use crate::kafka::client::idempotence::{Bump, Identity, Producer as ProducerAndEpoch};
+use crate::kafka::client::partitioner::{Candidate, KeyText, Sticky, partition_for_key};
+use crate::kafka::client::process::{Call, Store};
+use crate::kafka::ctx::{CloseReason, Ctx, Timer, TimerKind};
+use crate::kafka::start::ProcessStart;
+use crate::model::batch::RecordId;
+use crate::model::config::ProducerConfig;
+use crate::model::error::ErrorCode;
+use crate::model::fact::Fact;
+use crate::model::message::{Content, Message, Part, PartsId};
+use crate::model::rules::Drill;
+
+/// A batch lingers, or backs off: the sender looks again.
+pub(super) const LINGER: Timer = Timer::of(TimerKind::Linger);
+/// InitProducerId is tried again.
+const ASK_AGAIN: Timer = Timer { kind: TimerKind::Linger, index: 1 };
+/// The oldest batch reaches `delivery.timeout.ms`.
+pub(super) const DELIVERY: Timer = Timer::of(TimerKind::Delivery);
+/// A blocked send reaches `max.block.ms`.
+const BLOCKED: Timer = Timer { kind: TimerKind::Delivery, index: 1 };
+/// Metadata is due.
+const REFRESH: Timer = Timer::of(TimerKind::MetadataRefresh);
+
+/// A send that has not returned.
+#[derive(Clone, Copy, Debug)]
+struct BlockedSend {
+    record: NewRecord,
+    deadline: Time,
+}
+
+/// When a broker could last take data, and when there last was data for it
+/// (`RecordAccumulator.NodeLatencyStats`).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Availability {
+    pub(super) ready: Time,
+    pub(super) drained: Time,
+}
+
+/// A producer client.
+#[derive(Clone, Debug)]
+pub(super) struct Producer {
+    pub(super) process: ProcessId,
+    pub(super) config: ProducerConfig,
+    topics: Vec<(PartitionId, u16)>,
+    pub(super) channels: Channels,
+    pub(super) cache: Cache,
+    pub(super) accumulator: Accumulator,
+    pub(super) identity: Identity,
+    sticky: Vec<Sticky>,
+    blocked: VecDeque<BlockedSend>,
+    pub(super) flushing: bool,
+    pub(super) lingers_until: Option<Time>,
+    pub(super) delivery_armed: bool,
+    refreshes_at: Option<Time>,
+    ask_not_before: Time,
+    /// The next producer id replaces one whose epochs are used up.
+    renewing: bool,
+    /// Where the next drain of a broker begins (`nodesDrainIndex`).
+    pub(super) drain_from: Vec<usize>,
+    pub(super) availability: Vec<Availability>,
+    /// Reused: brokers with something to send; candidates of a topic; requests of a connection.
+    pub(super) ready: Vec<bool>,
+    candidates: Vec<Candidate>,
+    failed: Vec<Request>,
+}
+
+/// Why a record cannot be appended yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    Metadata,
+    Memory,
+}
+
+impl Producer {
+    /// A producer that has not been opened.
+    pub(super) fn new(start: &ProcessStart, config: ProducerConfig, store: &Store) -> Self {
+        let brokers = usize::from(start.brokers);
+        let ordinals = (0..start.partitions).map(|p| store.ordinal(PartitionId(p as u16)));
+        Self {
+            process: start.id,
+            config,
+            topics: start.topics.clone(),
+            channels: Channels::new(config.client, start.brokers, config.max_in_flight, 0),
+            cache: Cache::new(config.client, start.partitions),
+            accumulator: Accumulator::new(
+                start.id,
+                config.batch_size,
+                config.buffer_memory,
+                ordinals,
+            ),
+            identity: Identity::default(),
+            sticky: vec![Sticky::default(); start.topics.len()],
+            blocked: VecDeque::new(),
+            flushing: false,
+            lingers_until: None,
+            delivery_armed: false,
+            refreshes_at: None,
+            ask_not_before: Time::ZERO,
+            renewing: false,
+            drain_from: vec![0; brokers],
+            availability: vec![Availability::default(); brokers],
+            ready: vec![false; brokers],
+            candidates: Vec::new(),
+            failed: Vec::new(),
+        }
+    }
+
+    /// The client is made: it may talk from the next [`Producer::run`] on.
+    pub(super) fn open(&mut self, ctx: &Ctx<'_>) {
+        self.availability.fill(Availability { ready: ctx.monotonic(), drained: ctx.monotonic() });
+    }
+
+    /// See [`super::application::Clients::item`].
+    pub(super) fn item(&self, partition: PartitionId, ordinal: u32) -> Option<Item> {
+        self.accumulator.item(partition, ordinal)
+    }
+
+    /// The application has heard of these records.
+    pub(super) fn forget(&mut self, answer: &Answer) {
+        self.accumulator.forget(answer.partition, answer.first.ordinal, answer.count);
+    }
+
+    /// Lingering ends until everything has been answered.
+    pub(super) const fn flush(&mut self) {
+        self.flushing = true;
+    }
+
+    /// `KafkaProducer.send`: metadata, partition, size, memory, append, in this order.
+    pub(super) fn send(
+        &mut self,
+        record: NewRecord,
+        store: &mut Store,
+        ctx: &mut Ctx<'_>,
+    ) -> Sending {
+        match self.submit(record, store, ctx) {
+            Ok(sending) => sending,
+            Err(wait) => {
+                let deadline = ctx.monotonic() + self.config.max_block;
+                if self.config.max_block == Span::ZERO {
+                    return self.fail_send(&record, wait, ctx);
+                }
+                if wait == Wait::Metadata {
+                    self.cache.want_update();
+                }
+                if self.blocked.is_empty() {
+                    ctx.set(BLOCKED, self.config.max_block);
+                }
+                self.blocked.push_back(BlockedSend { record, deadline });
+                Sending::Blocked
+            }
+        }
+    }
+
+    fn submit(
+        &mut self,
+        record: NewRecord,
+        store: &mut Store,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<Sending, Wait> {
+        if !self.cache.is_known() {
+            return Err(Wait::Metadata);
+        }
+        let key_bytes = record.key.map_or(0, |key| KeyText::of(key).bytes().len() as u32);
+        let payload = record.value_bytes.saturating_add(key_bytes);
+        let upper = payload.saturating_add(UPPER_BOUND_OVERHEAD_BYTES);
+        if upper > self.config.max_request_size || u64::from(upper) > self.config.buffer_memory {
+            let error = ErrorCode::MessageTooLarge;
+            self.note_failed_send(&record, error, ctx);
+            return Ok(Sending::Failed(error));
+        }
+        let (mut partition, sticky) = self.partition(&record, ctx);
+        if sticky && self.sticky_is_due(record.topic, 0) && self.accumulator.last_is_full(partition)
+        {
+            partition = self.switch(record.topic, ctx);
+        }
+        let bytes = payload + RECORD_OVERHEAD_BYTES;
+        let (now, wall) = (ctx.monotonic(), ctx.wall());
+        let ordinal = self.accumulator.next_ordinal(partition);
+        let item = (record.workload, record.label);
+        match self.accumulator.append(partition, bytes, item, now, wall) {
+            Appended::NoMemory => return Err(Wait::Memory),
+            Appended::Began => self.watch(ctx),
+            Appended::Joined => {}
+        }
+        if sticky && self.sticky_is_due(record.topic, bytes) {
+            self.switch(record.topic, ctx);
+        }
+        store.set_ordinal(partition, ordinal + 1);
+        let id = RecordId { process: self.process, ordinal };
+        ctx.note(Fact::Submitted {
+            process: self.process,
+            partition,
+            record: id,
+            workload: record.workload,
+            key: record.key,
+            label: record.label,
+        });
+        Ok(Sending::Queued(partition, id))
+    }
+
+    /// Which partition the record goes to, and whether that is the sticky one.
+    fn partition(&mut self, record: &NewRecord, ctx: &mut Ctx<'_>) -> (PartitionId, bool) {
+        if let Some(partition) = record.partition {
+            return (partition, false);
+        }
+        let topic = record.topic;
+        let (first, count) = self.topics[topic.index()];
+        if self.config.round_robin {
+            self.fill_candidates(topic);
+            return (self.sticky[topic.index()].round_robin(&self.candidates), false);
+        }
+        let heeded = !self.config.ignore_keys && !ctx.rules.drills(Drill::KeyIgnored);
+        if let Some(key) = record.key.filter(|_| heeded) {
+            let place = partition_for_key(KeyText::of(key).bytes(), count);
+            return (PartitionId(first.0 + place), false);
+        }
+        match self.sticky[topic.index()].current() {
+            Some(partition) => (partition, true),
+            None => (self.switch(topic, ctx), true),
+        }
+    }
+
+    fn sticky_is_due(&mut self, topic: TopicId, appended: u32) -> bool {
+        let sticky = &mut self.sticky[topic.index()];
+        let Some(current) = sticky.current() else { return false };
+        let full = self.accumulator.last_is_full(current);
+        sticky.appended(appended, self.config.batch_size.max(1), full)
+    }
+
+    fn switch(&mut self, topic: TopicId, ctx: &mut Ctx<'_>) -> PartitionId {
+        self.fill_candidates(topic);
+        let adaptive = self.config.adaptive_partitioning;
+        self.sticky[topic.index()].switch(&self.candidates, adaptive, ctx.rng)
+    }
+
+    fn fill_candidates(&mut self, topic: TopicId) {
+        let (first, count) = self.topics[topic.index()];
+        let limit = self.config.availability_timeout;
+        self.candidates.clear();
+        for partition in (first.0..first.0 + count).map(PartitionId) {
+            let queue = &self.accumulator.queues[partition.index()];
+            let leader = self.cache.leader(partition);
+            let stats = leader.map(|b| self.availability[b.index()]).unwrap_or_default();
+            self.candidates.push(Candidate {
+                partition,
+                leader,
+                queued: queue.waiting.len() as u32,
+                available: limit == Span::ZERO || stats.ready.since(stats.drained) <= limit,
+                used: queue.used,
+            });
+        }
+    }
+
+    /// A batch began: its delivery time-out is watched.
+    fn watch(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.delivery_armed && self.config.delivery_timeout < Span::FOREVER {
+            self.delivery_armed = true;
+            ctx.set(DELIVERY, self.config.delivery_timeout);
+        }
+    }
+
+    fn note_failed_send(&self, record: &NewRecord, error: ErrorCode, ctx: &mut Ctx<'_>) {
+        let NewRecord { workload, label, .. } = *record;
+        ctx.note(Fact::SendFailed { process: self.process, workload, label, error });
+    }
+
+    fn fail_send(&self, record: &NewRecord, wait: Wait, ctx: &mut Ctx<'_>) -> Sending {
+        let error = match wait {
+            Wait::Metadata => ErrorCode::Expired,
+            Wait::Memory => ErrorCode::BufferExhausted,
+        };
+        self.note_failed_send(record, error, ctx);
+        Sending::Failed(error)
+    }
+
+    /// Whether a send waits for memory; then nothing lingers (`BufferPool.queued`).
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.cache.is_known() && !self.blocked.is_empty()
+    }
+
+    /// Everything the client can do now. Whatever it calls back for is in `calls`.
+    pub(super) fn run(&mut self, store: &mut Store, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) {
+        if self.config.idempotence {
+            self.keep_identity(ctx);
+        }
+        self.refresh(ctx);
+        if self.channels.is_bootstrapping() && self.cache.is_known() {
+            self.channels.leave_bootstrap(ctx);
+        }
+        loop {
+            self.admit_blocked(store, ctx, calls);
+            if self.channels.is_bootstrapping() || !self.send_ready(ctx, calls) {
+                break;
+            }
+        }
+        self.refresh(ctx);
+        if self.flushing && self.blocked.is_empty() && self.accumulator.incomplete == 0 {
+            self.flushing = false;
+            calls.push_back(Call::Flushed);
+        }
+    }
+
+    /// Blocked sends return in the order in which they blocked.
+    fn admit_blocked(&mut self, store: &mut Store, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) {
+        while let Some(BlockedSend { record, .. }) = self.blocked.front().copied() {
+            let Ok(sending) = self.submit(record, store, ctx) else { return };
+            self.blocked.pop_front();
+            calls.push_back(Call::Unblocked(record.thread, sending));
+        }
+    }
+
+    /// `max.block.ms` is over for some blocked sends.
+    fn expire_blocked(&mut self, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) {
+        let now = ctx.monotonic();
+        let wait = if self.cache.is_known() { Wait::Memory } else { Wait::Metadata };
+        while let Some(BlockedSend { record, deadline }) = self.blocked.front().copied() {
+            if deadline > now {
+                ctx.set(BLOCKED, deadline.since(now));
+                return;
+            }
+            self.blocked.pop_front();
+            let sending = self.fail_send(&record, wait, ctx);
+            calls.push_back(Call::Unblocked(record.thread, sending));
+        }
+    }
+
+    /// Asks for metadata if that is due, of the least loaded broker.
+    fn refresh(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(due) = self.cache.due() else { return };
+        let now = ctx.monotonic();
+        if due > now {
+            if self.refreshes_at.is_none_or(|at| at > due || at <= now) {
+                self.refreshes_at = Some(due);
+                ctx.set(REFRESH, due.since(now));
+            }
+            return;
+        }
+        if self.ask_anyone(Content::Metadata, Request::Metadata, ctx) {
+            self.cache.asked();
+        }
+    }
+
+    /// Keeps a producer id, and raises its epoch when that is wanted.
+    fn keep_identity(&mut self, ctx: &mut Ctx<'_>) {
+        let Accumulator { queues, batches, .. } = &mut self.accumulator;
+        self.identity.resolve(queues);
+        match self.identity.bump(queues, batches) {
+            Bump::None => {}
+            Bump::Raised(producer) => self.note_bump(producer, ctx),
+            Bump::Exhausted => self.renewing = true,
+        }
+        let due = self.ask_not_before <= ctx.monotonic();
+        if self.identity.producer.is_none()
+            && !self.identity.asking
+            && due
+            && self.ask_anyone(Content::InitProducerId, Request::InitProducerId, ctx)
+        {
+            self.identity.asking = true;
+        }
+    }
+
+    fn ask_anyone(&mut self, content: Content, request: Request, ctx: &mut Ctx<'_>) -> bool {
+        match self.channels.least_loaded(ctx) {
+            LeastLoaded::Ready(at) => {
+                self.channels.send(at, content, request, ctx);
+                return true;
+            }
+            LeastLoaded::Connect(at) => self.channels.connect(at, ctx),
+            LeastLoaded::Wait | LeastLoaded::Nobody => {}
+        }
+        false
+    }
+
+    /// A connection is open; it may be another client's.
+    pub(super) fn on_opened(&mut self, connection: ConnectionId) {
+        if let Some(at) = self.channels.of_connection(connection) {
+            self.channels.opened(at);
+        }
+    }
+
+    /// A connection is gone; it may be another client's.
+    pub(super) fn on_closed(
+        &mut self,
+        connection: ConnectionId,
+        reason: CloseReason,
+        ctx: &mut Ctx<'_>,
+        calls: &mut VecDeque<Call>,
+    ) {
+        if let Some(at) = self.channels.of_connection(connection) {
+            let setup_timed_out = reason == CloseReason::SetupTimeout;
+            self.lose(at, setup_timed_out, ErrorCode::NetworkException, ctx, calls);
+        }
+    }
+
+    /// Everything in flight on the connection fails with this error.
+    fn lose(
+        &mut self,
+        at: usize,
+        setup_timed_out: bool,
+        error: ErrorCode,
+        ctx: &mut Ctx<'_>,
+        calls: &mut VecDeque<Call>,
+    ) {
+        let now = ctx.monotonic();
+        let mut failed = std::mem::take(&mut self.failed);
+        self.channels.lost(at, setup_timed_out, ctx, &mut failed);
+        if self.cache.is_due(now) {
+            self.cache.failed(now, ctx.rng);
+        }
+        self.cache.want_update();
+        for request in failed.drain(..) {
+            match request {
+                Request::Produce { first_batch } => {
+                    self.fail_request(first_batch, error, ctx, calls);
+                }
+                Request::Metadata => self.cache.failed(now, ctx.rng),
+                Request::InitProducerId => self.ask_again_later(ctx),
+                Request::Fetch | Request::ListOffsets { .. } | Request::EpochEnd { .. } => {}
+            }
+        }
+        self.failed = failed;
+    }
+
+    fn ask_again_later(&mut self, ctx: &mut Ctx<'_>) {
+        self.identity.asking = false;
+        self.ask_not_before = ctx.monotonic() + self.config.client.retry_backoff;
+        ctx.set(ASK_AGAIN, self.config.client.retry_backoff);
+    }
+
+    /// An answer arrived; it may be another client's.
+    pub(super) fn on_message(
+        &mut self,
+        connection: ConnectionId,
+        message: Message,
+        ctx: &mut Ctx<'_>,
+        calls: &mut VecDeque<Call>,
+    ) {
+        let Some(at) = self.channels.of_connection(connection) else { return };
+        let Some(request) = self.channels.answered(at, message.correlation) else { return };
+        match (request, message.content) {
+            (Request::Produce { first_batch }, Content::Produced { parts }) => {
+                self.on_produced(first_batch, parts, ctx, calls);
+            }
+            (Request::Metadata, Content::MetadataAnswer { parts }) => {
+                learn_leaders(&mut self.cache, parts, ctx);
+            }
+            (Request::InitProducerId, Content::ProducerIdGranted { error, producer, epoch }) => {
+                self.on_producer_id(error, (producer, epoch), ctx)
+            }
+            _ => debug_assert!(false, "an answer of another kind: {}", message.content.name()),
+        }
+    }
+
+    fn on_producer_id(&mut self, error: ErrorCode, producer: ProducerAndEpoch, ctx: &mut Ctx<'_>) {
+        if !error.is_none() {
+            self.ask_again_later(ctx);
+            return;
+        }
+        self.identity.asking = false;
+        let Accumulator { queues, batches, .. } = &mut self.accumulator;
+        self.identity.adopt(producer, queues, batches);
+        if std::mem::take(&mut self.renewing) {
+            self.note_bump(producer, ctx);
+        }
+    }
+
+    fn note_bump(&self, (producer, epoch): ProducerAndEpoch, ctx: &mut Ctx<'_>) {
+        ctx.note(Fact::EpochBumped { process: self.process, producer, epoch });
+    }
+
+    /// A timer fired; it may be another client's.
+    pub(super) fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) {
+        match timer {
+            LINGER => self.lingers_until = None,
+            DELIVERY => self.expire(ctx, calls),
+            BLOCKED => self.expire_blocked(ctx, calls),
+            REFRESH => self.refreshes_at = None,
+            Timer { kind: TimerKind::RequestTimeout, .. } => {
+                if let Some(at) = self.channels.of_timer(timer)
+                    && self.channels.check_timeout(at, ctx)
+                {
+                    self.lose(at, false, ErrorCode::RequestTimedOut, ctx, calls);
+                }
+            }
+            // What waited for these looks by itself in the next `run`.
+            _ => {}
+        }
+    }
+}
+
+/// Reads a metadata answer.
+pub(super) fn learn_leaders(cache: &mut Cache, parts: PartsId, ctx: &mut Ctx<'_>) {
+    let now = ctx.monotonic();
+    let mut news = false;
+    for part in ctx.parts(parts) {
+        if let Part::Leader { partition, leader, leader_epoch } = *part {
+            news |= cache.learn(partition, leader, leader_epoch);
+        }
+    }
+    cache.answered(news, now, ctx.rng);
+}

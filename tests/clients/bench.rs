@@ -1,0 +1,271 @@
+//! The bench: accepts connections, answers metadata and producer ids, keeps everything else for the
+//! test to answer, and runs the process's timers.
+
+use std::collections::BTreeMap;
+
+use highwater::base::ids::{
+    BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset, PartitionId, ProcessId, ProducerEpoch,
+    ProducerId,
+};
+use highwater::base::rng::Rng;
+use highwater::base::time::{Span, Time};
+use highwater::kafka::client::{Application, Command, Process, Store};
+use highwater::kafka::ctx::{CloseReason, Ctx, Effects, Timer};
+use highwater::kafka::start::ProcessStart;
+use highwater::model::batch::Batch;
+use highwater::model::body::Bodies;
+use highwater::model::error::ErrorCode;
+use highwater::model::fact::Fact;
+use highwater::model::message::{Content, Message, Part, PartPool};
+use highwater::model::rules::Rules;
+
+/// A request that waits for the test's answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    pub(crate) to: BrokerId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) message: Message,
+}
+
+pub(crate) struct Bench {
+    process: Option<Process>,
+    rng: Rng,
+    rules: Rules,
+    bodies: Bodies,
+    parts: PartPool,
+    effects: Effects,
+    pub(crate) now: Time,
+    timers: BTreeMap<Timer, Time>,
+    connections: BTreeMap<ConnectionId, BrokerId>,
+    /// Leader and epoch per partition, as brokers say.
+    pub(crate) leaders: Vec<(Option<BrokerId>, LeaderEpoch)>,
+    /// Brokers that refuse connections.
+    pub(crate) down: Vec<BrokerId>,
+    /// Requests that wait for an answer, in the order of sending.
+    pub(crate) inbox: Vec<Request>,
+    pub(crate) facts: Vec<(Time, Fact)>,
+    pub(crate) producer_ids: u32,
+}
+
+impl Bench {
+    /// A process on three brokers with so many partitions of one topic, all led by broker 1.
+    pub(crate) fn new(app: Box<dyn Application>, partitions: u16, rules: Rules) -> Self {
+        let mut bench = Self {
+            process: None,
+            rng: Rng::named(1, "node p0"),
+            rules,
+            bodies: Bodies::default(),
+            parts: PartPool::default(),
+            effects: Effects::default(),
+            now: Time::ZERO,
+            timers: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            leaders: vec![(Some(BrokerId(1)), LeaderEpoch(0)); usize::from(partitions)],
+            down: Vec::new(),
+            inbox: Vec::new(),
+            facts: Vec::new(),
+            producer_ids: 0,
+        };
+        bench.start(app, Store::default(), partitions);
+        bench
+    }
+
+    fn start(&mut self, app: Box<dyn Application>, store: Store, partitions: u16) {
+        let start = ProcessStart {
+            id: ProcessId(0),
+            brokers: 3,
+            partitions: usize::from(partitions),
+            topics: vec![(PartitionId(0), partitions)],
+            begins: false,
+        };
+        let process = self.with_ctx(|ctx| Process::start(start, app, store, ctx));
+        self.process = Some(process);
+        self.settle();
+    }
+
+    fn with_ctx<T>(&mut self, act: impl FnOnce(&mut Ctx<'_>) -> T) -> T {
+        act(&mut Ctx {
+            wall: self.now,
+            monotonic: self.now,
+            rng: &mut self.rng,
+            rules: &self.rules,
+            bodies: &mut self.bodies,
+            parts: &mut self.parts,
+            effects: &mut self.effects,
+            wants_facts: true,
+        })
+    }
+
+    fn handle(&mut self, act: impl FnOnce(&mut Process, &mut Ctx<'_>)) {
+        let mut process = self.process.take().expect("the process is up");
+        self.with_ctx(|ctx| act(&mut process, ctx));
+        self.process = Some(process);
+        self.settle();
+    }
+
+    /// Carries out what the process asked for.
+    fn settle(&mut self) {
+        let effects = &mut self.effects;
+        let notes = effects.notes.drain(..).map(|fact| (self.now, fact));
+        self.facts.extend(notes);
+        for (timer, after) in effects.timers.drain(..) {
+            match after {
+                Some(after) => self.timers.insert(timer, self.now + after),
+                None => self.timers.remove(&timer),
+            };
+        }
+        for closed in effects.closes.drain(..) {
+            self.connections.remove(&closed);
+            self.inbox.retain(|request| request.connection != closed);
+        }
+        let sends = std::mem::take(&mut effects.sends);
+        let opens = std::mem::take(&mut effects.opens);
+        for (connection, message) in sends {
+            if let Some(to) = self.connections.get(&connection).copied() {
+                self.receive(Request { to, connection, message });
+            }
+        }
+        for (connection, peer, _) in opens {
+            let NodeId::Broker(broker) = peer else { panic!("a client connects to brokers only") };
+            if self.down.contains(&broker) {
+                self.handle(|p, ctx| p.on_closed(connection, CloseReason::Refused, ctx));
+            } else {
+                self.connections.insert(connection, broker);
+                self.handle(|p, ctx| p.on_opened(connection, peer, ctx));
+            }
+        }
+    }
+
+    fn receive(&mut self, request: Request) {
+        match request.message.content {
+            Content::Metadata => {
+                let parts = self.parts.take();
+                for (place, (leader, leader_epoch)) in self.leaders.iter().enumerate() {
+                    let partition = PartitionId(place as u16);
+                    let (leader, leader_epoch) = (*leader, *leader_epoch);
+                    self.parts.push(parts, Part::Leader { partition, leader, leader_epoch });
+                }
+                self.answer(request, Content::MetadataAnswer { parts });
+            }
+            Content::InitProducerId => {
+                self.producer_ids += 1;
+                let granted = Content::ProducerIdGranted {
+                    error: ErrorCode::None,
+                    producer: ProducerId(self.producer_ids),
+                    epoch: ProducerEpoch(0),
+                };
+                self.answer(request, granted);
+            }
+            _ => self.inbox.push(request),
+        }
+    }
+
+    pub(crate) fn answer(&mut self, request: Request, content: Content) {
+        let message = Message { correlation: request.message.correlation, content };
+        self.handle(|p, ctx| p.on_message(request.connection, message, ctx));
+    }
+
+    pub(crate) fn command(&mut self, command: Command) {
+        self.handle(|p, ctx| p.on_command(command, ctx));
+    }
+
+    /// Lets time pass, firing timers in order.
+    pub(crate) fn pass(&mut self, span: Span) {
+        let until = self.now + span;
+        loop {
+            let due = self.timers.iter().map(|(timer, at)| (*at, *timer)).min();
+            let Some((at, timer)) = due.filter(|(at, _)| *at <= until) else { break };
+            self.now = at;
+            self.timers.remove(&timer);
+            self.handle(|p, ctx| p.on_timer(timer, ctx));
+        }
+        self.now = until;
+    }
+
+    /// All connections to the broker close.
+    pub(crate) fn close(&mut self, broker: BrokerId) {
+        let lost: Vec<ConnectionId> =
+            self.connections.iter().filter(|(_, b)| **b == broker).map(|(c, _)| *c).collect();
+        for connection in lost {
+            self.connections.remove(&connection);
+            self.inbox.retain(|request| request.connection != connection);
+            self.handle(|p, ctx| p.on_closed(connection, CloseReason::Reset, ctx));
+        }
+    }
+
+    /// The parts of a request.
+    pub(crate) fn parts(&self, request: Request) -> &[Part] {
+        request.message.content.parts().map_or(&[], |parts| self.parts.get(parts))
+    }
+
+    /// The batches of a produce request.
+    pub(crate) fn batches(&self, request: Request) -> Vec<Batch> {
+        let batch = |part: &Part| match part {
+            Part::Produce { batch, .. } => Some(*batch),
+            _ => None,
+        };
+        self.parts(request).iter().filter_map(batch).collect()
+    }
+
+    /// Answers a produce request: every batch with this error, or appended at this offset.
+    pub(crate) fn produced(&mut self, request: Request, error: ErrorCode, offset: u64) {
+        self.produced_hinting(request, error, offset, None);
+    }
+
+    pub(crate) fn produced_hinting(
+        &mut self,
+        request: Request,
+        error: ErrorCode,
+        offset: u64,
+        leader: Option<(BrokerId, LeaderEpoch)>,
+    ) {
+        let asked: Vec<PartitionId> = self
+            .parts(request)
+            .iter()
+            .filter_map(|part| match part {
+                Part::Produce { partition, .. } => Some(*partition),
+                _ => None,
+            })
+            .collect();
+        let parts = self.parts.take();
+        for partition in asked {
+            let offset = Offset(offset);
+            self.parts.push(parts, Part::Produced { partition, error, offset, leader });
+        }
+        self.answer(request, Content::Produced { parts });
+    }
+
+    /// Answers a fetch of one partition.
+    pub(crate) fn fetched(&mut self, request: Request, error: ErrorCode, batches: &[Batch]) {
+        let Some(Part::FetchFrom { partition, .. }) = self.parts(request).first().copied() else {
+            panic!("not a fetch: {request:?}")
+        };
+        let parts = self.parts.take();
+        let end = batches.last().map_or(Offset::ZERO, Batch::end);
+        let head = Part::Fetched {
+            partition,
+            error,
+            watermark: end,
+            last_stable: end,
+            log_start: Offset::ZERO,
+            diverging: None,
+            leader_epoch: LeaderEpoch(0),
+        };
+        self.parts.push(parts, head);
+        for batch in batches {
+            self.parts.push(parts, Part::FetchedBatch(*batch));
+        }
+        self.answer(request, Content::Fetched { parts });
+    }
+
+    /// Takes the oldest request that waits.
+    pub(crate) fn next(&mut self) -> Request {
+        assert!(!self.inbox.is_empty(), "no request waits");
+        self.inbox.remove(0)
+    }
+
+    /// The facts of one kind.
+    pub(crate) fn named(&self, name: &str) -> Vec<Fact> {
+        self.facts.iter().filter(|(_, f)| f.name() == name).map(|(_, f)| *f).collect()
+    }
+}
