@@ -210,11 +210,17 @@ pub(super) struct Toy {
     pub(super) healed: Vec<(Time, u32)>,
     /// Power losses of the only member of some ISR.
     pub(super) lone_power_losses: u32,
+    /// Times when the last member left some ISR while another replica ran.
+    pub(super) stale_survivors: u32,
+    /// Power losses of a broker while every other member of some ISR had been killed.
+    pub(super) losses_beside_the_killed: u32,
     queue: BTreeMap<(Time, bool, u64), Event>,
     pushed: u64,
     now: Time,
     epoch: u32,
     stops: Vec<u32>,
+    /// Killed and not back in the ISRs.
+    killed: Vec<bool>,
 }
 
 impl Toy {
@@ -227,11 +233,14 @@ impl Toy {
             commands: Vec::new(),
             healed: Vec::new(),
             lone_power_losses: 0,
+            stale_survivors: 0,
+            losses_beside_the_killed: 0,
             queue: BTreeMap::new(),
             pushed: 0,
             now: Time::ZERO,
             epoch: 0,
             stops: vec![0; plan.brokers.len()],
+            killed: vec![false; plan.brokers.len()],
         };
         let mut out = Vec::new();
         toy.director.begin(&mut out);
@@ -316,6 +325,7 @@ impl Toy {
                 self.change_isrs(BrokerId(number), false);
             }
             Event::Return(number, stop) if self.stops[usize::from(number) - 1] == stop => {
+                self.killed[usize::from(number) - 1] = false;
                 self.change_isrs(BrokerId(number), true);
             }
             Event::Fence(..) | Event::Return(..) => {}
@@ -330,6 +340,12 @@ impl Toy {
                 let NodeId::Broker(BrokerId(number)) = *node else { continue };
                 if how == StopKind::PowerLoss && self.stands_alone(BrokerId(number)) {
                     self.lone_power_losses += 1;
+                }
+                if how == StopKind::PowerLoss && self.others_were_killed(BrokerId(number)) {
+                    self.losses_beside_the_killed += 1;
+                }
+                if how == StopKind::Crash {
+                    self.killed[usize::from(number) - 1] = true;
                 }
                 if !self.stage.down.contains(node) {
                     self.stage.down.push(*node);
@@ -376,6 +392,18 @@ impl Toy {
         })
     }
 
+    fn others_were_killed(&self, broker: BrokerId) -> bool {
+        self.stage.image.partitions().any(|(_, partition)| {
+            let killed = |b: &BrokerId| self.killed[b.index()];
+            let members = partition.state.isr.iter().map(|place| partition.replicas[place]);
+            let others: Vec<BrokerId> = members.filter(|b| *b != broker).collect();
+            let elr_or_isr_killed = partition.replicas.iter().any(killed);
+            partition.contains(partition.state.isr, broker)
+                && elr_or_isr_killed
+                && others.iter().all(killed)
+        })
+    }
+
     /// Takes a broker out of every ISR, or puts it back; the first member leads.
     fn change_isrs(&mut self, broker: BrokerId, member: bool) {
         self.epoch += 1;
@@ -386,6 +414,11 @@ impl Toy {
             let isr = partition.state.isr;
             let isr = if member { isr.with(place) } else { isr.without(place) };
             let places: Vec<usize> = isr.iter().collect();
+            let others_run =
+                |b: &&BrokerId| **b != broker && !self.stage.down.contains(&NodeId::Broker(**b));
+            if !member && places.is_empty() && partition.replicas.iter().any(|b| others_run(&b)) {
+                self.stale_survivors += 1;
+            }
             let leader = places.first().map(|place| partition.replicas[*place].0);
             let state = state(leader, self.epoch, &places);
             self.stage.commit(id, state);
