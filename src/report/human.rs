@@ -1,0 +1,369 @@
+//! A report for a terminal: expectations first, then faults and gaps, then the verdict and the one
+//! command that shows it again.
+//!
+//! The order is k6's. At most [`WIDTH`] columns wherever words can be broken; colour only if asked
+//! for, and never as the only sign. This text is no interface: programs read [`super::json`].
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::report::number::{grouped, length};
+use crate::report::{
+    ExpectationRow, Finding, GuaranteeRow, Header, Promised, Report, Status, Verdict,
+};
+
+/// Columns that a line keeps to.
+pub const WIDTH: usize = 100;
+/// Where the values of labelled lines begin.
+const LABEL: usize = 15;
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
+const STRONG: Style = Style::new().bold();
+const FAINT: Style = Style::new().dimmed();
+
+/// The report as text, ending in a line feed.
+#[must_use]
+pub fn render(report: &Report, color: bool) -> String {
+    let mut page = Page { text: String::new(), color };
+    page.header(&report.header);
+    for warning in &report.warnings {
+        page.labelled(UNSURE, "warning", warning);
+    }
+    page.expectations(&report.expectations);
+    page.guarantees(&report.guarantees);
+    page.statistics(report);
+    page.verdict(report);
+    page.text
+}
+
+/// What is written so far, and whether with colour.
+struct Page {
+    text: String,
+    color: bool,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
+    /// A label in its column, then text broken at words under itself.
+    fn labelled(&mut self, style: Style, label: &str, text: &str) {
+        let padded = format!("{label:<LABEL$}");
+        let mut head = format!("  {}", self.paint(style, &padded));
+        for part in wrap(text, WIDTH - LABEL - 2) {
+            self.line(&format!("{head}{part}"));
+            head = " ".repeat(LABEL + 2);
+        }
+    }
+
+    fn header(&mut self, header: &Header) {
+        let runs = if header.runs == 1 {
+            header.seeds.clone()
+        } else {
+            format!("{} seeds ({})", grouped(header.runs), header.seeds)
+        };
+        let mut parts = vec![runs, format!("model Kafka {}", header.kafka)];
+        parts.extend(header.overrides.iter().map(|(path, value)| format!("{path}={value}")));
+        let mut line = self.paint(STRONG, &header.scenario);
+        let mut width = header.scenario.chars().count();
+        for part in parts {
+            let more = 3 + part.chars().count();
+            if width + more > WIDTH {
+                self.line(&line);
+                (line, width) = (String::new(), 0);
+            }
+            let _ = write!(line, "   {part}");
+            width += more;
+        }
+        self.line(&line);
+        let facts = format!(
+            "   {} simulated   {} facts   fingerprint {}",
+            length(header.simulated),
+            grouped(header.facts),
+            header.fingerprint
+        );
+        let faint = self.paint(FAINT, &facts);
+        self.line(&faint);
+    }
+
+    fn expectations(&mut self, rows: &[ExpectationRow]) {
+        if rows.is_empty() {
+            return;
+        }
+        self.line("");
+        self.line("  expectations");
+        let widest = |values: &mut dyn Iterator<Item = &str>| {
+            values.map(|value| value.chars().count()).max().unwrap_or(0)
+        };
+        let text_width = widest(&mut rows.iter().map(|row| &*row.text)).min(36);
+        let followed = rows.iter().filter(|row| row.exercised.is_some());
+        let value_width = widest(&mut followed.map(|row| &*row.value)).min(30);
+        for row in rows {
+            let (mark, style) = mark(row.status);
+            let exercised = match (row.exercised, row.status) {
+                (Some(e), _) => format!("exercised in {}/{} seeds", e.seeds, e.of),
+                (None, Status::Inconclusive) => "never exercised".to_owned(),
+                (None, _) => String::new(),
+            };
+            let mark = self.paint(style, mark);
+            let left = format!("{:<text_width$}   {:<value_width$}", row.text, row.value);
+            let whole = format!("{left}   {exercised}");
+            if 6 + whole.trim_end().chars().count() <= WIDTH {
+                self.line(&format!("    {mark} {whole}"));
+                continue;
+            }
+            self.line(&format!("    {mark} {}", row.text));
+            for part in wrap(&format!("{}   {exercised}", row.value), WIDTH - 8) {
+                self.line(&format!("        {part}"));
+            }
+        }
+    }
+
+    fn guarantees(&mut self, rows: &[GuaranteeRow]) {
+        let promised = || rows.iter().filter(|row| row.promised == Promised::Never);
+        if promised().next().is_none() && rows.iter().all(|row| row.violations == 0) {
+            return;
+        }
+        self.line("");
+        let (all, exercised) = (promised().count(), promised().filter(|r| r.exercised > 0).count());
+        let held = promised().filter(|row| row.violations == 0).count();
+        let text = format!("{all} promised, {held} held, {exercised} exercised");
+        self.labelled(STRONG, "guarantees", &text);
+        for row in rows.iter().filter(|row| row.violations > 0) {
+            let (mark, style) = match row.promised {
+                Promised::Never => ("✗", BAD),
+                Promised::Allowed | Promised::NotPromised => ("•", FAINT),
+            };
+            let text = format!(
+                "{} {} ({}): violated in {}",
+                row.promised.words(),
+                row.property,
+                row.reason,
+                seeds(row.violations)
+            );
+            let mut head = format!("    {} ", self.paint(style, mark));
+            for part in wrap(&text, WIDTH - 8) {
+                self.line(&format!("{head}{part}"));
+                head = " ".repeat(8);
+            }
+        }
+    }
+
+    fn statistics(&mut self, report: &Report) {
+        self.line("");
+        let fired: Vec<String> = report.faults.iter().map(fault).collect();
+        if !fired.is_empty() {
+            self.labelled(STRONG, "faults fired", &fired.join("   "));
+        }
+        let headlines = || report.numbers.iter().filter(|row| row.headline && !row.value.is_zero());
+        let is_wide = |text: &str| text.contains("   ");
+        let mut counts = Vec::new();
+        for row in headlines() {
+            let value = row.value.to_string();
+            if !is_wide(&value) {
+                counts.push(format!("{} {value}", row.name));
+            }
+        }
+        if !counts.is_empty() {
+            self.labelled(STRONG, "cluster", &counts.join("   "));
+        }
+        for row in headlines() {
+            let value = row.value.to_string();
+            if is_wide(&value) {
+                self.labelled(STRONG, &row.name, &value);
+            }
+        }
+    }
+
+    fn verdict(&mut self, report: &Report) {
+        self.line("");
+        for finding in &report.found {
+            let text = format!("{}{}", when(finding), finding.text);
+            self.finding("FOUND", UNSURE, finding, &text);
+        }
+        let (word, style) = match report.verdict {
+            Verdict::Pass if !report.found.is_empty() => return,
+            Verdict::Pass => ("PASS", GOOD),
+            Verdict::Fail => ("FAIL", BAD),
+            Verdict::Inconclusive => ("INCONCLUSIVE", UNSURE),
+        };
+        let mut head = format!("{}  ", self.paint(style, word));
+        let indent = word.chars().count() + 2;
+        for part in wrap(&report.reasons.join("; "), WIDTH - indent) {
+            self.line(&format!("{head}{part}"));
+            head = " ".repeat(indent);
+        }
+        for failure in &report.failures {
+            let text = format!("{}{}", when(failure), failure.text);
+            self.finding("  ✗", BAD, failure, &text);
+        }
+    }
+
+    fn finding(&mut self, word: &str, style: Style, finding: &Finding, text: &str) {
+        let head = format!("{}  {}", self.paint(style, word), finding.property);
+        self.line(&head);
+        for part in wrap(text, WIDTH - 4) {
+            self.line(&format!("    {part}"));
+        }
+        // A command is never broken: it is there to be copied.
+        self.line(&format!("  reproduce  {}", finding.reproduce));
+        if let Some(smaller) = &finding.smaller {
+            self.line(&format!("  smaller    {smaller}"));
+        }
+    }
+}
+
+const fn mark(status: Status) -> (&'static str, Style) {
+    match status {
+        Status::Held | Status::Found => ("✓", GOOD),
+        Status::Failed | Status::NotFound => ("✗", BAD),
+        Status::Inconclusive => ("?", UNSURE),
+        Status::Reported => ("•", FAINT),
+    }
+}
+
+fn fault(row: &crate::report::FaultRow) -> String {
+    let refused = if row.refused > 0 {
+        format!(" ({} refused)", grouped(row.refused))
+    } else {
+        String::new()
+    };
+    format!("{} {}{refused}", row.kind, grouped(row.accepted))
+}
+
+fn when(finding: &Finding) -> String {
+    let at = finding.at.map(|at| format!(" at {at} s")).unwrap_or_default();
+    format!("seed {}{at}: ", finding.seed)
+}
+
+fn seeds(count: u64) -> String {
+    if count == 1 { "1 seed".to_owned() } else { format!("{} seeds", grouped(count)) }
+}
+
+/// Breaks at spaces so that no line is longer than `width`, unless a word alone is. Runs of
+/// spaces inside a line stay.
+#[must_use]
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut gap = 0;
+    for word in text.split(' ') {
+        let longer = line.chars().count() + gap + word.chars().count();
+        if !line.is_empty() && !word.is_empty() && longer > width {
+            lines.push(std::mem::take(&mut line));
+            gap = 0;
+        }
+        if !word.is_empty() {
+            line.extend(std::iter::repeat_n(' ', gap));
+            line.push_str(word);
+            gap = 0;
+        }
+        gap += 1;
+    }
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WIDTH, render, wrap};
+    use crate::report::forge::report;
+    use crate::report::{Finding, Verdict};
+
+    #[test]
+    fn a_failed_sweep() {
+        insta::assert_snapshot!(render(&report(), false), @r#"
+        leader-kill   1000 seeds (0..1000)   model Kafka 4.1   broker.broker.session.timeout.ms=15000
+           180 000 s simulated   2 412 903 117 facts   fingerprint 9f1c55d2a0b3e427
+          warning        `log.flush.interval.ms` is known and has no effect here
+
+          expectations
+            ✓ never acked-lost                  0 of 11 902 604 acked          exercised in 1000/1000 seeds
+            ✓ never duplicate                   0                              exercised in 988/1000 seeds
+            ✗ at-least write-availability 70%   74.6 % (worst 68.9 %, seed 421)
+            ? never aborted-read                                               never exercised
+            ✓ sometimes follower-truncated      in 412 seeds                   exercised in 1000/1000 seeds
+            ✗ sometimes zombie-fenced           in 0 seeds                     exercised in 1000/1000 seeds
+            ✓ liveness writes-resume in 45s     longest 0.6 s after the heal   exercised in 1000/1000 seeds
+
+          guarantees     2 promised, 2 held, 2 exercised
+            • allowed log-diverged (unclean election is on): violated in 3 seeds
+
+          faults fired   crash 1000   power-loss 12 (340 refused)   network-loss 2412
+          cluster        elections 1407   ISR shrinks 2611   offline 842 ms
+          write gap      p50 15.2 s   p99 16.7 s   max 17.8 s
+
+        FAIL  1 expectation violated in 37 of 1000 seeds; worst in seed 421
+          ✗  at-least write-availability 70%
+            seed 421: write availability was 68.9 %, below 70 %
+          reproduce  highwater replay .highwater/failures/leader-kill-421.json
+          smaller    highwater shrink .highwater/failures/leader-kill-421.json
+        "#);
+    }
+
+    #[test]
+    fn an_expected_violation_is_found() {
+        let mut report = report();
+        report.header.runs = 1;
+        report.header.seeds = "seed 7".to_owned();
+        report.header.overrides.clear();
+        report.warnings.clear();
+        report.expectations.truncate(1);
+        report.guarantees.clear();
+        report.verdict = Verdict::Pass;
+        let text = "t-0 offset 900, record p r412, acked at 8.031 604 s, missing from b3, leader \
+                    of epoch 8, since 26.377 544 s";
+        report.found = vec![Finding {
+            property: "acked-lost (expected: sometimes)".to_owned(),
+            seed: 7,
+            text: text.to_owned(),
+            smaller: None,
+            ..report.failures.remove(0)
+        }];
+        insta::assert_snapshot!(render(&report, false), @r#"
+        leader-kill   seed 7   model Kafka 4.1
+           180 000 s simulated   2 412 903 117 facts   fingerprint 9f1c55d2a0b3e427
+
+          expectations
+            ✓ never acked-lost   0 of 11 902 604 acked   exercised in 1000/1000 seeds
+
+          faults fired   crash 1000   power-loss 12 (340 refused)   network-loss 2412
+          cluster        elections 1407   ISR shrinks 2611   offline 842 ms
+          write gap      p50 15.2 s   p99 16.7 s   max 17.8 s
+
+        FOUND  acked-lost (expected: sometimes)
+            seed 7: t-0 offset 900, record p r412, acked at 8.031 604 s, missing from b3, leader of epoch 8,
+            since 26.377 544 s
+          reproduce  highwater replay .highwater/failures/leader-kill-421.json
+        "#);
+    }
+
+    #[test]
+    fn colour_changes_nothing_but_colour_and_no_line_is_too_wide() {
+        let (plain, colored) = (render(&report(), false), render(&report(), true));
+        assert_ne!(plain, colored);
+        assert_eq!(anstream::adapter::strip_str(&colored).to_string(), plain);
+        for line in plain.lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+        }
+    }
+
+    #[test]
+    fn wrapping_keeps_runs_of_spaces_and_breaks_at_words() {
+        assert_eq!(wrap("p50 1 s   p99 2 s", 40), ["p50 1 s   p99 2 s"]);
+        assert_eq!(wrap("one two   three", 9), ["one two", "three"]);
+        assert_eq!(wrap("incomprehensibilities", 9), ["incomprehensibilities"]);
+        assert_eq!(wrap("", 9), [""]);
+    }
+}

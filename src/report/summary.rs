@@ -1,0 +1,370 @@
+//! Statistics of a run, counted from facts as they happen, and their exact sum over a sweep.
+//!
+//! One match per fact, then arithmetic: memory is bounded by partitions, processes and records in
+//! flight, however long the run. Does not judge anything. The metrics are those that people alert
+//! on (`UnderReplicatedPartitions`, `OfflinePartitionsCount`, `IsrShrinksPerSec`, …), taken from the
+//! committed metadata rather than from what brokers say about themselves.
+
+use crate::base::ids::{NodeId, PartitionId, ProcessId, TopicId};
+use crate::base::time::{Span, Time};
+use crate::model::config::TopicKey;
+use crate::model::fact::{Fact, PositionChange, Stamp, StopKind};
+use crate::model::plan::Plan;
+use crate::report::committed::ElectionKind;
+use crate::report::counts::{Counts, Errors, FaultTable};
+use crate::report::health::{Health, HealthTotals};
+use crate::report::lane::{Lane, LaneTotals};
+use crate::report::spans::Spans;
+
+/// What one client process has sent and read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProcessTotals {
+    /// Records it handed to its producer, those that never had a partition included.
+    pub sent: u64,
+    /// Records acknowledged.
+    pub acked: u64,
+    /// Records that failed, by error.
+    pub failed: Errors,
+    /// Records handed to it by its consumer.
+    pub consumed: u64,
+    /// From submission to acknowledgement.
+    pub ack_latency: Spans,
+    /// The longest time between two acknowledgements, whatever there was to send.
+    pub longest_ack_gap: Span,
+}
+
+impl ProcessTotals {
+    fn merge(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.acked += other.acked;
+        self.failed.merge(&other.failed);
+        self.consumed += other.consumed;
+        self.ack_latency.merge(&other.ack_latency);
+        self.longest_ack_gap = self.longest_ack_gap.max(other.longest_ack_gap);
+    }
+}
+
+/// Statistics of one run, or of several.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// How often things happened.
+    pub counts: Counts,
+    /// Faults by kind.
+    pub faults: FaultTable,
+    /// Batches sent once more, by the error that made the producer do so.
+    pub retried: Errors,
+    /// By `ProcessId`.
+    pub processes: Vec<ProcessTotals>,
+    /// By `PartitionId`. Complete after [`Summary::finish`].
+    pub partitions: Vec<HealthTotals>,
+    /// By process, then partition. Complete after [`Summary::finish`].
+    pub lanes: Vec<LaneTotals>,
+    /// The longest write gap of each run that wrote.
+    pub write_gap: Spans,
+    /// The smallest write availability of any run, in millionths; none if no run wrote.
+    pub worst_availability: Option<u32>,
+    live: Live,
+}
+
+/// What is followed during a run and forgotten at its end.
+#[derive(Clone, Debug, Default)]
+struct Live {
+    lanes: Vec<Option<Box<Lane>>>,
+    health: Vec<Health>,
+    last_ack: Vec<Option<Time>>,
+    topics: Vec<TopicMinimum>,
+    cluster_min_insync: u32,
+}
+
+/// Where a topic's partitions lie, and whether it follows the cluster's `min.insync.replicas`.
+#[derive(Clone, Debug)]
+struct TopicMinimum {
+    first: PartitionId,
+    partitions: u16,
+    own: Option<u32>,
+}
+
+impl Summary {
+    /// Of a run that begins.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let (partitions, processes) = (plan.names.partition_count(), plan.processes.len());
+        let minimum = |values: &[(TopicKey, i64)]| {
+            let set = values.iter().rfind(|(key, _)| *key == TopicKey::MinInsyncReplicas);
+            set.and_then(|(_, value)| u32::try_from(*value).ok())
+        };
+        let topics = plan.names.topics.iter().zip(&plan.topics).map(|(name, topic)| TopicMinimum {
+            first: name.first,
+            partitions: name.partitions,
+            own: minimum(&topic.overrides),
+        });
+        let health = plan.partitions().map(|partition| {
+            let topic = plan.names.topic_of(partition).index();
+            let minimum = plan.topics[topic].config.min_insync_replicas;
+            Health::new(plan.replicas(partition).to_vec(), minimum)
+        });
+        Self {
+            counts: Counts { runs: 1, ..Counts::default() },
+            faults: FaultTable::default(),
+            retried: Errors::default(),
+            processes: vec![ProcessTotals::default(); processes],
+            partitions: vec![HealthTotals::default(); partitions],
+            lanes: vec![LaneTotals::default(); partitions * processes],
+            write_gap: Spans::default(),
+            worst_availability: None,
+            live: Live {
+                lanes: vec![None; partitions * processes],
+                health: health.collect(),
+                last_ack: vec![None; processes],
+                topics: topics.collect(),
+                cluster_min_insync: minimum(&plan.cluster_topic_config).unwrap_or(1),
+            },
+        }
+    }
+
+    /// Counts a fact.
+    pub fn observe(&mut self, stamp: Stamp, fact: &Fact) {
+        self.counts.facts += 1;
+        match *fact {
+            Fact::Submitted { .. }
+            | Fact::Acked { .. }
+            | Fact::Rejected { .. }
+            | Fact::GaveUp { .. }
+            | Fact::SendFailed { .. }
+            | Fact::Retried { .. }
+            | Fact::EpochBumped { .. }
+            | Fact::ClientStopped { .. } => self.observe_producer(stamp.time, fact),
+            Fact::Consumed { process, count, .. } => {
+                self.counts.consumed += u64::from(count);
+                self.process(process).consumed += u64::from(count);
+            }
+            Fact::PositionSet { why, .. } => {
+                let lost = matches!(why, PositionChange::OutOfRange | PositionChange::Truncation);
+                self.counts.positions_reset += u64::from(lost);
+            }
+            Fact::Called { .. } => self.counts.exceptions += 1,
+            Fact::Appended { .. } => self.counts.appended += 1,
+            Fact::Truncated { from, to, .. } => {
+                self.counts.truncations += 1;
+                self.counts.truncated += from - to;
+            }
+            Fact::TailLost { from, to, .. } => {
+                self.counts.tails_lost += 1;
+                self.counts.tail_records += from - to;
+            }
+            Fact::Deduplicated { .. } => self.counts.deduplicated += 1,
+            Fact::Elected { .. }
+            | Fact::IsrCommitted { .. }
+            | Fact::BrokerRegistered { .. }
+            | Fact::BrokerFenced { .. }
+            | Fact::BrokerUnfenced { .. }
+            | Fact::SessionExpired { .. }
+            | Fact::ConfigCommitted { .. } => self.observe_metadata(stamp.time, fact),
+            Fact::Stopped { node, how, .. } => self.observe_stop(stamp.time, node, how),
+            Fact::Started { .. } => self.counts.started += 1,
+            Fact::Paused { .. } => self.counts.paused += 1,
+            Fact::DiskFailed { .. } => self.counts.disks_failed += 1,
+            Fact::Injected { kind, .. } => self.faults.of(kind).injected += 1,
+            Fact::Refused { kind, .. } => self.faults.of(kind).refused += 1,
+            _ => {}
+        }
+    }
+
+    /// Closes what is open at the end of the run: gaps, unhealthy states.
+    pub fn finish(&mut self, end: Time) {
+        let live = std::mem::take(&mut self.live);
+        for (totals, lane) in self.lanes.iter_mut().zip(live.lanes) {
+            let Some(mut lane) = lane else { continue };
+            lane.close(end);
+            *totals = *lane.totals();
+        }
+        for (totals, mut health) in self.partitions.iter_mut().zip(live.health) {
+            *totals = health.close(end);
+        }
+        self.faults.close_run();
+        if self.lanes.iter().any(|lane| lane.active > Span::ZERO) {
+            self.write_gap.record(self.longest_write_gap());
+            self.worst_availability = self.write_availability();
+        }
+    }
+
+    /// Adds another run's statistics, or another sum's. Exact, whatever the order.
+    ///
+    /// # Panics
+    /// If either has not been finished: a sum over an open run would miss what is open.
+    pub fn merge(&mut self, other: &Self) {
+        assert!(self.live.health.is_empty() && other.live.health.is_empty(), "finish runs first");
+        self.counts.merge(&other.counts);
+        self.faults.merge(&other.faults);
+        self.retried.merge(&other.retried);
+        merge_all(&mut self.processes, &other.processes, ProcessTotals::merge);
+        merge_all(&mut self.partitions, &other.partitions, HealthTotals::merge);
+        merge_all(&mut self.lanes, &other.lanes, LaneTotals::merge);
+        self.write_gap.merge(&other.write_gap);
+        self.worst_availability = match (self.worst_availability, other.worst_availability) {
+            (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
+            (mine, theirs) => mine.or(theirs),
+        };
+    }
+
+    /// The longest write gap of any producer on any partition. Known after [`Summary::finish`].
+    #[must_use]
+    pub fn longest_write_gap(&self) -> Span {
+        self.lanes.iter().map(|lane| lane.longest_gap).max().unwrap_or_default()
+    }
+
+    /// The part of the time in which writes went through, in millionths, over all producers and
+    /// partitions; none if nothing was written. Known after [`Summary::finish`].
+    #[must_use]
+    pub fn write_availability(&self) -> Option<u32> {
+        let active: u128 = self.lanes.iter().map(|lane| u128::from(lane.active.0)).sum();
+        let outage: u128 = self.lanes.iter().map(|lane| u128::from(lane.outage.0)).sum();
+        (active > 0).then(|| (active.saturating_sub(outage) * 1_000_000 / active) as u32)
+    }
+
+    /// From submission to acknowledgement, over all processes.
+    #[must_use]
+    pub fn ack_latency(&self) -> Spans {
+        let mut all = Spans::default();
+        for process in &self.processes {
+            all.merge(&process.ack_latency);
+        }
+        all
+    }
+
+    fn process(&mut self, process: ProcessId) -> &mut ProcessTotals {
+        &mut self.processes[process.index()]
+    }
+
+    fn lane(&mut self, process: ProcessId, partition: PartitionId) -> &mut Lane {
+        let place = process.index() * self.partitions.len() + partition.index();
+        self.live.lanes[place].get_or_insert_default()
+    }
+
+    fn observe_producer(&mut self, now: Time, fact: &Fact) {
+        match *fact {
+            Fact::Submitted { process, partition, record, .. } => {
+                self.counts.submitted += 1;
+                self.process(process).sent += 1;
+                self.lane(process, partition).submitted(record.ordinal, now);
+            }
+            Fact::Acked { process, partition, first, count, .. } => {
+                self.counts.acked += u64::from(count);
+                let place = process.index() * self.partitions.len() + partition.index();
+                let totals = &mut self.processes[process.index()];
+                totals.acked += u64::from(count);
+                if let Some(last) = self.live.last_ack[process.index()].replace(now) {
+                    totals.longest_ack_gap = totals.longest_ack_gap.max(now.since(last));
+                }
+                let lane = self.live.lanes[place].get_or_insert_default();
+                lane.acked(first.ordinal, count, now, &mut totals.ack_latency);
+            }
+            Fact::Rejected { process, partition, first, count, error }
+            | Fact::GaveUp { process, partition, first, count, error } => {
+                let refused = matches!(fact, Fact::Rejected { .. });
+                let counter =
+                    if refused { &mut self.counts.rejected } else { &mut self.counts.gave_up };
+                *counter += u64::from(count);
+                self.process(process).failed.add(error, u64::from(count));
+                self.lane(process, partition).failed(first.ordinal, count, now);
+            }
+            Fact::SendFailed { process, error, .. } => {
+                self.counts.send_failed += 1;
+                self.process(process).sent += 1;
+                self.process(process).failed.add(error, 1);
+            }
+            Fact::Retried { error, .. } => {
+                self.counts.retried += 1;
+                self.retried.add(error, 1);
+            }
+            Fact::EpochBumped { .. } => self.counts.epochs_bumped += 1,
+            Fact::ClientStopped { process } => self.close_lanes(process, now),
+            _ => {}
+        }
+    }
+
+    fn observe_metadata(&mut self, now: Time, fact: &Fact) {
+        match *fact {
+            Fact::Elected { partition, leader, leader_epoch, unclean, .. } => {
+                // The first leader is appointed with the topic: nobody was elected.
+                if leader_epoch.0 == 0 {
+                    return;
+                }
+                let health = &self.live.health[partition.index()];
+                let counter = match health.election(leader, leader_epoch, unclean) {
+                    ElectionKind::Clean => &mut self.counts.elected_clean,
+                    ElectionKind::Eligible => &mut self.counts.elected_eligible,
+                    ElectionKind::LastKnown => &mut self.counts.elected_last_known,
+                    ElectionKind::Unclean => &mut self.counts.elected_unclean,
+                    ElectionKind::Nobody => &mut self.counts.leaderless,
+                };
+                *counter += 1;
+            }
+            Fact::IsrCommitted { partition, state } => {
+                let (left, joined) = self.live.health[partition.index()].commit(now, state);
+                self.counts.isr_shrinks += u64::from(!left.is_empty());
+                self.counts.isr_expands += u64::from(!joined.is_empty());
+            }
+            Fact::BrokerRegistered { unclean, .. } => {
+                self.counts.unclean_registrations += u64::from(unclean);
+            }
+            Fact::BrokerFenced { .. } => self.counts.fenced += 1,
+            Fact::BrokerUnfenced { .. } => self.counts.unfenced += 1,
+            Fact::SessionExpired { .. } => self.counts.sessions_expired += 1,
+            Fact::ConfigCommitted { topic, key: TopicKey::MinInsyncReplicas, value } => {
+                let value = value.and_then(|v| u32::try_from(v).ok());
+                self.set_minimum(now, topic, value);
+            }
+            _ => {}
+        }
+    }
+
+    fn observe_stop(&mut self, now: Time, node: NodeId, how: StopKind) {
+        let counter = match how {
+            StopKind::Crash => &mut self.counts.crashes,
+            StopKind::PowerLoss => &mut self.counts.power_losses,
+            StopKind::Shutdown => &mut self.counts.shutdowns,
+            StopKind::Halt => &mut self.counts.halts,
+            StopKind::Wipe => &mut self.counts.wipes,
+        };
+        *counter += 1;
+        if let NodeId::Process(process) = node {
+            self.close_lanes(process, now);
+        }
+    }
+
+    fn close_lanes(&mut self, process: ProcessId, now: Time) {
+        let width = self.partitions.len();
+        let lanes = &mut self.live.lanes[process.index() * width..][..width];
+        lanes.iter_mut().flatten().for_each(|lane| lane.close(now));
+    }
+
+    /// `min.insync.replicas` changed: of a topic, or of all that have none of their own.
+    fn set_minimum(&mut self, now: Time, topic: Option<TopicId>, value: Option<u32>) {
+        match topic {
+            Some(topic) => self.live.topics[topic.index()].own = value,
+            None => self.live.cluster_min_insync = value.unwrap_or(1),
+        }
+        let live = &mut self.live;
+        for topic in &live.topics {
+            let minimum = topic.own.unwrap_or(live.cluster_min_insync);
+            let first = topic.first.index();
+            for health in &mut live.health[first..first + usize::from(topic.partitions)] {
+                health.set_minimum(now, minimum);
+            }
+        }
+    }
+}
+
+/// Sums element by element; the longer list decides the length.
+fn merge_all<T: Clone>(mine: &mut Vec<T>, theirs: &[T], merge: impl Fn(&mut T, &T)) {
+    for (place, other) in theirs.iter().enumerate() {
+        match mine.get_mut(place) {
+            Some(mine) => merge(mine, other),
+            None => mine.push(other.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
