@@ -244,8 +244,8 @@ impl Swarm {
 
     /// First some replicas are out until their sessions have ended and the ISR has shrunk; then
     /// the rest is struck, and of the rest one by a power loss if there is such a kind. With all
-    /// but one out first, the last member of the ISR is struck; with one out first, a stale replica returns
-    /// while the others are down.
+    /// but one out first, the last member of the ISR is struck; with one out first, a stale
+    /// replica returns while the others are down.
     fn siege(&mut self, storm: u16, at: Time, size: u64, rng: &mut Rng) {
         let out = if one_in(rng, 3) { 1 } else { size - 1 };
         let gap = Span::millis(rng.between(SESSION.start, SESSION.end));

@@ -1,8 +1,8 @@
 //! Runs a script: one client and operator who does one step after the other.
 //!
 //! A step ends by a fact, by an answer or by the clock; the next one begins a nanosecond later,
-//! when everything of that instant has been done. What a step records is put together by `run`, which
-//! asks for the steps that are due to be recorded. Faults are handed to the director, which
+//! when everything of that instant has been done. What a step records is put together by `run`,
+//! which asks for the steps that are due to be recorded. Faults are handed to the director, which
 //! resolves and injects them. Follows the lab of `conformance/` where it waits: a send for its
 //! answer, a stop of a client for its flush, a controlled shutdown for the process to end.
 
