@@ -1,1 +1,464 @@
-//! (to be written)
+//! A broker: replicas of partitions, clients to serve, a controller to obey.
+//!
+//! Follows `BrokerServer.scala`, `KafkaApis.scala` and `ReplicaManager.scala`, each part in a file of
+//! its own below. This file holds the state and says which handler is whose. Every handler ends in
+//! `finish`, which settles what it has touched: waiting answers first, then the next requests of
+//! connections that are free again. Does not know what became of a message.
+
+mod channel;
+mod disks;
+mod fetch;
+mod fetcher;
+mod isr;
+mod lifecycle;
+mod metadata;
+mod partition;
+mod produce;
+mod producer_ids;
+mod progress;
+mod purgatory;
+mod requests;
+
+use std::collections::VecDeque;
+
+use crate::base::ids::{
+    BrokerEpoch, BrokerId, ConnectionId, ControllerId, LeaderEpoch, NodeId, Offset, PartitionId,
+};
+use crate::base::time::{Span, Time};
+use crate::kafka::broker::channel::{
+    CONTROLLER, Connections, End, HEARTBEAT, Inbox, Link, METADATA, Parked, Terms, fetched_leader,
+    fetcher_link,
+};
+use crate::kafka::broker::fetcher::ReplicaFetcher;
+use crate::kafka::broker::isr::AlterQueue;
+use crate::kafka::broker::lifecycle::Lifecycle;
+use crate::kafka::broker::partition::{Host, Partition};
+use crate::kafka::broker::producer_ids::ProducerIds;
+use crate::kafka::broker::purgatory::Purgatory;
+use crate::kafka::ctx::{CloseReason, Ctx, Node, OPERATOR, Timer, TimerKind};
+use crate::kafka::image::Image;
+use crate::kafka::log::Log;
+use crate::kafka::start::{BrokerStart, Initial, ReplicaView};
+use crate::model::config::BrokerConfig;
+use crate::model::disk::{Disk, IoError};
+use crate::model::fact::StopKind;
+use crate::model::message::{Content, Message};
+
+/// A broker.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    id: BrokerId,
+    config: BrokerConfig,
+    controllers: Vec<ControllerId>,
+    /// Which controller it turns to.
+    controller: usize,
+    disk: Disk,
+    image: Image,
+    /// The metadata log has been replayed to its end once.
+    published: bool,
+    /// Partitions whose state was replayed and not acted on yet.
+    changed: Vec<PartitionId>,
+    /// Replicas by partition.
+    partitions: Vec<Option<Partition>>,
+    /// Logs found at start of partitions that the metadata log has not spoken of yet.
+    unassigned: Vec<Option<Log>>,
+    /// Failed log directories, as a bit set.
+    offline_dirs: u64,
+    lifecycle: Lifecycle,
+    links: Vec<Link>,
+    fetchers: Vec<ReplicaFetcher>,
+    connections: Connections,
+    purgatory: Purgatory,
+    alter: AlterQueue,
+    producer_ids: ProducerIds,
+    /// When idle producers are looked for next.
+    next_expiry: Time,
+    /// Partitions to settle and connections to go on with, before the handler ends.
+    touched: VecDeque<PartitionId>,
+    unmuted: VecDeque<ConnectionId>,
+}
+
+impl Broker {
+    /// What this broker says of its replica of a partition: for audits and reports.
+    #[must_use]
+    pub fn view(&self, partition: PartitionId) -> Option<ReplicaView> {
+        self.partitions.get(partition.index())?.as_ref().map(Partition::view)
+    }
+
+    /// The epoch cache of its replica of a partition: for reports.
+    #[must_use]
+    pub fn leader_epochs(&self, partition: PartitionId) -> Vec<(LeaderEpoch, Offset)> {
+        let replica = self.partitions.get(partition.index()).and_then(Option::as_ref);
+        replica.map(|replica| replica.log.leader_epochs().to_vec()).unwrap_or_default()
+    }
+
+    /// The metadata it has replayed.
+    #[must_use]
+    pub const fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// A replica, and what it sees of its broker.
+    fn replica_and_host(&mut self, partition: PartitionId) -> (Option<&mut Partition>, Host<'_>) {
+        let host = Host { image: &self.image, config: &self.config, disk: &mut self.disk };
+        (self.partitions.get_mut(partition.index()).and_then(Option::as_mut), host)
+    }
+
+    /// A partition has changed: what waits for it is looked at before the handler ends.
+    fn touch(&mut self, partition: PartitionId) {
+        if let Some(Some(replica)) = self.partitions.get_mut(partition.index())
+            && !std::mem::replace(&mut replica.touched, true)
+        {
+            self.touched.push_back(partition);
+        }
+    }
+
+    /// Settles what the handler has touched.
+    fn finish(&mut self, ctx: &mut Ctx<'_>) {
+        loop {
+            if let Some(partition) = self.touched.pop_front() {
+                self.settle(partition, ctx);
+            } else if let Some(connection) = self.unmuted.pop_front() {
+                let next = self.connections.inbox(connection).filter(|inbox| !inbox.muted);
+                if let Some(inbox) = next
+                    && let Some(message) = inbox.queue.pop_front()
+                {
+                    inbox.muted = true;
+                    self.on_request(connection, message, ctx);
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    // ---- connections ----
+
+    /// A connection that was asked for is one of its own channels.
+    fn adopt(&mut self, connection: ConnectionId, link: usize) {
+        *self.connections.end(connection) = End::Link(link);
+    }
+
+    /// A request was answered: the next one of the connection may be handled.
+    fn unmute(&mut self, connection: ConnectionId) {
+        if let Some(inbox) = self.connections.inbox(connection) {
+            inbox.muted = false;
+            inbox.parked = None;
+            if !inbox.queue.is_empty() {
+                self.unmuted.push_back(connection);
+            }
+        }
+    }
+
+    fn park_on(&mut self, connection: ConnectionId, parked: Parked) {
+        if let Some(inbox) = self.connections.inbox(connection) {
+            inbox.parked = Some(parked);
+        }
+    }
+
+    /// Closes somebody else's connection.
+    fn hang_up(&mut self, connection: ConnectionId, ctx: &mut Ctx<'_>) {
+        if connection != OPERATOR {
+            ctx.close(connection);
+            self.forget(connection, ctx);
+        }
+    }
+
+    /// Forgets a connection, and whatever was asked on it.
+    fn forget(&mut self, connection: ConnectionId, ctx: &mut Ctx<'_>) {
+        let End::Inbox(inbox) = self.connections.forget(connection) else {
+            return;
+        };
+        for parts in inbox.queue.iter().filter_map(|message| message.content.parts()) {
+            ctx.release(parts);
+        }
+        let parts = match inbox.parked {
+            Some(Parked::Produce(ticket)) => {
+                self.purgatory.produces.take(ticket).map(|parked| parked.response)
+            }
+            Some(Parked::Fetch(ticket)) => {
+                self.purgatory.fetches.take(ticket).map(|parked| parked.request)
+            }
+            None => None,
+        };
+        if let Some(parts) = parts {
+            ctx.release(parts);
+        }
+    }
+
+    /// The node at the other end of a controller channel is not the active controller, or cannot be
+    /// reached: closes the channel and turns to the next.
+    fn leave_controller(&mut self, link: usize, ctx: &mut Ctx<'_>) {
+        self.controller = (self.controller + 1) % self.controllers.len();
+        let next = NodeId::Controller(self.controllers[self.controller]);
+        self.links[link].turn_to(next);
+        if let Some(connection) = self.links[link].close(ctx) {
+            self.connections.forget(connection);
+        }
+    }
+
+    /// A channel of its own is free to be used.
+    fn on_link_free(&mut self, link: usize, ctx: &mut Ctx<'_>) {
+        match link {
+            HEARTBEAT => self.send_lifecycle(ctx),
+            CONTROLLER => self.send_to_controller(ctx),
+            METADATA => self.fetch_metadata(ctx),
+            _ => {
+                if let Some(leader) = fetched_leader(link) {
+                    self.pump(leader, ctx);
+                }
+            }
+        }
+    }
+
+    /// A channel of its own closed, or its request took too long.
+    fn on_link_lost(&mut self, link: usize, ctx: &mut Ctx<'_>) {
+        if let Some(leader) = fetched_leader(link) {
+            return self.on_fetcher_closed(leader, ctx);
+        }
+        if self.controllers.len() > 1 {
+            self.controller = (self.controller + 1) % self.controllers.len();
+            self.links[link].turn_to(NodeId::Controller(self.controllers[self.controller]));
+        }
+    }
+
+    /// An answer on a channel of its own.
+    fn on_answer(&mut self, link: usize, message: Message, ctx: &mut Ctx<'_>) {
+        if !self.links[link].answered(message.correlation) {
+            return;
+        }
+        match message.content {
+            Content::BrokerRegistered { error, epoch } => self.on_registered(error, epoch, ctx),
+            Content::HeartbeatAnswer { error, caught_up, fenced, may_shutdown } => {
+                self.on_heartbeat_answered(error, caught_up, fenced, may_shutdown, ctx);
+            }
+            Content::MetadataFetched { from, end, parts } => {
+                self.on_metadata_fetched(from, end, parts, ctx);
+            }
+            Content::PartitionAltered { error, parts } => {
+                self.on_partition_altered(error, parts, ctx);
+            }
+            Content::ProducerIdsAllocated { error, first, count } => {
+                self.on_producer_ids(error, first, count, ctx);
+            }
+            Content::Fetched { parts } => {
+                if let Some(leader) = fetched_leader(link) {
+                    self.on_fetched(leader, parts, ctx);
+                }
+            }
+            Content::OffsetListed { error, offset, .. } => {
+                if let Some(leader) = fetched_leader(link) {
+                    self.on_offset_listed(leader, error, offset, ctx);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    // ---- starting ----
+
+    fn new(start: BrokerStart, mut disk: Disk, ctx: &Ctx<'_>) -> Self {
+        let BrokerStart { id, config, brokers, partitions, controllers, incarnation, .. } = start;
+        let clean = disk.take_clean_shutdown();
+        let first = controllers.first().copied().unwrap_or(ControllerId(1));
+        let to = |link| match fetched_leader(link) {
+            Some(leader) => NodeId::Broker(leader),
+            None => NodeId::Controller(first),
+        };
+        let links = 0..fetcher_link(BrokerId::at(usize::from(brokers)));
+        let links = links.map(|link| Link::new(link, to(link), Terms::of(link, &config)));
+        let deadline = ctx.monotonic() + config.initial_registration_timeout;
+        let mut broker = Self {
+            id,
+            controllers,
+            controller: 0,
+            image: Image::default(),
+            published: false,
+            changed: Vec::new(),
+            partitions: vec![None; partitions],
+            unassigned: vec![None; partitions],
+            offline_dirs: disk.failed_dirs(),
+            lifecycle: Lifecycle::new(incarnation, clean, deadline),
+            links: links.collect(),
+            fetchers: vec![ReplicaFetcher::default(); usize::from(brokers)],
+            connections: Connections::default(),
+            purgatory: Purgatory::default(),
+            alter: AlterQueue::default(),
+            producer_ids: ProducerIds::default(),
+            next_expiry: Time::ZERO,
+            touched: VecDeque::new(),
+            unmuted: VecDeque::new(),
+            config,
+            disk,
+        };
+        broker.load_logs(clean, ctx);
+        broker
+    }
+
+    /// Loads every log there is (`LogManager.loadLogs`).
+    fn load_logs(&mut self, clean: Option<BrokerEpoch>, ctx: &Ctx<'_>) {
+        for place in 0..self.unassigned.len() {
+            let partition = PartitionId(place as u16);
+            if self.disk.log(partition).is_ok_and(|image| !image.segments().is_empty()) {
+                let expiration = self.config.producer_id_expiration;
+                let clean = clean.is_some();
+                let log = Log::load(partition, clean, ctx.wall(), expiration, &mut self.disk);
+                self.unassigned[place] = log.ok();
+            }
+        }
+    }
+
+    /// At time zero of a run: all that a broker goes through at start lies behind it.
+    fn begin_in_the_middle(&mut self, initial: &Initial, ctx: &mut Ctx<'_>) {
+        self.lifecycle.begin_running(initial.epoch);
+        for record in &initial.records {
+            self.replay(record, ctx);
+        }
+        self.publish(self.image.end(), ctx);
+        let phase = ctx.rng.below(self.config.heartbeat_interval.0.max(1));
+        ctx.set(Timer::of(TimerKind::Heartbeat), Span::nanos(phase));
+    }
+}
+
+impl Node for Broker {
+    type Config = BrokerStart;
+    type Disk = Disk;
+
+    fn start(mut config: BrokerStart, disk: Disk, ctx: &mut Ctx<'_>) -> Self {
+        let initial = config.initial.take();
+        let mut broker = Self::new(config, disk, ctx);
+        if broker.offline_dirs.count_ones() == u32::from(broker.disk.dirs()) {
+            ctx.exit(StopKind::Halt);
+            return broker;
+        }
+        broker.schedule_tasks(initial.is_some(), ctx);
+        match &initial {
+            Some(initial) => broker.begin_in_the_middle(initial, ctx),
+            None => broker.on_communicate(ctx),
+        }
+        broker.fetch_metadata(ctx);
+        broker.finish(ctx);
+        broker
+    }
+
+    fn on_opened(&mut self, connection: ConnectionId, _peer: NodeId, ctx: &mut Ctx<'_>) {
+        if let End::Link(link) = *self.connections.end(connection) {
+            self.links[link].opened(connection);
+            self.on_link_free(link, ctx);
+            return self.finish(ctx);
+        }
+        if self.lifecycle.serves() {
+            *self.connections.end(connection) = End::Inbox(Inbox::default());
+        } else {
+            ctx.close(connection); // its port is not open yet
+        }
+    }
+
+    fn on_message(&mut self, connection: ConnectionId, message: Message, ctx: &mut Ctx<'_>) {
+        if connection != OPERATOR
+            && let End::Link(link) = *self.connections.end(connection)
+        {
+            self.on_answer(link, message, ctx);
+            self.on_link_free(link, ctx);
+            return self.finish(ctx);
+        }
+        let handled_now = match self.connections.inbox(connection) {
+            None if connection != OPERATOR => return,
+            None => true,
+            Some(inbox) if inbox.muted => {
+                inbox.queue.push_back(message);
+                false
+            }
+            Some(inbox) => {
+                inbox.muted = true;
+                true
+            }
+        };
+        if message.content.parts().is_some() {
+            ctx.keep_parts();
+        }
+        if handled_now {
+            self.on_request(connection, message, ctx);
+            self.finish(ctx);
+        }
+    }
+
+    fn on_closed(&mut self, connection: ConnectionId, _reason: CloseReason, ctx: &mut Ctx<'_>) {
+        if let End::Link(link) = *self.connections.end(connection) {
+            self.connections.forget(connection);
+            self.links[link].closed(ctx);
+            self.on_link_lost(link, ctx);
+        } else {
+            self.forget(connection, ctx);
+        }
+        self.finish(ctx);
+    }
+
+    fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>) {
+        let place = usize::from(timer.index);
+        match timer.kind {
+            TimerKind::Heartbeat => self.on_communicate(ctx),
+            TimerKind::RequestTimeout => {
+                if self.links[place].timed_out(ctx) {
+                    if let Some(connection) = self.links[place].close(ctx) {
+                        self.connections.forget(connection);
+                    }
+                    self.on_link_lost(place, ctx);
+                }
+            }
+            TimerKind::Reconnect => {
+                self.links[place].may_reconnect();
+                self.on_link_free(place, ctx);
+            }
+            TimerKind::IsrCheck => self.on_isr_check(ctx),
+            TimerKind::WatermarkCheckpoint => self.on_watermark_checkpoint(ctx),
+            TimerKind::RecoveryCheckpoint => self.on_recovery_checkpoint(ctx),
+            TimerKind::Retention => self.on_retention(ctx),
+            TimerKind::ProduceExpiry => self.on_produce_expiry(ctx),
+            TimerKind::FetchExpiry => self.on_fetch_expiry(ctx),
+            TimerKind::FetchBackoff => self.pump(BrokerId::at(place), ctx),
+            TimerKind::AlterPartition => self.on_alter_retry(ctx),
+            TimerKind::ProducerIds => self.on_producer_ids_retry(ctx),
+            TimerKind::LogDirFailure => self.on_dir_failure_deadline(timer.index, ctx),
+            TimerKind::ShutdownDeadline => self.finish_shutdown(ctx),
+            TimerKind::FlushInterval => self.on_flush_interval(place, ctx),
+            _ => debug_assert!(false, "a timer that no broker sets: {timer:?}"),
+        }
+        self.finish(ctx);
+    }
+
+    fn on_flushed(&mut self, partition: Option<PartitionId>, up_to: Offset, ctx: &mut Ctx<'_>) {
+        if let Some(partition) = partition {
+            self.on_synced(partition, up_to, ctx);
+        }
+        self.finish(ctx);
+    }
+
+    fn on_flush_failed(
+        &mut self,
+        partition: Option<PartitionId>,
+        error: IoError,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if let Some(partition) = partition {
+            self.on_sync_failed(partition, error, ctx);
+        }
+        self.finish(ctx);
+    }
+
+    fn on_shutdown(&mut self, ctx: &mut Ctx<'_>) {
+        self.begin_shutdown(ctx);
+        self.finish(ctx);
+    }
+
+    fn disk(&mut self) -> &mut Disk {
+        &mut self.disk
+    }
+
+    fn stop(self) -> Disk {
+        self.disk
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,8 @@ pub enum TimerKind {
     FetchBackoff,
     /// Broker: send AlterPartition again.
     AlterPartition,
+    /// Broker: ask for a block of producer ids again.
+    ProducerIds,
     /// Broker: fetch the metadata log again.
     MetadataFetch,
     /// Broker: the log directory failure has not been heard in time.

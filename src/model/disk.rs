@@ -138,6 +138,9 @@ pub struct Checkpoints {
     pub recovery_point: Offset,
     /// `leader-epoch-checkpoint`: each epoch with its first offset.
     pub leader_epochs: Vec<(LeaderEpoch, Offset)>,
+    /// The `<offset>.snapshot` files of the producer state, oldest first. What they hold follows
+    /// from the log below them.
+    pub producer_snapshots: VecDeque<Offset>,
 }
 
 /// How much of the unsynced operations a power loss leaves, per partition log.

@@ -260,6 +260,11 @@ impl PartPool {
         &self.lists[id.0 as usize]
     }
 
+    /// The list, to change entries in place.
+    pub fn get_mut(&mut self, id: PartsId) -> &mut [Part] {
+        &mut self.lists[id.0 as usize]
+    }
+
     /// Gives a list back. It must not be used afterwards.
     pub fn give_back(&mut self, id: PartsId) {
         debug_assert!(!self.free.contains(&id.0), "a part list was given back twice");

@@ -1,0 +1,297 @@
+//! Connections of a broker: its own channels to others, and the inboxes of those who came.
+//!
+//! A [`Link`] follows `NetworkClient.java` with one request in flight, as `NodeToControllerChannel`,
+//! the Raft observer and a replica fetcher use it. An [`Inbox`] follows `SocketServer.scala`: the
+//! channel is muted until the response is sent. Neither knows what the messages say.
+
+use std::collections::VecDeque;
+
+use crate::base::ids::{BrokerId, ConnectionId, NodeId};
+use crate::base::time::{Span, Time};
+use crate::kafka::broker::purgatory::Ticket;
+use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::model::config::BrokerConfig;
+use crate::model::message::{Content, Message};
+
+/// The broker's own channels, as places in one list.
+pub(super) const HEARTBEAT: usize = 0;
+/// AlterPartition and AllocateProducerIds.
+pub(super) const CONTROLLER: usize = 1;
+/// The metadata log.
+pub(super) const METADATA: usize = 2;
+/// Replica fetchers, one per leader, begin here.
+const FETCHERS: usize = 3;
+
+/// The place of the fetcher channel to a leader.
+pub(super) const fn fetcher_link(leader: BrokerId) -> usize {
+    FETCHERS + leader.index()
+}
+
+/// Which leader a channel fetches from.
+pub(super) const fn fetched_leader(link: usize) -> Option<BrokerId> {
+    if link >= FETCHERS { Some(BrokerId::at(link - FETCHERS)) } else { None }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// No connection.
+    Closed,
+    /// No connection until the reconnect timer fires.
+    BackingOff,
+    /// Asked for.
+    Opening(ConnectionId),
+    /// Ready.
+    Open(ConnectionId),
+}
+
+/// How a channel behaves; see `channel_terms`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// How long a request may be in flight.
+    pub(super) request_timeout: Span,
+    /// Back-off before the first reconnect.
+    pub(super) backoff: Span,
+    /// Largest back-off.
+    pub(super) backoff_max: Span,
+    /// Connection setup time-out, first and largest.
+    pub(super) setup: (Span, Span),
+}
+
+impl Terms {
+    /// What Kafka gives the channel at this place.
+    pub(super) fn of(link: usize, config: &BrokerConfig) -> Self {
+        let half_session = config.session_timeout.scaled(1, 2);
+        let (request_timeout, backoff_max) = match link {
+            // `BrokerServer.scala`: retryTimeoutMs = session / 2 (KAFKA-14392).
+            HEARTBEAT => {
+                (config.controller_socket_timeout.min(half_session), config.reconnect_backoff)
+            }
+            CONTROLLER => (config.controller_socket_timeout, config.reconnect_backoff),
+            // `KafkaRaftManager.scala`: 50 to 500 ms.
+            METADATA => (config.quorum_request_timeout, config.reconnect_backoff.scaled(10, 1)),
+            // `BrokerBlockingSender.scala`: none; the fetcher backs its partitions off instead.
+            _ => (config.replica_socket_timeout, Span::ZERO),
+        };
+        Self {
+            request_timeout,
+            backoff: config.reconnect_backoff.min(backoff_max),
+            backoff_max,
+            setup: (config.connection_setup_timeout, config.connection_setup_timeout_max),
+        }
+    }
+}
+
+/// A channel to another node with at most one request in flight.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    place: usize,
+    to: NodeId,
+    terms: Terms,
+    state: State,
+    /// Connection attempts that failed in a row.
+    failures: u32,
+    in_flight: Option<u32>,
+    next_correlation: u32,
+    /// When the request in flight is too old.
+    deadline: Time,
+    /// Whether the time-out timer is set: it is re-armed lazily.
+    armed: bool,
+}
+
+impl Link {
+    pub(super) const fn new(place: usize, to: NodeId, terms: Terms) -> Self {
+        Self {
+            place,
+            to,
+            terms,
+            state: State::Closed,
+            failures: 0,
+            in_flight: None,
+            next_correlation: 0,
+            deadline: Time::ZERO,
+            armed: false,
+        }
+    }
+
+    /// Turns to another node from the next connection on.
+    pub(super) const fn turn_to(&mut self, to: NodeId) {
+        self.to = to;
+    }
+
+    /// Whether a request may be sent now; if there is no connection, begins to open one. Gives the
+    /// connection it has asked for.
+    pub(super) fn ready(&mut self, ctx: &mut Ctx<'_>) -> Readiness {
+        match self.state {
+            State::Open(_) if self.in_flight.is_none() => Readiness::Ready,
+            State::Closed => {
+                let (first, max) = self.terms.setup;
+                let span = first.scaled(1 << self.failures.min(8), 1).min(max);
+                let setup = ctx.rng.jitter(span, 20);
+                let connection = ctx.open(self.to, setup);
+                self.state = State::Opening(connection);
+                Readiness::Opening(connection)
+            }
+            _ => Readiness::Busy,
+        }
+    }
+
+    /// Sends a request; the channel must be ready.
+    pub(super) fn send(&mut self, content: Content, ctx: &mut Ctx<'_>) {
+        let State::Open(connection) = self.state else {
+            debug_assert!(false, "a request on a channel that is not open");
+            return;
+        };
+        self.next_correlation = self.next_correlation.wrapping_add(1);
+        self.in_flight = Some(self.next_correlation);
+        self.deadline = ctx.monotonic() + self.terms.request_timeout;
+        ctx.send(connection, self.next_correlation, content);
+        if !self.armed {
+            self.armed = true;
+            ctx.set(Timer::nth(TimerKind::RequestTimeout, self.place), self.terms.request_timeout);
+        }
+    }
+
+    /// A response arrived: whether it answers the request in flight.
+    pub(super) fn answered(&mut self, correlation: u32) -> bool {
+        let expected = self.in_flight == Some(correlation);
+        if expected {
+            self.in_flight = None;
+        }
+        expected
+    }
+
+    /// The connection is open.
+    pub(super) fn opened(&mut self, connection: ConnectionId) {
+        if self.state == State::Opening(connection) {
+            self.state = State::Open(connection);
+            self.failures = 0;
+        }
+    }
+
+    /// The connection is gone, or could not be opened; what was in flight has an unknown fate.
+    pub(super) fn closed(&mut self, ctx: &mut Ctx<'_>) {
+        if matches!(self.state, State::Opening(_)) {
+            self.failures += 1;
+        }
+        self.in_flight = None;
+        let backoff = self.terms.backoff.scaled(1 << self.failures.min(8), 1);
+        let backoff = if self.terms.backoff < self.terms.backoff_max {
+            ctx.rng.jitter(backoff.min(self.terms.backoff_max), 20)
+        } else {
+            self.terms.backoff_max
+        };
+        if backoff == Span::ZERO {
+            self.state = State::Closed;
+        } else {
+            self.state = State::BackingOff;
+            ctx.set(Timer::nth(TimerKind::Reconnect, self.place), backoff);
+        }
+    }
+
+    /// Closes the connection, if there is one. Gives it back, to be forgotten.
+    pub(super) fn close(&mut self, ctx: &mut Ctx<'_>) -> Option<ConnectionId> {
+        let connection = match self.state {
+            State::Opening(connection) | State::Open(connection) => connection,
+            State::Closed | State::BackingOff => return None,
+        };
+        ctx.close(connection);
+        self.closed(ctx);
+        Some(connection)
+    }
+
+    /// The back-off is over.
+    pub(super) fn may_reconnect(&mut self) {
+        if self.state == State::BackingOff {
+            self.state = State::Closed;
+        }
+    }
+
+    /// The time-out timer fired: whether the request in flight is too old. Otherwise the timer is
+    /// set again if there still is one.
+    pub(super) fn timed_out(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        self.armed = false;
+        if self.in_flight.is_none() {
+            return false;
+        }
+        let left = self.deadline.since(ctx.monotonic());
+        if left == Span::ZERO {
+            return true;
+        }
+        self.armed = true;
+        ctx.set(Timer::nth(TimerKind::RequestTimeout, self.place), left);
+        false
+    }
+}
+
+/// What a channel says when asked to carry a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Readiness {
+    /// Send.
+    Ready,
+    /// A connection has just been asked for.
+    Opening(ConnectionId),
+    /// Something is under way; it will be heard of.
+    Busy,
+}
+
+/// A request that waits without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parked {
+    /// For the high watermark.
+    Produce(Ticket),
+    /// For data.
+    Fetch(Ticket),
+}
+
+/// A connection that somebody opened to this broker.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inbox {
+    /// One request is being processed: later ones wait.
+    pub(super) muted: bool,
+    /// What is parked on its behalf.
+    pub(super) parked: Option<Parked>,
+    /// Requests that came meanwhile, with their parts kept.
+    pub(super) queue: VecDeque<Message>,
+}
+
+/// What a connection is to this broker.
+#[derive(Clone, Debug, Default)]
+pub(super) enum End {
+    /// Nothing (any more).
+    #[default]
+    Unknown,
+    /// One of its own channels.
+    Link(usize),
+    /// Somebody else's.
+    Inbox(Inbox),
+}
+
+/// All connections by id.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Connections {
+    ends: Vec<End>,
+}
+
+impl Connections {
+    /// What this connection is.
+    pub(super) fn end(&mut self, connection: ConnectionId) -> &mut End {
+        let place = connection.0 as usize;
+        if self.ends.len() <= place {
+            self.ends.resize_with(place + 1, End::default);
+        }
+        &mut self.ends[place]
+    }
+
+    /// The inbox of this connection, if it is one.
+    pub(super) fn inbox(&mut self, connection: ConnectionId) -> Option<&mut Inbox> {
+        match self.ends.get_mut(connection.0 as usize) {
+            Some(End::Inbox(inbox)) => Some(inbox),
+            _ => None,
+        }
+    }
+
+    /// Forgets a connection and says what it was.
+    pub(super) fn forget(&mut self, connection: ConnectionId) -> End {
+        self.ends.get_mut(connection.0 as usize).map(std::mem::take).unwrap_or_default()
+    }
+}

@@ -1,0 +1,165 @@
+//! What a broker does about its disk: checkpoints, retention, syncs, and failed log directories.
+//!
+//! Follows the schedules of `LogManager.scala`, and `ReplicaManager.handleLogDirFailure`. A log
+//! directory that failed once (a full disk is a failure) stays offline until the broker restarts.
+
+use crate::base::ids::{Offset, PartitionId};
+use crate::base::time::Span;
+use crate::kafka::broker::Broker;
+use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::model::disk::IoError;
+use crate::model::fact::StopKind;
+
+/// `LogManager.InitialTaskDelayMs`.
+const FIRST_RUN: Span = Span::secs(30);
+/// `producer.id.expiration.check.interval.ms`.
+const EXPIRY_CHECK: Span = Span::secs(600);
+
+impl Broker {
+    /// Sets the timers of the regular tasks. At time zero of a run each is at a random point of its
+    /// interval, as in a cluster that has been up for a while.
+    pub(super) fn schedule_tasks(&mut self, in_the_middle: bool, ctx: &mut Ctx<'_>) {
+        let config = self.config;
+        let tasks = [
+            (TimerKind::IsrCheck, Span::ZERO, config.replica_lag_time_max.scaled(1, 2)),
+            (TimerKind::WatermarkCheckpoint, Span::ZERO, config.watermark_checkpoint_interval),
+            (TimerKind::RecoveryCheckpoint, FIRST_RUN, config.recovery_checkpoint_interval),
+            (TimerKind::Retention, FIRST_RUN, config.retention_check_interval),
+        ];
+        for (kind, first, interval) in tasks {
+            let random = Span::nanos(ctx.rng.below(interval.0.max(1)));
+            ctx.set(Timer::of(kind), if in_the_middle { random } else { first });
+        }
+    }
+
+    /// Every few seconds: high watermarks.
+    pub(super) fn on_watermark_checkpoint(&mut self, ctx: &mut Ctx<'_>) {
+        ctx.set(
+            Timer::of(TimerKind::WatermarkCheckpoint),
+            self.config.watermark_checkpoint_interval,
+        );
+        for replica in self.partitions.iter().flatten().filter(|replica| !replica.offline) {
+            replica.log.checkpoint_watermark(&mut self.disk);
+        }
+    }
+
+    /// Every minute: recovery points and log starts.
+    pub(super) fn on_recovery_checkpoint(&mut self, ctx: &mut Ctx<'_>) {
+        ctx.set(Timer::of(TimerKind::RecoveryCheckpoint), self.config.recovery_checkpoint_interval);
+        for replica in self.partitions.iter().flatten().filter(|replica| !replica.offline) {
+            replica.log.checkpoint_recovery(&mut self.disk);
+        }
+    }
+
+    /// Every few minutes: old segments and idle producers go.
+    pub(super) fn on_retention(&mut self, ctx: &mut Ctx<'_>) {
+        ctx.set(Timer::of(TimerKind::Retention), self.config.retention_check_interval);
+        let expires = ctx.monotonic() >= self.next_expiry;
+        if expires {
+            self.next_expiry = ctx.monotonic() + EXPIRY_CHECK;
+        }
+        for place in 0..self.partitions.len() {
+            let Some(replica) = &mut self.partitions[place] else {
+                continue;
+            };
+            if replica.offline {
+                continue;
+            }
+            if expires {
+                let expiration = self.config.producer_id_expiration;
+                replica.log.producers().expire(ctx.wall(), expiration);
+            }
+            let config = self.image.topic_config(replica.topic);
+            if replica.log.retain(config, &mut self.disk, ctx).is_err() {
+                self.fail_dir_of(PartitionId(place as u16), ctx);
+            }
+        }
+    }
+
+    /// After an append: `flush.ms` begins to run, unless it runs already.
+    pub(super) fn arm_flush(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
+        let Some(replica) = &mut self.partitions[partition.index()] else {
+            return;
+        };
+        let interval = self.image.topic_config(replica.topic).flush_interval;
+        if interval != Span::FOREVER && !std::mem::replace(&mut replica.flush_armed, true) {
+            ctx.set(Timer::nth(TimerKind::FlushInterval, partition.index()), interval);
+        }
+    }
+
+    /// `flush.ms` is over for a partition.
+    pub(super) fn on_flush_interval(&mut self, place: usize, ctx: &mut Ctx<'_>) {
+        if let Some(replica) = self.partitions.get_mut(place).and_then(Option::as_mut) {
+            replica.flush_armed = false;
+            replica.log.sync(ctx);
+        }
+    }
+
+    /// A sync is done: whoever waited for it goes on.
+    pub(super) fn on_synced(&mut self, partition: PartitionId, up_to: Offset, ctx: &mut Ctx<'_>) {
+        let Some(replica) = &mut self.partitions[partition.index()] else {
+            return;
+        };
+        replica.log.synced(up_to);
+        let mut leader = None;
+        if let Some(fetch) = &mut replica.fetch
+            && fetch.awaits_sync.is_some_and(|end| end <= up_to)
+        {
+            fetch.awaits_sync = None;
+            leader = Some(fetch.leader);
+        }
+        self.touch(partition);
+        if let Some(leader) = leader {
+            self.pump(leader, ctx);
+        }
+    }
+
+    /// The log directory of a partition failed.
+    pub(super) fn fail_dir_of(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
+        let dir = self.disk.dir_of(partition);
+        let bit = 1 << dir;
+        if self.offline_dirs & bit != 0 {
+            return;
+        }
+        self.offline_dirs |= bit;
+        for place in 0..self.partitions.len() {
+            let id = PartitionId(place as u16);
+            if self.disk.dir_of(id) != dir {
+                continue;
+            }
+            self.unfollow(id);
+            if let Some(replica) = &mut self.partitions[place] {
+                replica.offline = true;
+                replica.leads = false;
+                self.touch(id);
+            }
+        }
+        if self.offline_dirs.count_ones() == u32::from(self.disk.dirs()) {
+            return ctx.exit(StopKind::Halt); // `LogManager.handleLogDirFailure`
+        }
+        let timer = Timer::nth(TimerKind::LogDirFailure, usize::from(dir));
+        ctx.set(timer, self.config.log_dir_failure_timeout);
+        if self.lifecycle.epoch().is_some() {
+            self.communicate_now(ctx);
+        }
+    }
+
+    /// The controller should know by now that a directory failed; else the broker leaves.
+    pub(super) fn on_dir_failure_deadline(&mut self, dir: u16, ctx: &mut Ctx<'_>) {
+        if !self.lifecycle.heard_of(1 << dir) {
+            self.begin_shutdown(ctx);
+        }
+    }
+
+    /// A sync failed.
+    pub(super) fn on_sync_failed(
+        &mut self,
+        partition: PartitionId,
+        error: IoError,
+        ctx: &mut Ctx<'_>,
+    ) {
+        match error {
+            IoError::Full | IoError::Failed => self.fail_dir_of(partition, ctx),
+        }
+    }
+}

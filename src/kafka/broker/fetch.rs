@@ -1,0 +1,319 @@
+//! Reading: what followers and consumers fetch, at once or when there is enough.
+//!
+//! Follows `ReplicaManager.fetchMessages`, `Partition.fetchRecords` and `DelayedFetch.java`. A
+//! follower's fetch is also its acknowledgement of everything below its offset.
+
+use crate::base::ids::{ConnectionId, LeaderEpoch, Offset, PartitionId};
+use crate::base::time::Span;
+use crate::kafka::broker::Broker;
+use crate::kafka::broker::channel::Parked;
+use crate::kafka::broker::partition::Partition;
+use crate::kafka::broker::purgatory::{ParkedFetch, Ticket, Watcher};
+use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::rulings::{self, Divergence, Reader};
+use crate::model::disk::IoError;
+use crate::model::error::ErrorCode;
+use crate::model::message::{Content, Fetcher, Part, PartsId};
+
+/// A fetch without its partitions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FetchTerms {
+    pub(super) fetcher: Fetcher,
+    pub(super) min_bytes: u32,
+    pub(super) max_bytes: u32,
+}
+
+impl FetchTerms {
+    const fn reader(&self) -> Reader {
+        match self.fetcher {
+            Fetcher::Replica { .. } => Reader::Follower,
+            Fetcher::Consumer { read_committed: false } => Reader::Consumer,
+            Fetcher::Consumer { read_committed: true } => Reader::CommittedConsumer,
+        }
+    }
+}
+
+/// What reading all partitions of a fetch found.
+#[derive(Clone, Copy, Debug, Default)]
+struct Found {
+    bytes: u64,
+    /// An error or a divergence: the answer does not wait.
+    urgent: bool,
+}
+
+/// One partition of a fetch, as asked.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    partition: PartitionId,
+    leader_epoch: Option<LeaderEpoch>,
+    offset: Offset,
+    last_fetched: Option<LeaderEpoch>,
+    max_bytes: u32,
+}
+
+impl Asked {
+    const fn of(part: Part) -> Option<Self> {
+        match part {
+            Part::FetchFrom {
+                partition, leader_epoch, offset, last_fetched, max_bytes, ..
+            } => Some(Self { partition, leader_epoch, offset, last_fetched, max_bytes }),
+            _ => None,
+        }
+    }
+}
+
+impl Partition {
+    /// How far a reader may read.
+    pub(super) fn limit(&self, reader: Reader, ctx: &Ctx<'_>) -> Offset {
+        let (stable, watermark) = (self.log.last_stable(), self.log.watermark());
+        rulings::read_limit(ctx.rules, reader, stable, watermark, self.log.end())
+    }
+
+    /// What a fetch of a partition meets before any data is read (`Partition.fetchRecords`): a
+    /// divergence, or the place of the follower that asks.
+    fn meet(
+        &self,
+        asked: &Asked,
+        fetcher: Fetcher,
+        ctx: &Ctx<'_>,
+    ) -> Result<(Divergence, Option<usize>), ErrorCode> {
+        self.check_leader(asked.leader_epoch, ctx)?;
+        let place = match fetcher {
+            Fetcher::Consumer { .. } => None,
+            Fetcher::Replica { broker, .. } => {
+                let place = self.replicas.iter().position(|r| *r == broker);
+                let stranger = match asked.leader_epoch {
+                    Some(_) => ErrorCode::UnknownLeaderEpoch,
+                    None => ErrorCode::NotLeaderOrFollower,
+                };
+                Some(place.ok_or(stranger)?)
+            }
+        };
+        let own = asked.last_fetched.and_then(|epoch| self.log.end_of_epoch(epoch));
+        let divergence = rulings::find_divergence(ctx.rules, asked.last_fetched, asked.offset, own);
+        let out_of_range = asked.offset < self.log.start() || divergence == Divergence::Unknown;
+        if out_of_range || (divergence == Divergence::None && asked.offset > self.log.end()) {
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
+        Ok((divergence, place))
+    }
+}
+
+impl Broker {
+    pub(super) fn on_fetch(
+        &mut self,
+        (connection, correlation): (ConnectionId, u32),
+        terms: FetchTerms,
+        max_wait: Span,
+        request: PartsId,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let response = ctx.take_parts();
+        let found = self.read_all(&terms, request, response, true, ctx);
+        let enough = found.bytes >= u64::from(terms.min_bytes);
+        let nothing_asked = ctx.parts(request).is_empty();
+        if enough || found.urgent || max_wait == Span::ZERO || nothing_asked {
+            ctx.release(request);
+            let content = Content::Fetched { parts: response };
+            return self.respond(connection, correlation, content, ctx);
+        }
+        ctx.release(response);
+        let deadline = ctx.monotonic() + max_wait;
+        let parked = ParkedFetch { connection, correlation, request, terms, deadline };
+        let ticket = self.purgatory.fetches.park(parked);
+        for (place, part) in ctx.parts(request).iter().enumerate() {
+            if let Some(asked) = Asked::of(*part)
+                && let Some(replica) = &mut self.partitions[asked.partition.index()]
+            {
+                replica.waiting.watch(Watcher { ticket, part: place as u32 });
+            }
+        }
+        self.park_on(connection, Parked::Fetch(ticket));
+        self.arm_fetch_timer(ctx);
+    }
+
+    /// Reads every partition of a fetch into an answer. On the `first` pass a follower's fetch also
+    /// tells what it has; from the purgatory it tells nothing new.
+    fn read_all(
+        &mut self,
+        terms: &FetchTerms,
+        request: PartsId,
+        response: PartsId,
+        first: bool,
+        ctx: &mut Ctx<'_>,
+    ) -> Found {
+        let mut found = Found::default();
+        let mut place = 0;
+        while let Some(part) = ctx.part(request, place) {
+            place += 1;
+            let Some(asked) = Asked::of(part) else {
+                continue;
+            };
+            match self.read_one(terms, &asked, response, found.bytes, first, ctx) {
+                Ok((bytes, diverges)) => {
+                    found.bytes += bytes;
+                    found.urgent |= diverges;
+                }
+                Err(error) => {
+                    found.urgent = true;
+                    ctx.push_part(
+                        response,
+                        Part::Fetched {
+                            partition: asked.partition,
+                            error,
+                            watermark: Offset::ZERO,
+                            last_stable: Offset::ZERO,
+                            log_start: Offset::ZERO,
+                            diverging: None,
+                            leader_epoch: LeaderEpoch::default(),
+                        },
+                    );
+                }
+            }
+        }
+        found
+    }
+
+    /// Reads one partition; `taken` bytes of the answer are used already. Answers how many bytes it
+    /// took and whether the logs diverge.
+    fn read_one(
+        &mut self,
+        terms: &FetchTerms,
+        asked: &Asked,
+        response: PartsId,
+        taken: u64,
+        first: bool,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(u64, bool), ErrorCode> {
+        self.hosted(asked.partition)?;
+        let (replica, mut host) = self.replica_and_host(asked.partition);
+        let replica = replica.ok_or(ErrorCode::NotLeaderOrFollower)?;
+        let (divergence, place) = replica.meet(asked, terms.fetcher, ctx)?;
+        if let Fetcher::Replica { broker, epoch: Some(epoch) } = terms.fetcher {
+            // KIP-903: a fetch of an older incarnation proves nothing.
+            let alive = host.image.broker(broker).filter(|b| !b.fenced);
+            if first && alive.is_some_and(|alive| alive.epoch > epoch) {
+                return Err(ErrorCode::NotLeaderOrFollower);
+            }
+        }
+        let diverging = match divergence {
+            Divergence::At(epoch, end) => Some((epoch, end)),
+            Divergence::None | Divergence::Unknown => None,
+        };
+        // The watermark is read before this very fetch moves it: hence one round later.
+        ctx.push_part(
+            response,
+            Part::Fetched {
+                partition: asked.partition,
+                error: ErrorCode::None,
+                watermark: replica.log.watermark(),
+                last_stable: replica.log.last_stable(),
+                log_start: replica.log.start(),
+                diverging,
+                leader_epoch: replica.leader_epoch.unwrap_or_default(),
+            },
+        );
+        if diverging.is_some() {
+            return Ok((0, true));
+        }
+        let leader_end = replica.log.end();
+        let limit = replica.limit(terms.reader(), ctx);
+        let left = u64::from(terms.max_bytes).saturating_sub(taken).min(asked.max_bytes.into());
+        let parts = &mut *ctx.parts;
+        let read = replica.log.read(asked.offset, limit, left, taken == 0, host.disk, |batch| {
+            parts.push(response, Part::FetchedBatch(batch));
+        });
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(IoError::Full | IoError::Failed) => {
+                // The head already said otherwise; the next fetch gets the error.
+                self.fail_dir_of(asked.partition, ctx);
+                return Ok((0, true));
+            }
+        };
+        if let (true, Some(place), Fetcher::Replica { epoch, .. }) = (first, place, terms.fetcher) {
+            let before = replica.log.watermark();
+            let proposes =
+                replica.record_fetch(place, asked.offset, leader_end, epoch, &mut host, ctx);
+            let moved = replica.log.watermark() != before;
+            if moved {
+                self.touch(asked.partition);
+            }
+            if proposes {
+                self.submit_isr(asked.partition, ctx);
+            }
+        }
+        Ok((bytes, false))
+    }
+
+    /// Whether a parked fetch has something to say about a partition that has changed
+    /// (`DelayedFetch.tryComplete`). A moved high watermark is no news to a follower.
+    pub(super) fn has_news(&self, watcher: Watcher, parked: &ParkedFetch, ctx: &Ctx<'_>) -> bool {
+        let Some(asked) = ctx.part(parked.request, watcher.part as usize).and_then(Asked::of)
+        else {
+            return true;
+        };
+        let news = self.available(&asked, &parked.terms, ctx);
+        match news {
+            None => true,
+            Some(0) => false,
+            Some(bytes) if bytes >= u64::from(parked.terms.min_bytes) => true,
+            Some(_) => {
+                let all = ctx.parts(parked.request).iter().filter_map(|part| Asked::of(*part));
+                let bytes: Option<u64> =
+                    all.map(|asked| self.available(&asked, &parked.terms, ctx)).sum();
+                bytes.is_none_or(|bytes| bytes >= u64::from(parked.terms.min_bytes))
+            }
+        }
+    }
+
+    /// How many bytes a fetch would find in a partition; `None` if an error or a divergence.
+    fn available(&self, asked: &Asked, terms: &FetchTerms, ctx: &Ctx<'_>) -> Option<u64> {
+        let replica = self.hosted(asked.partition).ok()?;
+        let (divergence, _) = replica.meet(asked, terms.fetcher, ctx).ok()?;
+        if divergence != Divergence::None {
+            return None;
+        }
+        let limit = replica.limit(terms.reader(), ctx);
+        let (mut bytes, enough) = (0, u64::from(terms.min_bytes));
+        if asked.offset < limit {
+            // Counting stops at what is enough: one batch, mostly.
+            let read = replica.log.read(asked.offset, limit, enough, true, &self.disk, |batch| {
+                bytes += u64::from(batch.bytes);
+            });
+            read.ok()?;
+        }
+        Some(bytes)
+    }
+
+    pub(super) fn answer_fetch(&mut self, ticket: Ticket, ctx: &mut Ctx<'_>) {
+        let Some(parked) = self.purgatory.fetches.take(ticket) else {
+            return;
+        };
+        let response = ctx.take_parts();
+        self.read_all(&parked.terms, parked.request, response, false, ctx);
+        ctx.release(parked.request);
+        let content = Content::Fetched { parts: response };
+        self.respond(parked.connection, parked.correlation, content, ctx);
+    }
+
+    /// Parked fetches have waited long enough.
+    pub(super) fn on_fetch_expiry(&mut self, ctx: &mut Ctx<'_>) {
+        self.purgatory.fetch_timer = None;
+        let now = ctx.monotonic();
+        while let Some((ticket, _)) = self.purgatory.fetches.first().filter(|(_, at)| *at <= now) {
+            self.answer_fetch(ticket, ctx);
+        }
+        self.arm_fetch_timer(ctx);
+    }
+
+    fn arm_fetch_timer(&mut self, ctx: &mut Ctx<'_>) {
+        let armed = self.purgatory.fetch_timer;
+        if let Some((_, at)) = self.purgatory.fetches.first()
+            && armed.is_none_or(|armed| at < armed)
+        {
+            self.purgatory.fetch_timer = Some(at);
+            ctx.set(Timer::of(TimerKind::FetchExpiry), at.since(ctx.monotonic()));
+        }
+    }
+}

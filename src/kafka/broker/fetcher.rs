@@ -1,0 +1,434 @@
+//! The follower's side of replication: one fetcher per leader, one request in flight.
+//!
+//! Follows `AbstractFetcherThread.scala` and `ReplicaFetcherThread.scala`. Whatever it asks next,
+//! it asks after the answer to what it asked before. Does not know why a leader leads.
+
+use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId};
+use crate::base::time::Time;
+use crate::kafka::broker::Broker;
+use crate::kafka::broker::channel::{Readiness, fetcher_link};
+use crate::kafka::broker::partition::{Host, Partition};
+use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::rulings::{self, FollowerStart};
+use crate::model::batch::Batch;
+use crate::model::disk::IoError;
+use crate::model::error::ErrorCode;
+use crate::model::message::{Content, Fetcher, Part, PartsId, WhichOffset};
+
+/// What a follower is about to fetch of one partition.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FetchState {
+    /// From whom.
+    pub(super) leader: BrokerId,
+    /// The offset in the request in flight, if it is in there.
+    requested: Option<Offset>,
+    /// Not before this moment of the monotonic clock.
+    delayed_until: Option<Time>,
+    /// Not before this much is synced (`flush.messages`).
+    pub(super) awaits_sync: Option<Offset>,
+    /// Not before the leader has said where its log begins and ends.
+    out_of_range: bool,
+    /// Not before new metadata (`markPartitionFailed`).
+    failed: bool,
+}
+
+impl FetchState {
+    const fn new(leader: BrokerId) -> Self {
+        Self {
+            leader,
+            requested: None,
+            delayed_until: None,
+            awaits_sync: None,
+            out_of_range: false,
+            failed: false,
+        }
+    }
+}
+
+/// Fetches from one leader.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ReplicaFetcher {
+    partitions: Vec<PartitionId>,
+    /// It asks the leader for offsets of a partition whose position is out of range.
+    resolving: Option<(PartitionId, WhichOffset)>,
+}
+
+/// What a follower makes of one fetched batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Appended,
+    /// The rest of the answer is not for this leader epoch.
+    Skip,
+    /// It does not fit onto the log.
+    Misfit,
+}
+
+impl Partition {
+    /// Appends a fetched batch (`Partition.appendRecordsToFollowerOrFutureReplica`).
+    fn append_as_follower(
+        &mut self,
+        batch: Batch,
+        host: &mut Host<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<Taken, IoError> {
+        if !rulings::follower_takes(batch.leader_epoch, self.leader_epoch) {
+            return Ok(Taken::Skip);
+        }
+        if batch.base < self.log.end() {
+            // An empty log may begin inside the leader's first batch.
+            if self.log.start() < self.log.end() || batch.end() <= self.log.end() {
+                return Ok(Taken::Misfit);
+            }
+            self.log.restart_at(batch.base, host.disk)?;
+        }
+        let config = host.image.topic_config(self.topic);
+        if self.log.append(batch, config, host.disk, ctx)?
+            && let Some(fetch) = &mut self.fetch
+        {
+            fetch.awaits_sync = Some(batch.end());
+        }
+        Ok(Taken::Appended)
+    }
+
+    /// Makes the log ready to be continued by the leader of a new epoch.
+    fn start_following(
+        &mut self,
+        leader: BrokerId,
+        host: &mut Host<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), IoError> {
+        self.fetch = Some(FetchState::new(leader));
+        if rulings::follower_start(ctx.rules) == FollowerStart::CutToWatermark {
+            let to = self.log.watermark();
+            self.cut(to, host, ctx)?;
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self, to: Offset, host: &mut Host<'_>, ctx: &mut Ctx<'_>) -> Result<(), IoError> {
+        let before = self.log.watermark();
+        self.log.truncate(to, ctx.wall(), host.config.producer_id_expiration, host.disk)?;
+        let after = self.log.watermark();
+        if after != before {
+            self.log.set_watermark(before);
+            self.move_watermark(after, ctx);
+        }
+        Ok(())
+    }
+
+    /// The leader says where the logs part.
+    fn cut_at_divergence(
+        &mut self,
+        leaders: (LeaderEpoch, Offset),
+        host: &mut Host<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), IoError> {
+        if rulings::follower_start(ctx.rules) == FollowerStart::Blind {
+            return Ok(());
+        }
+        let own = self.log.end_of_epoch(leaders.0);
+        let to = rulings::truncation_point(leaders, own, self.log.end());
+        self.cut(to, host, ctx)
+    }
+
+    /// After the answer's batches: the leader's high watermark and log start.
+    fn take_watermark(
+        &mut self,
+        watermark: Offset,
+        start: Offset,
+        host: &mut Host<'_>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let (own_start, end) = (self.log.start(), self.log.end());
+        let to = rulings::follower_watermark(ctx.rules, watermark, own_start, end);
+        self.move_watermark(to, ctx);
+        self.log.raise_start(start, host.disk);
+    }
+
+    /// Fetches no sooner than after `replica.fetch.backoff.ms`.
+    fn delay(&mut self, host: &Host<'_>, ctx: &Ctx<'_>) {
+        if let Some(fetch) = &mut self.fetch {
+            fetch.requested = None;
+            fetch.delayed_until = Some(ctx.monotonic() + host.config.replica_fetch_backoff);
+        }
+    }
+
+    fn fail(&mut self) {
+        if let Some(fetch) = &mut self.fetch {
+            fetch.failed = true;
+        }
+    }
+}
+
+impl Broker {
+    /// A leader epoch began for a partition that this broker follows: fetch from its leader.
+    pub(super) fn follow(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
+        self.unfollow(partition);
+        let (replica, mut host) = self.replica_and_host(partition);
+        let Some(replica) = replica.filter(|replica| !replica.offline) else {
+            return;
+        };
+        // A leader that never registered cannot be found.
+        let Some(leader) = replica.leader.filter(|leader| host.image.broker(*leader).is_some())
+        else {
+            return;
+        };
+        let started = replica.start_following(leader, &mut host, ctx);
+        match started {
+            Ok(()) => {
+                self.fetchers[leader.index()].partitions.push(partition);
+                self.pump(leader, ctx);
+            }
+            Err(_) => self.fail_dir_of(partition, ctx),
+        }
+    }
+
+    /// Stops fetching a partition.
+    pub(super) fn unfollow(&mut self, partition: PartitionId) {
+        let Some(replica) = &mut self.partitions[partition.index()] else {
+            return;
+        };
+        if let Some(fetch) = replica.fetch.take() {
+            self.fetchers[fetch.leader.index()].partitions.retain(|p| *p != partition);
+        }
+    }
+
+    /// Sends the next request to a leader, if there is one to send and nothing in the way.
+    pub(super) fn pump(&mut self, leader: BrokerId, ctx: &mut Ctx<'_>) {
+        if self.fetchers[leader.index()].resolving.is_some() {
+            return;
+        }
+        let now = ctx.monotonic();
+        let mut earliest: Option<Time> = None;
+        let (mut wanted, mut out_of_range) = (false, None);
+        for partition in &self.fetchers[leader.index()].partitions {
+            let Some(fetch) = self.partitions[partition.index()].as_ref().and_then(|p| p.fetch)
+            else {
+                continue;
+            };
+            if fetch.awaits_sync.is_some() {
+                return; // the thread that appends is the thread that syncs
+            }
+            if fetch.failed {
+                continue;
+            }
+            match fetch.delayed_until.filter(|until| *until > now) {
+                Some(until) => earliest = Some(earliest.map_or(until, |e| e.min(until))),
+                None if fetch.out_of_range => out_of_range = out_of_range.or(Some(*partition)),
+                None => wanted = true,
+            }
+        }
+        if !wanted && out_of_range.is_none() {
+            if let Some(at) = earliest {
+                ctx.set(Timer::nth(TimerKind::FetchBackoff, leader.index()), at.since(now));
+            }
+            return;
+        }
+        let link = fetcher_link(leader);
+        match self.links[link].ready(ctx) {
+            Readiness::Busy => {}
+            Readiness::Opening(connection) => self.adopt(connection, link),
+            Readiness::Ready => match out_of_range {
+                Some(partition) => self.ask_offset(partition, WhichOffset::LogEnd, leader, ctx),
+                None => self.send_fetch(leader, now, ctx),
+            },
+        }
+    }
+
+    fn send_fetch(&mut self, leader: BrokerId, now: Time, ctx: &mut Ctx<'_>) {
+        let parts = ctx.take_parts();
+        let validates = rulings::follower_start(ctx.rules) == FollowerStart::Validate;
+        for partition in &self.fetchers[leader.index()].partitions {
+            let Some(replica) = &mut self.partitions[partition.index()] else {
+                continue;
+            };
+            let Some(fetch) = &mut replica.fetch else {
+                continue;
+            };
+            let ready = fetch.delayed_until.is_none_or(|until| until <= now);
+            if fetch.failed || fetch.out_of_range || !ready {
+                continue;
+            }
+            fetch.delayed_until = None;
+            let offset = replica.log.end();
+            fetch.requested = Some(offset);
+            let part = Part::FetchFrom {
+                partition: *partition,
+                leader_epoch: replica.leader_epoch,
+                offset,
+                last_fetched: replica.log.latest_epoch().filter(|_| validates),
+                log_start: replica.log.start(),
+                max_bytes: self.config.replica_fetch_max_bytes,
+            };
+            ctx.push_part(parts, part);
+        }
+        let content = Content::Fetch {
+            fetcher: Fetcher::Replica { broker: self.id, epoch: self.lifecycle.epoch() },
+            max_wait: self.config.replica_fetch_wait_max,
+            min_bytes: self.config.replica_fetch_min_bytes,
+            max_bytes: self.config.replica_fetch_response_max_bytes,
+            parts,
+        };
+        self.links[fetcher_link(leader)].send(content, ctx);
+    }
+
+    fn ask_offset(
+        &mut self,
+        partition: PartitionId,
+        which: WhichOffset,
+        leader: BrokerId,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let leader_epoch = self.partitions[partition.index()].as_ref().and_then(|p| p.leader_epoch);
+        self.fetchers[leader.index()].resolving = Some((partition, which));
+        let content =
+            Content::ListOffsets { partition, leader_epoch, which, read_committed: false };
+        self.links[fetcher_link(leader)].send(content, ctx);
+    }
+
+    /// A leader answered a fetch.
+    pub(super) fn on_fetched(&mut self, leader: BrokerId, parts: PartsId, ctx: &mut Ctx<'_>) {
+        let mut place = 0;
+        while let Some(part) = ctx.part(parts, place) {
+            place += 1;
+            if let Part::Fetched { partition, .. } = part
+                && self.take_fetched(leader, &part, parts, place, ctx).is_err()
+            {
+                self.fail_dir_of(partition, ctx);
+            }
+        }
+        self.pump(leader, ctx);
+    }
+
+    /// One partition of an answer; its batches begin at `place`.
+    fn take_fetched(
+        &mut self,
+        leader: BrokerId,
+        head: &Part,
+        parts: PartsId,
+        place: usize,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), IoError> {
+        let Part::Fetched { partition, error, watermark, log_start, diverging, .. } = *head else {
+            return Ok(());
+        };
+        let (replica, mut host) = self.replica_and_host(partition);
+        let Some(replica) = replica else {
+            return Ok(());
+        };
+        // An answer to what is no longer asked: another epoch, another leader, another offset.
+        let asked = replica.fetch.as_mut().filter(|f| f.leader == leader && !f.failed);
+        let Some(requested) = asked.and_then(|fetch| fetch.requested.take()) else {
+            return Ok(());
+        };
+        if requested != replica.log.end() {
+            return Ok(());
+        }
+        match error {
+            ErrorCode::None => {}
+            ErrorCode::OffsetOutOfRange => {
+                if let Some(fetch) = &mut replica.fetch {
+                    fetch.out_of_range = true;
+                }
+                return Ok(());
+            }
+            ErrorCode::FencedLeaderEpoch => {
+                replica.fail();
+                return Ok(());
+            }
+            _ => {
+                replica.delay(&host, ctx);
+                return Ok(());
+            }
+        }
+        if let Some(leaders) = diverging {
+            return replica.cut_at_divergence(leaders, &mut host, ctx);
+        }
+        let mut next = place;
+        while let Some(Part::FetchedBatch(batch)) = ctx.part(parts, next) {
+            next += 1;
+            match replica.append_as_follower(batch, &mut host, ctx)? {
+                Taken::Appended => {}
+                Taken::Skip => break,
+                Taken::Misfit => {
+                    replica.fail();
+                    return Ok(());
+                }
+            }
+        }
+        replica.take_watermark(watermark, log_start, &mut host, ctx);
+        if next > place {
+            self.arm_flush(partition, ctx);
+        }
+        Ok(())
+    }
+
+    /// A leader answered where its log ends or begins
+    /// (`AbstractFetcherThread.fetchOffsetAndTruncate`).
+    pub(super) fn on_offset_listed(
+        &mut self,
+        leader: BrokerId,
+        error: ErrorCode,
+        offset: Offset,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some((partition, which)) = self.fetchers[leader.index()].resolving.take() else {
+            return;
+        };
+        let (replica, mut host) = self.replica_and_host(partition);
+        let mut outcome = Ok(());
+        let mut ask_start = false;
+        if let Some(replica) = replica
+            && replica.fetch.is_some_and(|f| f.leader == leader && f.out_of_range)
+        {
+            let end = replica.log.end();
+            let may_cut = rulings::follower_start(ctx.rules) != FollowerStart::Blind;
+            let mut resolved = true;
+            match (error, which) {
+                (ErrorCode::FencedLeaderEpoch, _) => replica.fail(),
+                (ErrorCode::None, WhichOffset::Earliest) if offset > end => {
+                    outcome = replica.log.restart_at(offset, host.disk);
+                }
+                (ErrorCode::None, WhichOffset::Earliest) => {}
+                (ErrorCode::None, _) if offset >= end => {
+                    ask_start = true;
+                    resolved = false;
+                }
+                (ErrorCode::None, _) if may_cut => {
+                    outcome = replica.cut(offset, &mut host, ctx);
+                }
+                _ => {
+                    replica.delay(&host, ctx);
+                    resolved = error.is_none();
+                }
+            }
+            if let Some(fetch) = &mut replica.fetch
+                && resolved
+            {
+                fetch.out_of_range = false;
+            }
+        }
+        if outcome.is_err() {
+            self.fail_dir_of(partition, ctx);
+        }
+        if ask_start {
+            return self.ask_offset(partition, WhichOffset::Earliest, leader, ctx);
+        }
+        self.pump(leader, ctx);
+    }
+
+    /// The channel to a leader closed, or could not be opened: every partition backs off.
+    pub(super) fn on_fetcher_closed(&mut self, leader: BrokerId, ctx: &mut Ctx<'_>) {
+        let fetcher = &mut self.fetchers[leader.index()];
+        fetcher.resolving = None;
+        let until = ctx.monotonic() + self.config.replica_fetch_backoff;
+        for partition in &fetcher.partitions {
+            let fetch = self.partitions[partition.index()].as_mut().and_then(|p| p.fetch.as_mut());
+            if let Some(fetch) = fetch {
+                fetch.requested = None;
+                fetch.delayed_until = Some(until);
+            }
+        }
+        self.pump(leader, ctx);
+    }
+}

@@ -1,0 +1,304 @@
+//! The in-sync replicas of a partition that this broker leads, and asking the controller to
+//! change them.
+//!
+//! Follows the ISR half of `Partition.scala` and `AlterPartitionManager.scala`. A proposal is not
+//! believed before the controller confirms it: the high watermark waits for the larger of both sets.
+
+use crate::base::ids::{
+    BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ReplicaSet,
+};
+use crate::base::time::Span;
+use crate::kafka::broker::Broker;
+use crate::kafka::broker::channel::{CONTROLLER, Readiness};
+use crate::kafka::broker::partition::{Host, Partition};
+use crate::kafka::broker::progress::SeenEpoch;
+use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::image::Image;
+use crate::kafka::rulings::{self, FollowerRegistration, RefusedIsr};
+use crate::model::error::ErrorCode;
+use crate::model::fact::Fact;
+use crate::model::message::{Content, Part, PartsId};
+use crate::model::metadata::PartitionState;
+use crate::model::rules::Rules;
+
+/// `AlterPartitionManager`: a refused request is sent again after this.
+const RETRY: Span = Span::millis(50);
+
+/// An ISR that was proposed, with the state it was derived from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Proposal {
+    pub(super) isr: ReplicaSet,
+    pub(super) leader_epoch: LeaderEpoch,
+    pub(super) partition_epoch: PartitionEpoch,
+}
+
+/// `PartitionState` of `Partition.scala`: committed, pending expansion or pending shrink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct IsrState {
+    pub(super) committed: ReplicaSet,
+    pub(super) pending: Option<Proposal>,
+}
+
+impl IsrState {
+    pub(super) const fn committed(isr: ReplicaSet) -> Self {
+        Self { committed: isr, pending: None }
+    }
+
+    /// With the proposed members, without regard to proposed departures.
+    pub(super) fn maximal(&self) -> ReplicaSet {
+        self.pending.map_or(self.committed, |pending| pending.isr.union(self.committed))
+    }
+}
+
+/// Whether a follower may be in the ISR as far as its registration goes.
+pub(super) fn is_eligible(broker: BrokerId, seen: SeenEpoch, image: &Image, rules: &Rules) -> bool {
+    let registration = image.broker(broker);
+    let epoch_agrees = match seen {
+        SeenEpoch::Never => false,
+        SeenEpoch::Unregistered => true,
+        SeenEpoch::Registered(epoch) => registration.is_some_and(|r| r.epoch == epoch),
+    };
+    let seen = FollowerRegistration {
+        registered: registration.is_some(),
+        fenced: registration.is_some_and(|r| r.fenced),
+        shutting_down: registration.is_some_and(|r| r.shutting_down),
+        epoch_agrees,
+    };
+    rulings::is_isr_eligible(rules, seen)
+}
+
+impl Partition {
+    /// Proposes to take a follower in that has just fetched, if it belongs in
+    /// (`Partition.maybeExpandIsr`). Says whether there is a proposal to send.
+    pub(super) fn expand_isr(&mut self, place: usize, host: &Host<'_>, ctx: &mut Ctx<'_>) -> bool {
+        if self.isr.pending.is_some() || self.isr.committed.has(place) {
+            return false;
+        }
+        let follower = &self.followers[place];
+        let end = follower.end.unwrap_or_default();
+        let joins = is_eligible(self.replicas[place], follower.epoch, host.image, ctx.rules)
+            && rulings::may_join_isr(ctx.rules, end, self.log.watermark(), self.epoch_start);
+        if joins {
+            self.propose(self.isr.committed.with(place), ctx);
+        }
+        joins
+    }
+
+    /// Proposes to take members out that lag (`Partition.maybeShrinkIsr`). Says whether there is a
+    /// proposal to send.
+    pub(super) fn shrink_isr(&mut self, lag_max: Span, ctx: &mut Ctx<'_>) -> bool {
+        if !self.leads || self.offline || self.isr.pending.is_some() {
+            return false;
+        }
+        let (end, now) = (self.log.end(), ctx.wall());
+        let mut late = ReplicaSet::EMPTY;
+        for place in self.isr.committed.without(self.place).iter() {
+            let member = &self.followers[place];
+            let caught_up =
+                rulings::is_caught_up(member.end, end, member.last_caught_up, now, lag_max);
+            if rulings::leaves_isr(ctx.rules, caught_up) {
+                late = late.with(place);
+            }
+        }
+        if !late.is_empty() {
+            self.propose(self.isr.committed.minus(late), ctx);
+        }
+        !late.is_empty()
+    }
+
+    fn propose(&mut self, isr: ReplicaSet, ctx: &mut Ctx<'_>) {
+        let leader_epoch = self.leader_epoch.unwrap_or_default();
+        let partition_epoch = self.partition_epoch;
+        self.isr.pending = Some(Proposal { isr, leader_epoch, partition_epoch });
+        ctx.note(Fact::IsrProposed { broker: self.broker, partition: self.id, leader_epoch, isr });
+    }
+
+    /// The controller carried a proposal out, or had done so before
+    /// (`Partition.handleAlterPartitionUpdate`).
+    fn isr_committed(&mut self, state: &PartitionState, host: &Host<'_>, ctx: &mut Ctx<'_>) {
+        if Some(state.leader_epoch) != self.leader_epoch
+            || state.partition_epoch < self.partition_epoch
+        {
+            return;
+        }
+        self.isr = IsrState::committed(state.isr);
+        self.partition_epoch = state.partition_epoch;
+        self.advance_watermark(host, ctx);
+    }
+
+    /// A follower's fetch was served: what it claims to have, and what follows from it
+    /// (`Partition.updateFollowerFetchState`). Says whether an ISR proposal is to be sent.
+    pub(super) fn record_fetch(
+        &mut self,
+        place: usize,
+        offset: Offset,
+        leader_end: Offset,
+        epoch: Option<BrokerEpoch>,
+        host: &Host<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> bool {
+        let before = self.followers[place].end;
+        self.followers[place].fetched(offset, leader_end, epoch, ctx.wall());
+        let proposed = self.expand_isr(place, host, ctx);
+        if before != Some(offset) {
+            self.advance_watermark(host, ctx);
+        }
+        proposed
+    }
+}
+
+/// Proposals on their way to the controller: at most one per partition, one request at a time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AlterQueue {
+    items: Vec<(PartitionId, Proposal)>,
+    /// How many of the items, from the first on, the request in flight carries; none if zero.
+    sent: usize,
+    /// The retry timer is set.
+    waiting: bool,
+}
+
+impl Broker {
+    /// Hands a partition's proposal to the controller (`DefaultAlterPartitionManager.submit`). If an
+    /// older one of the partition is still under way, this one is dropped at once.
+    pub(super) fn submit_isr(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
+        let Some(replica) = self.partitions[partition.index()].as_mut() else {
+            return;
+        };
+        let Some(proposal) = replica.isr.pending else {
+            return;
+        };
+        if self.alter.items.iter().any(|(other, _)| *other == partition) {
+            replica.isr.pending = None;
+            return;
+        }
+        self.alter.items.push((partition, proposal));
+        self.send_to_controller(ctx);
+    }
+
+    /// Sends what waits for the controller: ISR proposals first, then producer ids.
+    pub(super) fn send_to_controller(&mut self, ctx: &mut Ctx<'_>) {
+        let wants_isr = !self.alter.items.is_empty() && !self.alter.waiting;
+        let Some(epoch) = self.lifecycle.epoch() else {
+            return;
+        };
+        if !wants_isr && !self.producer_ids.wants_block() {
+            return;
+        }
+        match self.links[CONTROLLER].ready(ctx) {
+            Readiness::Busy => return,
+            Readiness::Opening(connection) => return self.adopt(connection, CONTROLLER),
+            Readiness::Ready => {}
+        }
+        let broker = self.id;
+        if !wants_isr {
+            return self.links[CONTROLLER]
+                .send(Content::AllocateProducerIds { broker, epoch }, ctx);
+        }
+        let parts = ctx.take_parts();
+        // A request that is sent once more says what it said before.
+        if self.alter.sent == 0 {
+            self.alter.sent = self.alter.items.len();
+        }
+        for (partition, proposal) in &self.alter.items[..self.alter.sent] {
+            let Proposal { isr, leader_epoch, partition_epoch } = *proposal;
+            let partition = *partition;
+            // A leader declares its partition recovered with its first proposal.
+            let recovered = true;
+            ctx.push_part(
+                parts,
+                Part::AlterIsr { partition, leader_epoch, partition_epoch, isr, recovered },
+            );
+            let Some(replica) = &self.partitions[partition.index()] else {
+                continue;
+            };
+            for place in isr.iter().filter(|place| *place < replica.replicas.len()) {
+                let known = replica.followers[place].epoch.known();
+                let epoch = if place == replica.place { Some(epoch) } else { known };
+                let broker = replica.replicas[place];
+                ctx.push_part(parts, Part::ReplicaEpoch { broker, epoch });
+            }
+        }
+        self.links[CONTROLLER].send(Content::AlterPartition { broker, epoch, parts }, ctx);
+    }
+
+    /// The controller answered an AlterPartition.
+    pub(super) fn on_partition_altered(
+        &mut self,
+        error: ErrorCode,
+        parts: PartsId,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let not_controller =
+            |part: &Part| matches!(part, Part::AlteredIsr { error: ErrorCode::NotController, .. });
+        if error == ErrorCode::NotController || ctx.parts(parts).iter().any(not_controller) {
+            return self.leave_controller(CONTROLLER, ctx);
+        }
+        let sent = std::mem::take(&mut self.alter.sent);
+        if !error.is_none() {
+            self.alter.waiting = true;
+            ctx.set(Timer::of(TimerKind::AlterPartition), RETRY);
+            return;
+        }
+        // What the answer does not mention stays and is sent again.
+        let mut place = 0;
+        while let Some(part) = ctx.part(parts, place) {
+            place += 1;
+            let Part::AlteredIsr { partition, error, state } = part else {
+                continue;
+            };
+            let item = self.alter.items.iter().take(sent).position(|(p, _)| *p == partition);
+            if let Some(item) = item {
+                let (_, proposal) = self.alter.items.remove(item);
+                self.settle_proposal(partition, proposal, error, &state, ctx);
+            }
+        }
+        self.send_to_controller(ctx);
+    }
+
+    fn settle_proposal(
+        &mut self,
+        partition: PartitionId,
+        proposal: Proposal,
+        error: ErrorCode,
+        state: &PartitionState,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let (replica, host) = self.replica_and_host(partition);
+        let Some(replica) = replica else {
+            return;
+        };
+        if replica.isr.pending != Some(proposal) || !replica.leads {
+            return; // the metadata log has said more since
+        }
+        let mut again = false;
+        match rulings::react_to_refused_isr(error) {
+            _ if error.is_none() => replica.isr_committed(state, &host, ctx),
+            RefusedIsr::Revert => replica.isr.pending = None,
+            RefusedIsr::Await => {}
+            RefusedIsr::Retry => again = true,
+        }
+        self.touch(partition);
+        if again {
+            self.alter.items.push((partition, proposal));
+        }
+    }
+
+    /// The pause after a refused AlterPartition is over.
+    pub(super) fn on_alter_retry(&mut self, ctx: &mut Ctx<'_>) {
+        self.alter.waiting = false;
+        self.send_to_controller(ctx);
+    }
+
+    /// Looks for lagging members of the partitions it leads.
+    pub(super) fn on_isr_check(&mut self, ctx: &mut Ctx<'_>) {
+        let lag_max = self.config.replica_lag_time_max;
+        ctx.set(Timer::of(TimerKind::IsrCheck), lag_max.scaled(1, 2));
+        for place in 0..self.partitions.len() {
+            let shrinks =
+                self.partitions[place].as_mut().is_some_and(|p| p.shrink_isr(lag_max, ctx));
+            if shrinks {
+                self.submit_isr(PartitionId(place as u16), ctx);
+            }
+        }
+    }
+}

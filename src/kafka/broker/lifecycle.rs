@@ -1,0 +1,268 @@
+//! Registration, heartbeats, controlled shutdown.
+//!
+//! Follows `BrokerLifecycleManager.scala` and the ends of `BrokerServer.scala`. A broker never
+//! fences itself: if the controller does not answer, it goes on as it was and asks again.
+
+use crate::base::ids::BrokerEpoch;
+use crate::base::time::{Span, Time};
+use crate::kafka::broker::Broker;
+use crate::kafka::broker::channel::{HEARTBEAT, Readiness};
+use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::model::error::ErrorCode;
+use crate::model::fact::StopKind;
+use crate::model::message::Content;
+
+/// Between two heartbeats until the controller says that the broker has caught up.
+const STARTING_INTERVAL: Span = Span::millis(10);
+/// Between the first two heartbeats of a controlled shutdown.
+const SHUTDOWN_INTERVAL: Span = Span::millis(50);
+/// First pause after a failure; doubles up to the session time-out, ± 2 %.
+const RESEND_BACKOFF: Span = Span::millis(100);
+/// `BrokerServer.shutdown`: how long a controlled shutdown is waited for.
+const SHUTDOWN_TIMEOUT: Span = Span::secs(300);
+
+/// `BrokerState.java`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Registering and catching up with the metadata log.
+    Starting,
+    /// Caught up, waiting to be unfenced.
+    Recovery,
+    /// Unfenced once. It may be fenced again without knowing.
+    Running,
+    /// Asks for leave.
+    Stopping,
+}
+
+/// What a broker and the controller have told each other.
+#[derive(Clone, Debug)]
+pub(super) struct Lifecycle {
+    state: State,
+    incarnation: u32,
+    previous: Option<BrokerEpoch>,
+    epoch: Option<BrokerEpoch>,
+    /// When the request under way was made; it survives a reconnect.
+    outstanding: Option<Time>,
+    /// Something is to be said as soon as the request under way is answered.
+    hurry: bool,
+    failures: u32,
+    registration_deadline: Time,
+    told_to_wait: bool,
+    /// Failed directories in the request under way, and in those that were answered.
+    dirs_sent: u64,
+    dirs_heard: u64,
+}
+
+impl Lifecycle {
+    pub(super) const fn new(
+        incarnation: u32,
+        previous: Option<BrokerEpoch>,
+        registration_deadline: Time,
+    ) -> Self {
+        Self {
+            state: State::Starting,
+            incarnation,
+            previous,
+            epoch: None,
+            outstanding: None,
+            hurry: false,
+            failures: 0,
+            registration_deadline,
+            told_to_wait: false,
+            dirs_sent: 0,
+            dirs_heard: 0,
+        }
+    }
+
+    /// At time zero of a run: registered and unfenced.
+    pub(super) const fn begin_running(&mut self, epoch: BrokerEpoch) {
+        self.epoch = Some(epoch);
+        self.state = State::Running;
+    }
+
+    /// The broker epoch, once registered.
+    pub(super) const fn epoch(&self) -> Option<BrokerEpoch> {
+        self.epoch
+    }
+
+    /// Whether its port is open (`SocketServer.enableRequestProcessing`).
+    pub(super) fn serves(&self) -> bool {
+        self.state != State::Starting
+    }
+
+    /// Whether it is in controlled shutdown.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.state == State::Stopping
+    }
+
+    /// Whether the controller has confirmed to know that these directories failed.
+    pub(super) const fn heard_of(&self, dirs: u64) -> bool {
+        dirs & !self.dirs_heard == 0
+    }
+}
+
+impl Broker {
+    fn communicate_after(&mut self, span: Span, ctx: &mut Ctx<'_>) {
+        let span = if std::mem::take(&mut self.lifecycle.hurry) { Span::ZERO } else { span };
+        ctx.set(Timer::of(TimerKind::Heartbeat), span);
+    }
+
+    /// Talks to the controller at once, or as soon as it has answered.
+    pub(super) fn communicate_now(&mut self, ctx: &mut Ctx<'_>) {
+        if self.lifecycle.outstanding.is_some() {
+            self.lifecycle.hurry = true;
+        } else {
+            self.on_communicate(ctx);
+        }
+    }
+
+    /// It is time for a registration or a heartbeat.
+    pub(super) fn on_communicate(&mut self, ctx: &mut Ctx<'_>) {
+        if self.lifecycle.outstanding.is_some() {
+            self.lifecycle.hurry = true;
+            return;
+        }
+        self.lifecycle.outstanding = Some(ctx.monotonic());
+        self.send_lifecycle(ctx);
+    }
+
+    /// Sends the request under way, as soon as the channel is ready.
+    pub(super) fn send_lifecycle(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(since) = self.lifecycle.outstanding else {
+            return;
+        };
+        let lifecycle = &self.lifecycle;
+        if lifecycle.epoch.is_none() && ctx.monotonic() >= lifecycle.registration_deadline {
+            return ctx.exit(StopKind::Halt); // initial.broker.registration.timeout.ms
+        }
+        // KAFKA-14392: a request that did not get through in half a session is given up.
+        if ctx.monotonic().since(since) >= self.config.session_timeout.scaled(1, 2) {
+            return self.communication_failed(ctx);
+        }
+        match self.links[HEARTBEAT].ready(ctx) {
+            Readiness::Busy => return,
+            Readiness::Opening(connection) => return self.adopt(connection, HEARTBEAT),
+            Readiness::Ready => {}
+        }
+        let content = match self.lifecycle.epoch {
+            None => Content::RegisterBroker {
+                broker: self.id,
+                incarnation: self.lifecycle.incarnation,
+                previous: self.lifecycle.previous,
+            },
+            Some(epoch) => Content::Heartbeat {
+                broker: self.id,
+                epoch,
+                replayed: self.image.end(),
+                want_fence: self.lifecycle.state == State::Starting,
+                want_shutdown: self.lifecycle.is_stopping(),
+                offline_dirs: self.offline_dirs,
+            },
+        };
+        self.lifecycle.dirs_sent = self.offline_dirs;
+        self.links[HEARTBEAT].send(content, ctx);
+    }
+
+    fn communication_failed(&mut self, ctx: &mut Ctx<'_>) {
+        let lifecycle = &mut self.lifecycle;
+        lifecycle.outstanding = None;
+        lifecycle.hurry = false; // never at once after a failure
+        let backoff = RESEND_BACKOFF.scaled(1 << lifecycle.failures.min(16), 1);
+        lifecycle.failures += 1;
+        let backoff = ctx.rng.jitter(backoff.min(self.config.session_timeout), 2);
+        self.communicate_after(backoff, ctx);
+    }
+
+    /// The controller answered a registration.
+    pub(super) fn on_registered(
+        &mut self,
+        error: ErrorCode,
+        epoch: BrokerEpoch,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if error == ErrorCode::NotController {
+            return self.leave_controller(HEARTBEAT, ctx);
+        }
+        if !error.is_none() {
+            return self.communication_failed(ctx);
+        }
+        self.lifecycle.outstanding = None;
+        self.lifecycle.failures = 0;
+        self.lifecycle.epoch = Some(epoch);
+        self.on_communicate(ctx);
+    }
+
+    /// The controller answered a heartbeat.
+    pub(super) fn on_heartbeat_answered(
+        &mut self,
+        error: ErrorCode,
+        caught_up: bool,
+        fenced: bool,
+        may_shutdown: bool,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if error == ErrorCode::NotController {
+            return self.leave_controller(HEARTBEAT, ctx);
+        }
+        if !error.is_none() {
+            return self.communication_failed(ctx);
+        }
+        let lifecycle = &mut self.lifecycle;
+        lifecycle.outstanding = None;
+        lifecycle.failures = 0;
+        lifecycle.dirs_heard |= lifecycle.dirs_sent;
+        let interval = self.config.heartbeat_interval;
+        let next = match lifecycle.state {
+            State::Starting if caught_up => {
+                // Its logs are recovered already: it may be unfenced.
+                lifecycle.state = State::Recovery;
+                Span::ZERO
+            }
+            State::Starting => STARTING_INTERVAL,
+            State::Recovery => {
+                if !fenced {
+                    lifecycle.state = State::Running;
+                }
+                interval
+            }
+            State::Running => interval,
+            State::Stopping if may_shutdown => return self.finish_shutdown(ctx),
+            State::Stopping if lifecycle.told_to_wait => interval,
+            State::Stopping => {
+                lifecycle.told_to_wait = true;
+                SHUTDOWN_INTERVAL
+            }
+        };
+        self.communicate_after(next, ctx);
+    }
+
+    /// SIGTERM.
+    pub(super) fn begin_shutdown(&mut self, ctx: &mut Ctx<'_>) {
+        if self.lifecycle.is_stopping() {
+            return;
+        }
+        if !self.config.controlled_shutdown || self.lifecycle.state != State::Running {
+            return self.finish_shutdown(ctx);
+        }
+        self.lifecycle.state = State::Stopping;
+        ctx.set(Timer::of(TimerKind::ShutdownDeadline), SHUTDOWN_TIMEOUT);
+        self.communicate_now(ctx);
+    }
+
+    /// Closes every log and leaves (`LogManager.shutdown`). The marker says that nothing needs
+    /// recovery; it is not written if a directory failed.
+    pub(super) fn finish_shutdown(&mut self, ctx: &mut Ctx<'_>) {
+        for replica in self.partitions.iter_mut().flatten().filter(|replica| !replica.offline) {
+            replica.log.close(&mut self.disk);
+        }
+        for log in self.unassigned.iter_mut().flatten() {
+            log.close(&mut self.disk);
+        }
+        if let Some(epoch) = self.lifecycle.epoch
+            && self.offline_dirs == 0
+        {
+            self.disk.write_clean_shutdown(epoch);
+        }
+        ctx.exit(StopKind::Shutdown);
+    }
+}

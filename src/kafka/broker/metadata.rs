@@ -1,0 +1,137 @@
+//! Following the metadata log, and acting on it.
+//!
+//! Follows `MetadataLoader.java`, `BrokerMetadataPublisher.scala` and `ReplicaManager.applyDelta`:
+//! one answer of the controller is one delta. Of several changes of a partition in one delta only
+//! the last is acted on, and nothing is before the log has been replayed to its end once.
+
+use crate::base::ids::{Offset, PartitionId};
+use crate::base::time::Span;
+use crate::kafka::broker::Broker;
+use crate::kafka::broker::channel::{METADATA, Readiness};
+use crate::kafka::broker::partition::Partition;
+use crate::kafka::ctx::Ctx;
+use crate::kafka::log::Log;
+use crate::model::message::{Content, Part, PartsId};
+use crate::model::metadata::MetadataRecord;
+
+/// `KafkaRaftClient.MAX_FETCH_WAIT_MS`.
+const MAX_WAIT: Span = Span::millis(500);
+
+impl Broker {
+    /// Asks for what follows in the metadata log, if the channel is free.
+    pub(super) fn fetch_metadata(&mut self, ctx: &mut Ctx<'_>) {
+        match self.links[METADATA].ready(ctx) {
+            Readiness::Busy => {}
+            Readiness::Opening(connection) => self.adopt(connection, METADATA),
+            Readiness::Ready => {
+                let content = Content::FetchMetadata { from: self.image.end(), max_wait: MAX_WAIT };
+                self.links[METADATA].send(content, ctx);
+            }
+        }
+    }
+
+    /// The controller sent the records from `from` on, or none in time.
+    pub(super) fn on_metadata_fetched(
+        &mut self,
+        from: Offset,
+        end: Offset,
+        parts: PartsId,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if from == self.image.end() {
+            let mut place = 0;
+            while let Some(Part::Record(record)) = ctx.part(parts, place) {
+                place += 1;
+                self.replay(&record, ctx);
+            }
+            self.publish(end, ctx);
+        }
+        self.fetch_metadata(ctx);
+    }
+
+    /// Takes a record into the image and remembers which partition changed.
+    pub(super) fn replay(&mut self, record: &MetadataRecord, ctx: &Ctx<'_>) {
+        self.image.replay(record, ctx.bodies);
+        if let Some((partition, _)) = record.partition() {
+            self.changed.push(partition);
+        }
+    }
+
+    /// Acts on what was replayed; `end` is the end of the log as far as it is known.
+    pub(super) fn publish(&mut self, end: Offset, ctx: &mut Ctx<'_>) {
+        self.published |= self.image.end() >= end;
+        if !self.published || self.changed.is_empty() {
+            return;
+        }
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        // First those it leads, then those it follows (`ReplicaManager.applyDelta`).
+        for leads in [true, false] {
+            for partition in &changed {
+                self.apply(*partition, leads, ctx);
+            }
+        }
+        changed.clear();
+        self.changed = changed;
+    }
+
+    fn apply(&mut self, partition: PartitionId, leads: bool, ctx: &mut Ctx<'_>) {
+        let Some(image) = self.image.partition(partition) else {
+            return;
+        };
+        if (image.state.leader == Some(self.id)) != leads || image.place(self.id).is_none() {
+            return;
+        }
+        self.host_partition(partition, ctx);
+        if leads {
+            self.unfollow(partition);
+        }
+        let (replica, mut host) = self.replica_and_host(partition);
+        let Some(image) = host.image.partition(partition) else {
+            return;
+        };
+        let Some(replica) = replica.filter(|replica| !replica.offline) else {
+            return;
+        };
+        let (state, place) = (image.state, replica.place);
+        if leads {
+            replica.become_leader(image, &mut host, ctx);
+            return self.touch(partition);
+        }
+        let begins = replica.become_follower(image, ctx);
+        self.touch(partition);
+        // A broker that is leaving does not come back into an ISR.
+        let leaving =
+            self.lifecycle.is_stopping() && (state.leader.is_none() || !state.isr.has(place));
+        if leaving {
+            self.unfollow(partition);
+        } else if begins {
+            self.follow(partition, ctx);
+        }
+    }
+
+    /// Makes this broker a replica of the partition: with the log found at start, or a new one.
+    fn host_partition(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
+        let place = partition.index();
+        if self.partitions[place].is_some() {
+            return;
+        }
+        let Some(image) = self.image.partition(partition) else {
+            return;
+        };
+        let expiration = self.config.producer_id_expiration;
+        let log = match self.unassigned[place].take() {
+            Some(log) => Ok(log),
+            None => Log::load(partition, true, ctx.wall(), expiration, &mut self.disk),
+        };
+        let offline = log.is_err();
+        let log = log.unwrap_or_else(|_| Log::absent(partition));
+        let mut replica = Partition::new(partition, image, self.id, log);
+        replica.offline = offline;
+        self.partitions[place] = Some(replica);
+        if offline {
+            self.fail_dir_of(partition, ctx);
+        }
+    }
+}

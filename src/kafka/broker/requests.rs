@@ -1,0 +1,204 @@
+//! What clients and followers ask a broker: who answers, and the short answers.
+//!
+//! Follows `KafkaApis.scala`. Writing is in [`super::produce`], reading in [`super::fetch`]. A request
+//! whose answer must wait is parked in the purgatory and settled when its partition is touched.
+
+use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, Offset, PartitionId, ProducerEpoch};
+use crate::kafka::broker::Broker;
+use crate::kafka::broker::fetch::FetchTerms;
+use crate::kafka::broker::partition::Partition;
+use crate::kafka::broker::purgatory::Waiter;
+use crate::kafka::ctx::Ctx;
+use crate::kafka::rulings::Reader;
+use crate::model::error::ErrorCode;
+use crate::model::message::{Content, Message, Part, WhichOffset};
+
+impl Broker {
+    /// Handles a request whose turn it is. Its parts are this broker's to give back.
+    pub(super) fn on_request(
+        &mut self,
+        connection: ConnectionId,
+        message: Message,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let correlation = message.correlation;
+        let answer = match message.content {
+            Content::Produce { acks, timeout, parts } => {
+                return self.on_produce((connection, correlation), acks, timeout, parts, ctx);
+            }
+            Content::Fetch { fetcher, max_wait, min_bytes, max_bytes, parts } => {
+                let terms = FetchTerms { fetcher, min_bytes, max_bytes };
+                return self.on_fetch((connection, correlation), terms, max_wait, parts, ctx);
+            }
+            Content::Metadata => self.describe(ctx),
+            Content::InitProducerId => self.init_producer_id(ctx),
+            Content::ListOffsets { partition, leader_epoch, which, read_committed } => {
+                self.list_offset(partition, leader_epoch, which, read_committed, ctx)
+            }
+            Content::EpochEnd { partition, current, asked } => {
+                self.epoch_end(partition, current, asked, ctx)
+            }
+            other => {
+                if let Some(parts) = other.parts() {
+                    ctx.release(parts);
+                }
+                Content::OperationDone { error: ErrorCode::InvalidRequest }
+            }
+        };
+        self.respond(connection, correlation, answer, ctx);
+    }
+
+    /// Sends an answer; the next request of the connection may be handled.
+    pub(super) fn respond(
+        &mut self,
+        connection: ConnectionId,
+        correlation: u32,
+        content: Content,
+        ctx: &mut Ctx<'_>,
+    ) {
+        ctx.send(connection, correlation, content);
+        self.unmute(connection);
+    }
+
+    /// The replica, or why there is none.
+    pub(super) fn hosted(&self, partition: PartitionId) -> Result<&Partition, ErrorCode> {
+        let replica = self.partitions.get(partition.index()).and_then(Option::as_ref);
+        replica.ok_or_else(|| {
+            if self.image.partition(partition).is_some() {
+                ErrorCode::NotLeaderOrFollower
+            } else {
+                ErrorCode::UnknownTopicOrPartition
+            }
+        })
+    }
+
+    // ---- settling ----
+
+    /// A partition has changed: answers everything that waited for it.
+    pub(super) fn settle(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
+        while let Some((waiter, error)) = self.next_satisfied(partition, ctx) {
+            self.finish_produce(waiter, error, ctx);
+        }
+        let mut place = 0;
+        loop {
+            let Some(replica) = &mut self.partitions[partition.index()] else {
+                return;
+            };
+            let Some(watcher) = replica.waiting.watcher(place) else {
+                return;
+            };
+            let Some(parked) = self.purgatory.fetches.get(watcher.ticket).copied() else {
+                replica.waiting.unwatch(place);
+                continue;
+            };
+            if self.has_news(watcher, &parked, ctx) {
+                self.answer_fetch(watcher.ticket, ctx);
+            } else {
+                place += 1;
+            }
+        }
+    }
+
+    /// The next waiting batch that a partition has an answer for.
+    fn next_satisfied(
+        &mut self,
+        partition: PartitionId,
+        ctx: &Ctx<'_>,
+    ) -> Option<(Waiter, ErrorCode)> {
+        let replica = self.partitions[partition.index()].as_mut()?;
+        replica.touched = false;
+        if replica.offline || !replica.leads {
+            let error = if replica.offline {
+                ErrorCode::KafkaStorageError
+            } else {
+                ErrorCode::NotLeaderOrFollower
+            };
+            return replica.waiting.pop_any().map(|waiter| (waiter, error));
+        }
+        while let Some((waiter, then_watermark)) =
+            replica.waiting.pop_sync(replica.log.recovery_point())
+        {
+            if !then_watermark {
+                return Some((waiter, ErrorCode::None));
+            }
+            replica.waiting.for_watermark(waiter);
+        }
+        let waiter = replica.waiting.pop_watermark(replica.log.watermark())?;
+        Some((waiter, replica.answer_after_watermark(&self.image, ctx)))
+    }
+
+    // ---- the small ones ----
+
+    /// `Metadata`: every partition as this broker's image has it, however old.
+    fn describe(&self, ctx: &mut Ctx<'_>) -> Content {
+        let parts = ctx.take_parts();
+        for (partition, image) in self.image.partitions() {
+            let known = |leader: &BrokerId| self.image.broker(*leader).is_some();
+            let leader = image.state.leader.filter(known);
+            let leader_epoch = image.state.leader_epoch;
+            ctx.push_part(parts, Part::Leader { partition, leader, leader_epoch });
+        }
+        Content::MetadataAnswer { parts }
+    }
+
+    fn init_producer_id(&mut self, ctx: &mut Ctx<'_>) -> Content {
+        let granted = self.producer_ids.grant();
+        self.send_to_controller(ctx);
+        let error =
+            if granted.is_some() { ErrorCode::None } else { ErrorCode::CoordinatorLoadInProgress };
+        let producer = granted.unwrap_or_default();
+        Content::ProducerIdGranted { error, producer, epoch: ProducerEpoch(0) }
+    }
+
+    /// `ListOffsets` (`Partition.fetchOffsetForTimestamp`). A new leader withholds the latest offset
+    /// from consumers until its high watermark has reached the start of its epoch.
+    fn list_offset(
+        &self,
+        partition: PartitionId,
+        asked: Option<LeaderEpoch>,
+        which: WhichOffset,
+        read_committed: bool,
+        ctx: &Ctx<'_>,
+    ) -> Content {
+        let listed = self.hosted(partition).and_then(|replica| {
+            replica.check_leader(asked, ctx)?;
+            let log = &replica.log;
+            match which {
+                WhichOffset::Earliest => Ok((log.start(), log.epoch_at(log.start()))),
+                WhichOffset::LogEnd => Ok((log.end(), replica.leader_epoch)),
+                WhichOffset::Latest if log.watermark() < replica.epoch_start => {
+                    Err(ErrorCode::OffsetNotAvailable)
+                }
+                WhichOffset::Latest => {
+                    let reader =
+                        if read_committed { Reader::CommittedConsumer } else { Reader::Consumer };
+                    Ok((replica.limit(reader, ctx), replica.leader_epoch))
+                }
+            }
+        });
+        let (error, offset, leader_epoch) = match listed {
+            Ok((offset, epoch)) => (ErrorCode::None, offset, epoch),
+            Err(error) => (error, Offset::ZERO, None),
+        };
+        Content::OffsetListed { partition, error, offset, leader_epoch }
+    }
+
+    /// `OffsetForLeaderEpoch` (`Partition.lastOffsetForLeaderEpoch`).
+    fn epoch_end(
+        &self,
+        partition: PartitionId,
+        current: Option<LeaderEpoch>,
+        asked: LeaderEpoch,
+        ctx: &Ctx<'_>,
+    ) -> Content {
+        let found = self.hosted(partition).and_then(|replica| {
+            replica.check_leader(current, ctx)?;
+            Ok(replica.log.end_of_epoch(asked))
+        });
+        let (error, end) = match found {
+            Ok(end) => (ErrorCode::None, end),
+            Err(error) => (error, None),
+        };
+        Content::EpochEndAnswer { partition, error, end }
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of a log on a bare disk.
