@@ -11,6 +11,7 @@ pub mod application;
 mod backoff;
 mod cache;
 mod channel;
+pub mod config;
 mod consumer;
 mod idempotence;
 pub mod partitioner;

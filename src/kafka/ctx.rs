@@ -61,13 +61,15 @@ pub enum TimerKind {
     PreferredElection,
     /// Controller: a parked metadata fetch of broker `index` has waited long enough.
     MetadataWait,
-    /// Client: a batch of partition `index` lingers no more, or is out of its back-off.
+    /// Producer: some batch lingers no more, or is out of its back-off (0); InitProducerId is
+    /// tried again (1).
     Linger,
-    /// Client: the oldest batch has reached `delivery.timeout.ms`, or a send `max.block.ms`.
+    /// Producer: the oldest batch has reached `delivery.timeout.ms` (0), or a send `max.block.ms`
+    /// (1).
     Delivery,
-    /// Client: refresh the metadata.
+    /// Client: refresh the metadata of the producer (0) or the consumer (1).
     MetadataRefresh,
-    /// Client: consumer fetches or resolves positions again.
+    /// Consumer: some partition is out of its back-off.
     Poll,
     /// Application: its own timer `index`.
     Application,

@@ -83,6 +83,15 @@ impl Bench {
         self.settle();
     }
 
+    /// The process is killed and started again on what survives.
+    pub(crate) fn restart(&mut self, app: Box<dyn Application>, partitions: u16) {
+        let store = self.process.take().expect("the process is up").stop();
+        self.timers.clear();
+        self.connections.clear();
+        self.inbox.clear();
+        self.start(app, store, partitions);
+    }
+
     fn with_ctx<T>(&mut self, act: impl FnOnce(&mut Ctx<'_>) -> T) -> T {
         act(&mut Ctx {
             wall: self.now,

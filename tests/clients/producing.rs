@@ -283,3 +283,67 @@ fn the_retry_drill_reorders() {
     bench.pass(Span::millis(300));
     assert!(waiting(&bench)[0].0 > 0, "the retried batch waits behind the next one");
 }
+
+#[test]
+fn a_failed_record_is_sent_again_as_another_record() {
+    let plan = ProducerPlan { resend: true, ..plan(quick(), Some(Span::millis(10)), Some(2)) };
+    let mut bench = bench(plan, 1);
+    bench.command(Command::Start);
+    bench.pass(Span::millis(25));
+    let request = bench.next();
+    bench.produced(request, ErrorCode::InvalidTimestamp, 0);
+    let submitted: Vec<(u32, u32)> = bench
+        .named("submitted")
+        .iter()
+        .filter_map(|fact| match fact {
+            Fact::Submitted { workload, record, .. } => Some((*workload, record.ordinal)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(submitted, [(0, 0), (1, 1), (0, 2)]);
+}
+
+#[test]
+fn every_key_occurs_and_keeps_its_partition() {
+    let plan = ProducerPlan { keys: 5, ..plan(quick(), Some(Span::millis(10)), Some(200)) };
+    let config = ProducerConfig { acks: Acks::None, idempotence: false, ..plan.config };
+    let mut bench = bench(ProducerPlan { config, ..plan }, 3);
+    bench.command(Command::Start);
+    bench.pass(Span::secs(3));
+    let mut homes = [None; 5];
+    for fact in bench.named("submitted") {
+        let Fact::Submitted { key: Some(key), partition, .. } = fact else {
+            panic!("a record without a key: {fact:?}")
+        };
+        let home = homes[key as usize].get_or_insert(partition);
+        assert_eq!(*home, partition);
+    }
+    // murmur2 of key-0, key-1 and key-2, modulo 3 (kafka-protocol, recorded vectors).
+    assert_eq!(
+        homes[..3],
+        [29_210_041 % 3, 193_331_640 % 3, 852_269_702 % 3].map(|p| { Some(PartitionId(p as u16)) })
+    );
+    assert!(homes.iter().all(Option::is_some));
+}
+
+#[test]
+fn the_key_drill_scatters_keys_and_a_crash_reuses_no_record() {
+    let rules = Rules { drill: Some(Drill::KeyIgnored), ..Rules::default() };
+    let config = ProducerConfig { acks: Acks::None, idempotence: false, batch_size: 1, ..quick() };
+    let plan = ProducerPlan { keys: 1, ..plan(config, Some(Span::millis(10)), Some(60)) };
+    let mut bench = Bench::new(Box::new(NumberedProducer::new(plan.clone())), 3, rules);
+    bench.command(Command::Start);
+    bench.pass(Span::millis(300));
+    bench.restart(Box::new(NumberedProducer::new(plan)), 3);
+    bench.command(Command::Start);
+    bench.pass(Span::secs(1));
+    let mut seen = std::collections::BTreeSet::new();
+    let mut partitions = std::collections::BTreeSet::new();
+    for fact in bench.named("submitted") {
+        let Fact::Submitted { partition, record, workload, .. } = fact else { unreachable!() };
+        assert!(seen.insert((partition, record)), "a record id was used twice");
+        partitions.insert(partition);
+        assert!(workload < 60);
+    }
+    assert_eq!((seen.len(), partitions.len()), (60, 3));
+}
