@@ -2,9 +2,9 @@
 //! and for how long nothing was acknowledged.
 //!
 //! A *write gap* runs from the moment a record begins to wait, or from the last acknowledgement if
-//! others were waiting then, to the next acknowledgement; a producer with nothing to write has none.
-//! Memory is bounded by the records in flight. Numbers in `Submitted` are consecutive, so a record's
-//! moment of submission lies at its ordinal in a ring.
+//! others were waiting then, to the next acknowledgement; a producer with nothing to write has
+//! none. Memory is bounded by the records in flight: ordinals in `Submitted` are consecutive, so a
+//! record's moment of submission lies at its ordinal in a ring.
 
 use std::collections::VecDeque;
 

@@ -2,8 +2,8 @@
 //!
 //! One match per fact, then arithmetic: memory is bounded by partitions, processes and records in
 //! flight, however long the run. Does not judge anything. The metrics are those that people alert
-//! on (`UnderReplicatedPartitions`, `OfflinePartitionsCount`, `IsrShrinksPerSec`, …), taken from the
-//! committed metadata rather than from what brokers say about themselves.
+//! on (`UnderReplicatedPartitions`, `OfflinePartitionsCount`, `IsrShrinksPerSec`, …), taken from
+//! the committed metadata rather than from what brokers say about themselves.
 
 use crate::base::ids::{NodeId, PartitionId, ProcessId, TopicId};
 use crate::base::time::{Span, Time};

