@@ -20,6 +20,8 @@ pub enum ElectionKind {
     Unclean,
     /// Nobody could be elected: the partition has no leader.
     Nobody,
+    /// The leader stays and only its epoch is another one.
+    Again,
 }
 
 impl ElectionKind {
@@ -32,11 +34,12 @@ impl ElectionKind {
             Self::LastKnown => "as the last known leader",
             Self::Unclean => "uncleanly, from outside ISR and ELR",
             Self::Nobody => "nobody",
+            Self::Again => "once more",
         }
     }
 }
 
-/// The committed state of one partition, and the one before the present leader epoch.
+/// The committed state of one partition, and the one before the present leader and epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// Now.
@@ -63,17 +66,19 @@ impl Committed {
     /// Takes over a committed state; returns who left the ISR and who joined it.
     pub fn commit(&mut self, state: PartitionState) -> (ReplicaSet, ReplicaSet) {
         let old = self.state;
-        if state.leader_epoch != old.leader_epoch {
+        // A wrong rule may change the leader within an epoch: that is an election to be seen too.
+        if (state.leader, state.leader_epoch) != (old.leader, old.leader_epoch) {
             self.before = old;
         }
         self.state = state;
         (old.isr.minus(state.isr), state.isr.minus(old.isr))
     }
 
-    /// The state from which the leader of this epoch was elected.
+    /// The state from which this leader of this epoch was elected.
     #[must_use]
-    pub fn before(&self, leader_epoch: LeaderEpoch) -> &PartitionState {
-        if self.state.leader_epoch == leader_epoch { &self.before } else { &self.state }
+    pub fn before(&self, leader: Option<BrokerId>, leader_epoch: LeaderEpoch) -> &PartitionState {
+        let is_known = (self.state.leader, self.state.leader_epoch) == (leader, leader_epoch);
+        if is_known { &self.before } else { &self.state }
     }
 
     /// Of what kind the election of this epoch was.
@@ -85,8 +90,11 @@ impl Committed {
         leader_epoch: LeaderEpoch,
         unclean: bool,
     ) -> ElectionKind {
+        let old = self.before(leader, leader_epoch);
         let Some(leader) = leader else { return ElectionKind::Nobody };
-        let old = self.before(leader_epoch);
+        if old.leader == Some(leader) {
+            return ElectionKind::Again;
+        }
         let place = replicas.iter().position(|b| *b == leader);
         let within = |set: ReplicaSet| place.is_some_and(|p| set.has(p));
         if !unclean && within(old.isr) {

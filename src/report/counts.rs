@@ -75,6 +75,8 @@ counts! {
     elected_unclean, "elections unclean";
     /// Times that a partition was left without a leader.
     leaderless, "leaders lost";
+    /// New leader epochs of a leader that stays.
+    epochs_raised, "leader epochs raised";
     /// Committed states with fewer in-sync replicas.
     isr_shrinks, "ISR shrinks";
     /// Committed states with more in-sync replicas.

@@ -297,6 +297,7 @@ impl Summary {
                     ElectionKind::LastKnown => &mut self.counts.elected_last_known,
                     ElectionKind::Unclean => &mut self.counts.elected_unclean,
                     ElectionKind::Nobody => &mut self.counts.leaderless,
+                    ElectionKind::Again => &mut self.counts.epochs_raised,
                 };
                 *counter += 1;
             }

@@ -252,7 +252,7 @@ impl Teller<'_> {
         if !self.concerns(node) {
             return;
         }
-        self.pick(place, 0);
+        self.pick(place, u8::from(!self.appended));
         let NodeId::Broker(broker) = node else { return };
         self.down.push(broker);
         if self.appended {
@@ -352,7 +352,7 @@ impl Teller<'_> {
         leader_epoch: LeaderEpoch,
         unclean: bool,
     ) {
-        self.pick(place, 0);
+        self.pick(place, u8::from(!self.appended));
         let replicas = &self.ledger.replicas;
         let kind = self.ledger.committed.kind(replicas, leader, leader_epoch, unclean);
         let name = self.cast.names.partition(self.subject.partition);
@@ -365,7 +365,7 @@ impl Teller<'_> {
         };
         let end = self.ledger.end(leader);
         self.told.notes.insert(place, format!("ends at {end}"));
-        if !self.appended {
+        if !self.appended || kind == ElectionKind::Again {
             return;
         }
         let has = self.ledger.place(leader).is_some_and(|replica| self.holders.has(replica));

@@ -146,10 +146,12 @@ impl Teller<'_> {
         if leader_epoch.0 == 0 {
             return;
         }
-        self.told.pick(place, 1);
         let ledger = &self.ledgers[partition.index()];
         let kind = ledger.committed.kind(&ledger.replicas, leader, leader_epoch, unclean);
-        let predecessor = ledger.committed.before(leader_epoch).leader;
+        if kind == ElectionKind::Again {
+            return;
+        }
+        let predecessor = ledger.committed.before(leader, leader_epoch).leader;
         let successor = leader.map(|leader| Successor {
             partition,
             leader,
@@ -158,6 +160,7 @@ impl Teller<'_> {
             end: ledger.end(leader),
             acked: self.acked[partition.index()],
         });
+        self.told.pick(place, 1);
         if let Some(successor) = &successor {
             self.told.notes.insert(place, format!("ends at {}", successor.end));
         }

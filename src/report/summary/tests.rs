@@ -91,10 +91,11 @@ fn elections_are_told_apart() {
     diary.at(3).elected(gone, false);
     diary.at(4).elected(state(Some(2), 3, &[2]), true);
     diary.at(5).elected(state(Some(3), 4, &[3]), true);
+    diary.at(6).elected(state(Some(3), 5, &[3]), false);
     let counts = summary(&diary).counts;
     assert_eq!((counts.elected_eligible, counts.leaderless), (1, 1));
     assert_eq!((counts.elected_last_known, counts.elected_unclean), (1, 1));
-    assert_eq!(counts.elected_clean, 0);
+    assert_eq!((counts.elected_clean, counts.epochs_raised), (0, 1));
 }
 
 #[test]
