@@ -116,8 +116,9 @@ impl TopicKey {
 impl TopicConfig {
     /// Sets a property from Kafka's own number (milliseconds, bytes, 0 or 1 for a boolean).
     /// The value has been checked against Kafka's range by whoever accepted it.
+    /// −1 and Kafka's largest long mean "no limit".
     pub const fn set(&mut self, key: TopicKey, value: i64) {
-        let number = if value < 0 { u64::MAX } else { value as u64 };
+        let number = if value < 0 || value == i64::MAX { u64::MAX } else { value as u64 };
         match key {
             TopicKey::MinInsyncReplicas => self.min_insync_replicas = number as u32,
             TopicKey::UncleanLeaderElection => self.unclean_leader_election = value != 0,

@@ -1,0 +1,143 @@
+//! Puts a plan together: one column of a file, resolved part by part.
+
+use crate::base::time::Span;
+use crate::model::plan::{Plan, Promise, RunPlan, Taint};
+
+use super::cast::Cast;
+use super::estimate;
+use super::faults::{self, Stage};
+use super::file::{BudgetWord, ScenarioFile, TaintWord};
+use super::findings::Findings;
+use super::path::at;
+use super::versions;
+use super::{clients, cluster, script};
+
+/// A fault phase longer than this is a mistake of units.
+const LONGEST: Span = Span::secs(7 * 86_400);
+
+/// The plan of a column and the cast that names its parts.
+pub(super) fn resolve(
+    found: &mut Findings<'_>,
+    file: &ScenarioFile,
+    column: usize,
+) -> (Plan, Cast) {
+    let version = versions::column(found, file, column);
+    let mut cast = cluster::cast(found, file);
+    clients::cast(found, file, &mut cast);
+    let parts = cluster::resolve(found, file, version, &cast);
+    let topics = cluster::topics(found, file, &cast, &parts.cluster_topic_config);
+    let mut processes = clients::resolve(found, file, version, &cast);
+    let run = run(found, file);
+    let stage =
+        Stage { cast: &cast, brokers: &parts.brokers, topics: &topics, duration: run.duration };
+    let faults = faults::resolve(found, file, &stage);
+    let script = script::resolve(found, file, &stage, version);
+    cast.names.labels = script.labels;
+    for (name, reader) in script.readers {
+        cast.names.processes.push(name);
+        processes.push(reader);
+    }
+    let mut plan = Plan {
+        kafka: version.name.to_owned(),
+        names: cast.names.clone(),
+        brokers: parts.brokers,
+        controllers: parts.controllers,
+        features: parts.features,
+        topics,
+        cluster_topic_config: parts.cluster_topic_config,
+        processes,
+        network: cluster::network(found, file, &cast),
+        writeback: cluster::writeback(file),
+        wall_offset: file.clock.wall_offset.map_or(Span::ZERO, |d| d.0),
+        drift_ppm: cluster::in_range(
+            found,
+            &at!["clock", "drift"],
+            file.clock.drift,
+            0,
+            (0, 100_000),
+        ),
+        hardware: parts.hardware,
+        faults,
+        script: script.steps,
+        promise: promise(found, file),
+        run,
+    };
+    plan.run.settle = match (file.run.heal, file.run.settle) {
+        (Some(false), _) => Span::ZERO,
+        (_, Some(settle)) => settle.0,
+        (_, None) => estimate::settle(&plan),
+    };
+    check_budget(found, &plan);
+    (plan, cast)
+}
+
+fn promise(found: &mut Findings<'_>, file: &ScenarioFile) -> Promise {
+    let table = &file.promise;
+    let path = at!["promise", "min-insync"];
+    Promise {
+        min_insync: cluster::in_range(found, &path, table.min_insync, 1, (1, 64)),
+        taint: match table.taint {
+            Some(TaintWord::TailLost) => Taint::TailLost,
+            Some(TaintWord::UncleanStop) | None => Taint::UncleanStop,
+        },
+        refuse_beyond: table.budget != Some(BudgetWord::Beyond),
+    }
+}
+
+fn run(found: &mut Findings<'_>, file: &ScenarioFile) -> RunPlan {
+    let table = &file.run;
+    let duration = table.duration.map_or(Span::secs(60), |d| d.0);
+    let path = at!["run", "duration"];
+    if duration < Span::millis(1) {
+        found.error(&path, "a run takes time").label("at least `1ms`");
+    } else if duration > LONGEST {
+        found.error(&path, "a run of more than a week").label("at most `7d`");
+    }
+    let heal = table.heal.unwrap_or(true);
+    if let Some(settle) = table.settle {
+        let path = at!["run", "settle"];
+        if !heal {
+            found
+                .error_key(&path, "`settle` means nothing without a heal")
+                .label("`run.heal` is false");
+        } else if settle.0 > LONGEST {
+            found.error(&path, "more than a week").label("at most `7d`");
+        }
+    }
+    if table.audit == Some(0) {
+        found.error(&at!["run", "audit"], "events are counted from 1");
+    }
+    if table.seeds.count == Some(0) {
+        found.error(&at!["run", "seeds", "count"], "nothing would run").label("at least 1");
+    }
+    let (from, count) = (table.seeds.from.unwrap_or(0), table.seeds.count.unwrap_or(1));
+    if from.checked_add(count).is_none() {
+        found.error(&at!["run", "seeds", "from"], "seeds end at 18446744073709551615");
+    }
+    RunPlan {
+        duration: duration.min(LONGEST),
+        heal,
+        settle: Span::ZERO,
+        audit_events: table.audit.unwrap_or(10_000).max(1),
+        budget_events: table.budget.events.unwrap_or(100_000_000),
+        budget_memory: table.budget.memory.map_or(1 << 30, |s| s.0),
+    }
+}
+
+/// A run that cannot end within its budget is refused before it starts.
+fn check_budget(found: &mut Findings<'_>, plan: &Plan) {
+    let (events, bytes) = estimate::estimate(plan);
+    if events > plan.run.budget_events {
+        found
+            .error(&at!["run", "budget", "events"], "the run is estimated above its budget")
+            .label(format!("about {events} events, allowed are {}", plan.run.budget_events))
+            .help("shorten `run.duration`, lower a producer's `rate`, or raise `run.budget`");
+    }
+    if bytes > plan.run.budget_memory {
+        let (needed, allowed) = (bytes >> 20, plan.run.budget_memory >> 20);
+        found
+            .error(&at!["run", "budget", "memory"], "the run is estimated above its budget")
+            .label(format!("about {needed} MiB, allowed are {allowed} MiB"))
+            .help("shorten `run.duration`, lower a producer's `rate`, or raise `run.budget`");
+    }
+}

@@ -1,0 +1,437 @@
+//! A table of broken files with the messages that a reader sees, round trips of schedules, paths
+//! of `--set`, and the committed scenarios.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::base::ids::{BrokerId, NodeId, Offset, PartitionId, ProcessId, TopicId};
+use crate::base::rng::Latency;
+use crate::base::time::{Span, Time};
+use crate::model::config::{Acks, TopicKey};
+use crate::model::fault::{Action, Direction, Fault, Keep, RestartHow, Source as When, Target};
+use crate::model::plan::{AppPlan, ProducerPlan};
+use crate::model::script::Step;
+
+use super::{
+    Bound, Diagnostics, Expectation, Overrides, Scenario, Severity, Source, load, presets,
+    with_schedule,
+};
+
+/// A small whole file, with one line for the test to add or replace.
+fn whole(extra: &str) -> String {
+    format!(
+        r#"{{ "version": 1, "title": "t", "topics": [{{ "name": "t", "partitions": 2 }}],
+  "producers": [{{ "name": "p" }}], "consumers": [{{ "name": "c", "assign": ["t-0"] }}],
+  {extra}
+}}"#
+    )
+}
+
+fn read(text: &str) -> Result<Scenario, Diagnostics> {
+    load(&Source::Text { name: "bad.json", text }, &Overrides::default())
+}
+
+fn set(text: &str, path: &str, value: &str) -> Result<Scenario, Diagnostics> {
+    let set = vec![(path.to_owned(), value.to_owned())];
+    load(&Source::Text { name: "a.json", text }, &Overrides { set, ..Overrides::default() })
+}
+
+fn producer(scenario: &Scenario) -> &ProducerPlan {
+    match &scenario.columns[0].processes[0].app {
+        AppPlan::Producer(plan) => plan,
+        AppPlan::Consumer(_) => panic!("the first process is the producer"),
+    }
+}
+
+#[test]
+fn broken_files_are_explained() {
+    let lines = [
+        r#""fautls": []"#,
+        r#""faults": [{ "at": "2s", "for": "1s", "do": { "network-los": { "percent": 10 } } }]"#,
+        r#""faults": [{ "at": "2s", "for": "1s", "do": { "network-loss": { "percnt": 10 } } }]"#,
+        r#""faults": [{ "at": "2s", "for": "1s", "do": { "network-loss": { "percent": 0 } } }]"#,
+        r#""faults": [{ "at": "1s", "target": "broker:7", "for": "20s", "do": { "crash": {} } }]"#,
+        r#""faults": [{ "at": "1s", "target": "leader:t-2", "do": { "crash": {} } }]"#,
+        r#""faults": [{ "at": "1s", "target": "leader:u-0", "do": { "crash": {} } }]"#,
+        r#""faults": [{ "at": "1s", "target": "minorty", "do": { "crash": {} } }]"#,
+        r#""faults": [{ "at": "1s", "target": "rack:a", "do": { "crash": {} } }]"#,
+        r#""faults": [{ "at": "1s", "do": { "crash": {} } }]"#,
+        r#""faults": [{ "at": "1s", "target": "producer:p", "do": { "disk-full": {} } }]"#,
+        r#""faults": [{ "at": "1s", "target": "broker:1", "for": "1s", "do": { "restart": { "how": "crash" } } }]"#,
+        r#""faults": [{ "at": "1s", "every": "2s", "target": "one", "do": { "crash": {} } }]"#,
+        r#""faults": [{ "target": "one", "do": { "crash": {} } }]"#,
+        r#""faults": [{ "at": "1s", "target": "one" }]"#,
+        r#""faults": [{ "at": "90s", "target": "one", "do": { "crash": {} } }]"#,
+        r#""faults": [{ "at": 5, "target": "one", "do": { "crash": {} } }]"#,
+        r#""faults": [{ "at": "5 s", "target": "one", "do": { "crash": {} } }]"#,
+        r#""faults": [{ "when": { "trunctaed": {} }, "target": "one", "do": { "crash": {} } }]"#,
+        r#""faults": [{ "when": { "started": { "partition": "t-0" } }, "target": "one", "do": { "crash": {} } }]"#,
+        r#""faults": [{ "swarm": "gentle", "kinds": ["crash", "crush"], "for": "1s" }]"#,
+        r#""faults": [{ "swarm": "gentle", "from": "30s", "until": "20s" }]"#,
+        r#""faults": [{ "every": "5s", "probability": "6/5", "target": "one", "do": { "pause": {} } }]"#,
+        r#""faults": [{ "at": "1s", "do": { "partition": { "groups": [["broker:1"], ["broker:1"]] } } }]"#,
+        r#""faults": [{ "at": "1s", "do": { "reassign": { "partition": "t-0", "replicas": [1] } } }]"#,
+        r#""faults": [{ "at": "1s", "do": { "set-config": { "topic": "t", "key": "min.insync.replica", "value": 2 } } }]"#,
+        r#""faults": [{ "at": "1s", "target": "one", "do": { "power-loss": { "keep": "evrything" } } }]"#,
+        r#""cluster": { "config": { "replica.lag.time.max": 10000 } }"#,
+        r#""cluster": { "config": { "acks": "all" } }"#,
+        r#""cluster": { "config": { "broker.session.timeout.ms": "nine" } }"#,
+        r#""cluster": { "config": { "min.insync.replicas": 2 }, "brokers": "three" }"#,
+        r#""cluster": { "config": { "replica.fetch.wait.max.ms": 40000 } }"#,
+        r#""cluster": { "brokers": 0, "controllers": 3 }"#,
+        r#""cluster": { "kafka": ["2.8", "4.1.1", "5.0", "4.1", "4.1"] }"#,
+        r#""cluster": { "kafka": ["3.9"], "features": { "eligible.leader.replicas.version": 1 } }"#,
+        r#""cluster": { "rules": { "truncation": "epoch-one-shot", "pre-vote": "none", "trunc": "x" } }"#,
+        r#""cluster": { "nodes": { "broker:9": {}, "producer:p": {} } }"#,
+        r#""cluster": { "hardware": "cloud-wm" }"#,
+        r#""promise": { "min-insync": 0 }, "run": { "duration": "0s", "budget": { "events": 10 } }"#,
+        r#""expect": [{ "never": "acked-lots" }, { "never": "writes-resume" }, { "never": "duplicate", "always": "duplicate" }]"#,
+        r#""expect": [{ "at-least": { "write-availability": "25s" } }, { "at-most": { "write-gab": "1s" } }]"#,
+        r#""expect": [{ "liveness": "writes-resume" }], "run": { "heal": false, "settle": "10s" }"#,
+        r#""script": [{ "sleep": "1s", "send": "p" }, { "as": "x" }, { "undo": "x" }, { "send": "c" }]"#,
+        r#""script": [{ "do": { "crash": {} }, "target": "one", "mark": "a" }, { "undo": "b" }, { "sleep": "1s", "count": 2 }]"#,
+        r#""network": { "latency": { "p50": "4ms", "p99": "3ms", "max": "40ms" } }"#,
+        r#""apps": [{ "name": "a" }]"#,
+        r#""extends": "preset:acks-all-min-insync""#,
+        r#""set": { "producer.acks": "1" }"#,
+    ];
+    let mut shown = String::new();
+    for line in lines {
+        let errors = read(&whole(line)).expect_err(line);
+        writeln!(shown, "──── {line}\n{errors}").expect("a string can be written to");
+    }
+    insta::assert_snapshot!("broken_lines", shown);
+}
+
+#[test]
+fn broken_texts_are_explained() {
+    let texts = [
+        "",
+        "// nothing but prose\n",
+        "[1, 2]",
+        r#"{ "version": 1 "title": "t" }"#,
+        r#"{ "version": 1, "version": 1 }"#,
+        r#"{ "version": 1, 'title': "t" }"#,
+        r#"{ "version": 2, "title": "t", "topics": [{ "name": "t" }] }"#,
+        r#"{ "title": "t", "topics": [] }"#,
+        r#"{ "version": 1, "title": "t" }"#,
+        r#"{ "version": 1, "title": "t", "topics": [{ "name": "a b" }, { "name": "t" }, { "name": "t" }] }"#,
+        r#"{ "version": 1, "title": "t", "topics": [{ "name": "t", "replication-factor": 5 }] }"#,
+        r#"{ "version": 1, "title": "t", "topics": [{ "name": "t", "replicas": [[1, 1], [4]] }] }"#,
+        r#"{ "version": 1, "title": "t", "topics": [{ "name": "t", "config": { "cleanup.policy": "compact", "compression.type": "lz4", "min.insync.replicas": 0 } }] }"#,
+        r#"{ "version": 1, "title": "t", "topics": [{ "name": "t" }], "producers": [{ "name": "p", "rate": "0/s", "size": "10KB" }, { "name": "p", "topics": ["u"], "config": { "acks": 2, "transactional.id": "x", "linger.msec": 5 } }] }"#,
+        r#"{ "version": 1, "title": "t", "topics": [{ "name": "t" }], "consumers": [{ "group": "g", "members": 2 }, { "name": "c" }, { "assign": ["t-1"], "loop": ["poll", "commit-sync"] }] }"#,
+    ];
+    let mut shown = String::new();
+    for text in texts {
+        let errors = read(text).expect_err(text);
+        writeln!(shown, "──── {text}\n{errors}").expect("a string can be written to");
+    }
+    insta::assert_snapshot!("broken_texts", shown);
+}
+
+#[test]
+fn broken_options_are_explained() {
+    let options = [
+        ("producer.ack", "1"),
+        ("producer.acks", "2"),
+        ("topic.partitions", "many"),
+        ("producers[q].rate", "1/s"),
+        ("producers.rate", "1/s"),
+        ("topics[5].partitions", "1"),
+        ("promis.budget", "beyond"),
+        ("promise.budget", "beyonds"),
+        ("cluster.brokers.x", "1"),
+        ("faults[0].at", "1s"),
+        ("a..b", "1"),
+        ("topics[t]", "default"),
+        ("topics", "[1"),
+        ("rule.truncation", "never"),
+        ("feature.eligible.leader.replicas.version", "7"),
+    ];
+    let mut shown = String::new();
+    for (path, value) in options {
+        let errors = set(&whole(""), path, value).expect_err(path);
+        writeln!(shown, "──── --set {path}={value}\n{errors}").expect("a string can be written to");
+    }
+    insta::assert_snapshot!("broken_options", shown);
+}
+
+#[test]
+fn all_errors_are_told_at_once() {
+    let text = whole(
+        r#""faults": [{ "at": "1s", "target": "one", "do": { "crush": {} } }, { "att": "1s" }],
+  "expect": [{ "newer": "acked-lost" }], "run": { "duration": 60 }"#,
+    );
+    let errors = read(&text).expect_err("four keys are wrong");
+    assert_eq!(errors.0.len(), 4, "{errors}");
+}
+
+#[test]
+fn paths_of_set_reach_every_place() {
+    let gate = presets::find("acks-all-min-insync-2").expect("the gate is embedded");
+    let config = |s: &Scenario| producer(s).config;
+    let acks = set(gate, "producer.acks", "1").expect("acks=1 is a configuration");
+    assert_eq!(config(&acks).acks, Acks::Leader);
+    assert_eq!(acks.resolved["producers"][0]["config"]["acks"], json!(1));
+    let long = set(gate, "producers[p].config[acks]", "1").expect("the long path is the same");
+    assert_eq!(acks.columns, long.columns);
+    assert_eq!(acks.hash, long.hash);
+    let rate = set(gate, "producer.rate", "50/s").expect("a key of the entry");
+    assert_eq!(producer(&rate).period, Some(Span::millis(20)));
+    let default = set(gate, "producer.delivery.timeout.ms", "default").expect("a key is taken");
+    assert_eq!(config(&default).delivery_timeout, Span::secs(120));
+    let elr = set(gate, "feature.eligible.leader.replicas.version", "0").expect("a level");
+    assert!(!elr.columns[0].features.eligible_leader_replicas);
+    let topic = set(gate, "topics[orders].partitions", "4").expect("a topic by name");
+    assert_eq!(topic.columns[0].names.partition_count(), 4);
+    let at = set(gate, "faults[0].from", "10s").expect("a fault by index");
+    assert!(matches!(at.columns[0].faults[0].source, When::Swarm { from: Time(from), .. }
+        if from == Span::secs(10).0));
+    let broker = set(gate, "broker.broker.session.timeout.ms", "15000").expect("a property");
+    assert_eq!(broker.columns[0].brokers[0].config.session_timeout, Span::secs(15));
+    let version = set(gate, "cluster.kafka", "[\"4.0\", \"4.1\"]").expect("a list");
+    assert_eq!(version.columns.len(), 2);
+    assert_eq!(version.columns[0].kafka, "4.0");
+}
+
+#[test]
+fn properties_files_are_laid_over_and_blamed() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let file = dir.path().join("producer.properties");
+    let write = |text: &str| std::fs::write(&file, text).expect("it can be written");
+    let overrides = Overrides { producer_config: Some(file.clone()), ..Overrides::default() };
+    let text = whole("");
+    let source = Source::Text { name: "a.json", text: &text };
+    write("# mine\nbootstrap.servers = b:9092\nacks=1\nlinger.ms=20\n");
+    let scenario = load(&source, &overrides).expect("it is a producer's configuration");
+    assert_eq!(producer(&scenario).config.linger, Span::millis(20));
+    assert_eq!(producer(&scenario).config.acks, Acks::Leader);
+    assert_eq!(scenario.warnings.len(), 1);
+    assert_eq!(scenario.warnings[0].severity, Severity::Warning);
+    assert_eq!(scenario.warnings[0].line(), 2);
+
+    write("retries=5\nacks = 2\n");
+    let errors = load(&source, &overrides).expect_err("acks is wrong");
+    assert_eq!(errors.0[0].line(), 2);
+    assert!(errors.0[0].source.name.ends_with("producer.properties"));
+}
+
+/// Every kind of fault, in every shape that a schedule can hold.
+fn every_fault() -> Vec<Fault> {
+    let broker = |n| NodeId::Broker(BrokerId(n));
+    let (one, process) = (vec![broker(1)], vec![NodeId::Process(ProcessId(0))]);
+    let partition = PartitionId(1);
+    let latency = Latency { p50: Span(1), p99: Span::millis(2), max: Span::secs(3) };
+    let cut = |direction| Action::Partition {
+        groups: vec![
+            vec![Target::Node(broker(1)), Target::Node(NodeId::Process(ProcessId(0)))],
+            vec![Target::Node(broker(2))],
+        ],
+        direction,
+    };
+    let keep = Keep::Offsets(vec![(PartitionId(0), Offset(20)), (partition, Offset(0))]);
+    let value = 2;
+    let set_config =
+        Action::SetConfig { topic: TopicId(0), key: TopicKey::MinInsyncReplicas, value };
+    let unclean =
+        Action::SetConfig { topic: TopicId(0), key: TopicKey::UncleanLeaderElection, value: 1 };
+    let table: Vec<(Action, Vec<NodeId>)> = vec![
+        (Action::Crash, vec![broker(1), broker(3)]),
+        (Action::Crash, process.clone()),
+        (Action::PowerLoss { keep: Keep::Random }, one.clone()),
+        (Action::PowerLoss { keep: Keep::Nothing }, one.clone()),
+        (Action::PowerLoss { keep }, one.clone()),
+        (Action::Shutdown, one.clone()),
+        (Action::Pause, process),
+        (Action::Wipe, one.clone()),
+        (cut(Direction::Both), vec![]),
+        (cut(Direction::To), vec![]),
+        (cut(Direction::From), vec![]),
+        (Action::NetworkDelay { latency: Span(7), jitter: Span::ZERO }, vec![]),
+        (Action::NetworkLoss { percent: 5 }, one.clone()),
+        (Action::NetworkBandwidth { bytes_per_second: 12_345 }, vec![]),
+        (Action::DiskSlow { latency }, one.clone()),
+        (Action::DiskHang, one.clone()),
+        (Action::DiskFull, one.clone()),
+        (Action::ClockSkew { offset: Span::secs(5), back: true }, one.clone()),
+        (Action::SlowProcessing { time: Span::millis(3) }, one.clone()),
+        (Action::Restart { how: RestartHow::Crash }, one.clone()),
+        (Action::Restart { how: RestartHow::Shutdown }, one.clone()),
+        (Action::ConnectionReset, vec![]),
+        (Action::DiskError { dir: 0 }, one.clone()),
+        (Action::CorruptLog { partition }, one),
+        (Action::RollingRestart, vec![]),
+        (set_config, vec![]),
+        (unclean, vec![]),
+        (Action::ElectUnclean { partition }, vec![]),
+    ];
+    let with_length = |action: &Action| action.kind().has_length().then_some(Span(1_234_567_891));
+    let faults = table.into_iter().enumerate().map(|(id, (action, nodes))| Fault {
+        id: id as u32,
+        length: with_length(&action),
+        action,
+        nodes,
+    });
+    faults.collect()
+}
+
+#[test]
+fn a_schedule_reads_back_as_itself() {
+    let text = whole(
+        r#""faults": [{ "swarm": "gentle" }], "cluster": { "kafka": ["4.0", "4.1"] },
+  "expect": [{ "never": "acked-lost", "kafka": "4.0" }, { "never": "duplicate" }]"#,
+    );
+    let scenario = read(&text).expect("it is a scenario");
+    let faults = every_fault();
+    let schedule: Vec<(Time, Fault)> =
+        faults.into_iter().map(|f| (Time(8_031_604_999 + u64::from(f.id)), f)).collect();
+    let written = with_schedule(&scenario, 1, &schedule).to_string();
+    let again = read(&written).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(again.columns.len(), 1);
+    assert_eq!(again.expect.len(), 1);
+    let mut plan = again.columns[0].clone();
+    for (line, (at, fault)) in plan.faults.iter().zip(&schedule) {
+        assert_eq!(line.source, When::At(*at));
+        assert_eq!(line.action.as_ref(), Some(&fault.action));
+        assert_eq!(line.length, fault.length);
+        let target = match fault.nodes.as_slice() {
+            [] => None,
+            [node] => Some(Target::Node(*node)),
+            nodes => Some(Target::Nodes(nodes.to_vec())),
+        };
+        assert_eq!(line.target, target);
+    }
+    assert_eq!(plan.faults.len(), schedule.len());
+    plan.faults = scenario.columns[1].faults.clone();
+    assert_eq!(plan, scenario.columns[1]);
+}
+
+#[test]
+fn a_script_is_resolved() {
+    let text = whole(
+        r#""script": [ { "send": "p", "count": 50, "label": "a" }, { "start": "c" }, { "sleep": "8s" },
+    { "do": { "crash": {} }, "target": "leader:t-0", "mark": "x", "as": "kill -9 leader" },
+    { "until": { "isr-committed": { "partition": "t-0", "size": 2 } }, "within": "30s" },
+    { "undo": "x", "as": "start" }, { "stop": "c" }, { "describe": "t-0", "as": "state-after" },
+    { "read": "t-1", "as": "readable" }, { "send": "p", "label": "b" },
+    { "dump-log": "t-0", "target": "broker:1" } ]"#,
+    );
+    let scenario = read(&text).expect("it is a scenario");
+    let plan = &scenario.columns[0];
+    assert_eq!(plan.script.len(), 11);
+    assert_eq!(plan.names.labels, ["a", "b"]);
+    assert_eq!(plan.names.processes, ["p", "c", "reader-1"]);
+    assert_eq!(plan.processes.len(), 3);
+    assert_eq!(producer(&scenario).period, None, "only send steps name the producer");
+    assert!(plan.processes[0].starts && !plan.processes[1].starts && !plan.processes[2].starts);
+    let step = Step::Read { partition: PartitionId(1), reader: ProcessId(2) };
+    assert_eq!(plan.script[8].step, step);
+    assert_eq!(plan.script[8].record_as.as_deref(), Some("readable"));
+}
+
+#[test]
+fn defaults_follow_the_version_and_each_other() {
+    let text = whole(r#""cluster": { "kafka": ["3.9", "4.0", "4.1"], "mode": "kraft" }"#);
+    let scenario = read(&text).expect("three columns");
+    let elr: Vec<bool> =
+        scenario.columns.iter().map(|p| p.features.eligible_leader_replicas).collect();
+    assert_eq!(elr, [false, false, true]);
+    let plan = &scenario.columns[2];
+    assert_eq!(plan.run.settle, Span::secs(120), "the delivery time-out is the longest");
+    assert_eq!(plan.topics[0].replicas[1], [BrokerId(2), BrokerId(3), BrokerId(1)]);
+    assert_eq!(producer(&scenario).config.linger, Span::ZERO, "3.9 does not linger");
+}
+
+#[test]
+fn min_insync_at_the_broker_is_promoted_with_a_warning() {
+    let text = whole(r#""cluster": { "config": { "min.insync.replicas": 2 } }"#);
+    let scenario = read(&text).expect("it is only a warning");
+    assert_eq!(scenario.warnings.len(), 1);
+    assert!(scenario.warnings[0].message.contains("eligible leader replicas"));
+    let plan = &scenario.columns[0];
+    assert_eq!(plan.cluster_topic_config, [(TopicKey::MinInsyncReplicas, 2)]);
+    assert_eq!(plan.topics[0].config.min_insync_replicas, 2);
+    assert!(plan.topics[0].overrides.is_empty());
+}
+
+#[test]
+fn files_that_cannot_be_read_are_explained() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let path = dir.path().join("x.json");
+    let of = |path: &Path| load(&Source::File(path), &Overrides::default());
+    assert!(of(&path).expect_err("missing").to_string().contains("cannot open"));
+    assert!(of(dir.path()).expect_err("a directory").to_string().contains("directory"));
+    std::fs::write(&path, b"{ \"title\": \"\xff\" }").expect("it can be written");
+    let errors = of(&path).expect_err("not UTF-8");
+    assert!(errors.to_string().contains("not UTF-8"), "{errors}");
+    assert_eq!(errors.0[0].span.as_ref().map(|s| s.start), Some(12));
+    let file = std::fs::File::create(&path).expect("it can be made");
+    file.set_len(17 << 20).expect("a sparse file");
+    assert!(of(&path).expect_err("too large").to_string().contains("16 MiB"));
+}
+
+#[test]
+fn a_circle_of_extends_is_found() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let path = dir.path().join("x.json");
+    std::fs::write(&path, r#"{ "version": 1, "title": "t", "extends": "x.json" }"#)
+        .expect("it can be written");
+    let errors = load(&Source::File(&path), &Overrides::default()).expect_err("a circle");
+    assert!(errors.to_string().contains("circle"), "{errors}");
+}
+
+/// Every scenario below `scenarios/`, by name.
+fn committed(dir: &Path, prefix: &str, names: &mut Vec<String>) {
+    for entry in std::fs::read_dir(dir).expect("scenarios are committed") {
+        let path = entry.expect("it can be listed").path();
+        let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
+        if path.is_dir() {
+            committed(&path, &format!("{prefix}{name}/"), names);
+        } else if let Some(stem) = name.strip_suffix(".json") {
+            names.push(format!("{prefix}{stem}"));
+        }
+    }
+}
+
+#[test]
+fn every_committed_scenario_is_a_preset_and_loads_without_warnings() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"));
+    let mut names = Vec::new();
+    committed(root, "", &mut names);
+    names.sort();
+    let listed: Vec<&str> = presets::names().collect();
+    assert_eq!(listed, names, "src/scenario/presets.rs lists every file, in this order");
+    for name in names {
+        let path = root.join(format!("{name}.json"));
+        let file = load(&Source::File(&path), &Overrides::default());
+        let file = file.unwrap_or_else(|errors| panic!("{errors}"));
+        assert!(file.warnings.is_empty(), "{}", Diagnostics(file.warnings));
+        assert_eq!(file.name, name);
+        let text = presets::find(&name).expect("it is listed");
+        let preset = load(&Source::Embedded { name: &name, text }, &Overrides::default());
+        let preset = preset.unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(preset.columns, file.columns, "{name}");
+        assert_eq!(preset.hash, file.hash, "{name}");
+        assert!(!file.lesson.is_empty() && !file.expect.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn expectations_keep_their_place_and_bounds() {
+    let text = whole(
+        r#""expect": [{ "at-least": { "write-availability": "99.5%" } },
+  { "at-most": { "write-gap": "25s" }, "kafka": "4.1" }]"#,
+    );
+    let scenario = read(&text).expect("it is a scenario");
+    let bound = |i: usize| match &scenario.expect[i].expectation {
+        Expectation::AtLeast { bound, .. } | Expectation::AtMost { bound, .. } => *bound,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(bound(0), Bound::Percent(995_000));
+    assert_eq!(bound(1), Bound::Span(Span::secs(25)));
+    assert_eq!((scenario.expect[0].line, scenario.expect[1].line), (3, 4));
+    assert_eq!(scenario.expect[1].kafka.as_deref(), Some("4.1"));
+}
