@@ -7,4 +7,5 @@ pub mod kafka;
 pub mod model;
 pub mod report;
 pub mod scenario;
+pub mod record;
 pub mod sim;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `highwater` command: arguments in, exit code out. Everything else is the library.
+
+fn main() -> std::process::ExitCode {
+    highwater::cli::main()
+}

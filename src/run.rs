@@ -1,0 +1,345 @@
+//! One run: a plan and a seed go in, an outcome comes out.
+//!
+//! Drives the world through its two phases (faults, then heal and settle), feeds the tap, shows the
+//! recorder what a script asks for, and audits nodes against the ghosts of the checkers: the one
+//! place that is allowed to see both sides. Does not know where the plan came from or who reads the
+//! outcome.
+
+use crate::app;
+use crate::base::ids::{BrokerId, NodeId, PartitionId, ProcessId};
+use crate::base::rng::mix64;
+use crate::base::time::{Span, Time};
+use crate::check::{AuditReplica, Checks, End};
+use crate::kafka::start::Command;
+use crate::model::batch::Batch;
+use crate::model::fact::{Fact, Observer, Stamp};
+use crate::model::fault::Fault;
+use crate::model::plan::{AppPlan, Plan};
+use crate::model::rules::Drill;
+use crate::model::script::Step;
+use crate::record::{PartitionEnd, Recorder, Value};
+use crate::report::summary::Summary;
+use crate::report::timeline::Timeline;
+use crate::sim::script::ScriptEnd;
+use crate::sim::world::World;
+
+/// How a run is driven, beside its plan and seed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Keep every fact, for a story.
+    pub trace: bool,
+    /// A deliberately wrong ruling on every node.
+    pub drill: Option<Drill>,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It ran to its end.
+    Done,
+    /// It reached `run.budget.events`.
+    OutOfBudget,
+    /// A step of its script waited in vain.
+    WaitedInVain(u32),
+}
+
+/// Everything that is known of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Its seed.
+    pub seed: u64,
+    /// Hash of every event and of the final state.
+    pub fingerprint: u64,
+    /// Why it ended.
+    pub ended: Ended,
+    /// Virtual time at its end.
+    pub time: Time,
+    /// Events that reached a handler.
+    pub events: u64,
+    /// What the checkers found.
+    pub checks: Checks,
+    /// Counts and latencies.
+    pub summary: Summary,
+    /// Its course.
+    pub timeline: Timeline,
+    /// Every fault that was applied, resolved, with its time.
+    pub schedule: Vec<(Time, Fault)>,
+    /// What its script recorded, if it has one.
+    pub recorder: Option<Recorder>,
+    /// Every fact, if asked for.
+    pub trace: Vec<(Stamp, Fact)>,
+}
+
+impl Outcome {
+    /// What the script recorded, by name.
+    #[must_use]
+    pub fn recorded(&self) -> &[(String, Value)] {
+        self.recorder.as_ref().map_or(&[], |r| r.facts())
+    }
+}
+
+/// The observer of a run: everything that listens to the one stream of events and facts.
+#[derive(Clone, Debug)]
+struct Tap {
+    fingerprint: u64,
+    checks: Checks,
+    summary: Summary,
+    timeline: Timeline,
+    recorder: Option<Recorder>,
+    trace: Option<Vec<(Stamp, Fact)>>,
+}
+
+impl Observer for Tap {
+    fn wants_facts(&self) -> bool {
+        true
+    }
+
+    fn wants_trace(&self) -> bool {
+        self.trace.is_some()
+    }
+
+    fn fact(&mut self, stamp: Stamp, fact: &Fact) {
+        self.checks.observe(stamp, fact);
+        self.summary.observe(stamp, fact);
+        self.timeline.observe(stamp, fact);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.observe(stamp, fact);
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.push((stamp, *fact));
+        }
+    }
+
+    fn event(&mut self, time: Time, digest: u64) {
+        self.fingerprint = mix64(self.fingerprint ^ digest, time.0);
+    }
+}
+
+/// A run under way.
+#[derive(Debug)]
+struct Drive<'a> {
+    plan: &'a Plan,
+    world: World,
+    tap: Tap,
+    next_audit: u64,
+    ended: Option<Ended>,
+}
+
+/// Runs a plan with a seed.
+#[must_use]
+pub fn run(plan: &Plan, seed: u64, options: Options) -> Outcome {
+    let drilled = options.drill.map(|drill| with_drill(plan, drill));
+    let plan = drilled.as_ref().unwrap_or(plan);
+    let mut drive = Drive {
+        plan,
+        world: World::new(plan, seed, app::build(plan)),
+        tap: Tap {
+            fingerprint: 0,
+            checks: Checks::new(plan),
+            summary: Summary::new(plan),
+            timeline: Timeline::new(plan),
+            recorder: Recorder::new(plan),
+            trace: options.trace.then(Vec::new),
+        },
+        next_audit: plan.run.audit_events,
+        ended: None,
+    };
+    drive.fault_phase();
+    let judged_liveness = plan.run.heal && drive.ended.is_none();
+    if judged_liveness {
+        drive.settle();
+    }
+    drive.outcome(seed, judged_liveness)
+}
+
+/// The plan with a drill switched on in every node.
+#[must_use]
+pub fn with_drill(plan: &Plan, drill: Drill) -> Plan {
+    let mut plan = plan.clone();
+    let brokers = plan.brokers.iter_mut().map(|b| &mut b.rules);
+    let controllers = plan.controllers.iter_mut().map(|c| &mut c.rules);
+    let processes = plan.processes.iter_mut().map(|p| &mut p.rules);
+    for rules in brokers.chain(controllers).chain(processes) {
+        rules.drill = Some(drill);
+    }
+    plan
+}
+
+/// How long producers may take to flush after everything has been judged.
+const FLUSH_LIMIT: Span = Span::secs(150);
+
+impl Drive<'_> {
+    /// Until the duration has passed and the script is done.
+    fn fault_phase(&mut self) {
+        let duration = Time::ZERO + self.plan.run.duration;
+        while self.ended.is_none() {
+            let script = self.world.director().script_end();
+            let end = match script {
+                ScriptEnd::None => duration,
+                ScriptEnd::Running => Time::NEVER,
+                ScriptEnd::Done { at } => duration.max(at),
+                ScriptEnd::WaitedInVain { step, .. } => {
+                    self.ended = Some(Ended::WaitedInVain(step));
+                    return;
+                }
+            };
+            if self.world.next_time().is_none_or(|next| next > end) {
+                return;
+            }
+            self.step();
+        }
+    }
+
+    /// Heals everything, waits until whatever can converge has, then lets the producers flush.
+    fn settle(&mut self) {
+        self.world.heal_all(&mut self.tap);
+        self.tap.checks.healed(self.world.now());
+        let deadline = self.world.now() + self.plan.run.settle;
+        while self.ended.is_none()
+            && !self.tap.checks.converged()
+            && self.world.next_time().is_some_and(|next| next <= deadline)
+        {
+            self.step();
+        }
+        let mut stopping = 0;
+        for (place, process) in self.plan.processes.iter().enumerate() {
+            if matches!(process.app, AppPlan::Producer(_)) {
+                let process = ProcessId(place as u16);
+                stopping += u32::from(self.world.is_running(NodeId::Process(process)));
+                self.world.command(process, Command::Stop);
+            }
+        }
+        let deadline = self.world.now() + FLUSH_LIMIT;
+        let target = self.tap.summary.clients_stopped() + u64::from(stopping);
+        while self.ended.is_none()
+            && self.tap.summary.clients_stopped() < target
+            && self.world.next_time().is_some_and(|next| next <= deadline)
+        {
+            self.step();
+        }
+    }
+
+    fn step(&mut self) {
+        self.world.step(&mut self.tap);
+        self.record_steps();
+        if self.world.handled() >= self.next_audit {
+            self.next_audit = self.world.handled() + self.plan.run.audit_events;
+            self.audit();
+        }
+        if self.world.handled() >= self.plan.run.budget_events {
+            self.ended = Some(Ended::OutOfBudget);
+        }
+    }
+
+    /// Shows the recorder what steps of the script that are done now have asked for.
+    fn record_steps(&mut self) {
+        let Some(recorder) = &mut self.tap.recorder else { return };
+        while let Some(step) = self.world.director_mut().take_due_record() {
+            let asked = match recorder.step(step) {
+                Step::Describe { partition } | Step::Read { partition, .. } => {
+                    Some((*partition, None))
+                }
+                Step::DumpLog { partition, broker } => Some((*partition, *broker)),
+                _ => None,
+            };
+            let state = asked.and_then(|(partition, _)| {
+                self.world.committed().partition(partition).map(|image| image.state)
+            });
+            let log = asked.and_then(|(partition, broker)| {
+                let broker = broker.or_else(|| state.and_then(|s| s.leader))?;
+                self.world.disk(broker).log(partition).ok()
+            });
+            recorder.step_done(self.world.now(), step, state, log);
+        }
+    }
+
+    /// Compares every node's own view with its disk and with the ghosts.
+    fn audit(&mut self) {
+        let stamp = Stamp { time: self.world.now(), seq: self.world.handled(), cause: 0 };
+        for place in 0..self.plan.brokers.len() {
+            let id = BrokerId::at(place);
+            for partition in self.plan.partitions() {
+                let Ok(log) = self.world.disk(id).log(partition) else { continue };
+                let view = self.world.broker(id).and_then(|b| b.view(partition));
+                let replica = AuditReplica {
+                    broker: id,
+                    partition,
+                    view: view.filter(|v| !v.offline).map(|v| (v.end, v.watermark, v.log_start)),
+                    end: log.end(),
+                    torn: log.is_torn(),
+                };
+                self.tap.checks.audit(stamp, replica, &mut log.batches().iter().copied());
+            }
+        }
+    }
+
+    fn outcome(mut self, seed: u64, judged_liveness: bool) -> Outcome {
+        self.audit();
+        let time = self.world.now();
+        self.tap.checks.finish(End { at: time, judged_liveness });
+        self.tap.summary.finish(time);
+        let ends: Vec<PartitionEnd> =
+            self.plan.partitions().map(|p| self.partition_end(p)).collect();
+        let running: Vec<(BrokerId, bool)> = (0..self.plan.brokers.len())
+            .map(|b| (BrokerId::at(b), self.world.is_running(NodeId::Broker(BrokerId::at(b)))))
+            .collect();
+        if let Some(recorder) = &mut self.tap.recorder {
+            recorder.finish(&ends, &running);
+        }
+        Outcome {
+            seed,
+            fingerprint: self.final_fingerprint(),
+            ended: self.ended.unwrap_or(Ended::Done),
+            time,
+            events: self.world.handled(),
+            checks: self.tap.checks,
+            summary: self.tap.summary,
+            timeline: self.tap.timeline,
+            schedule: self.world.director().schedule().to_vec(),
+            recorder: self.tap.recorder,
+            trace: self.tap.trace.unwrap_or_default(),
+        }
+    }
+
+    /// The event hash, continued over the committed metadata and every log.
+    fn final_fingerprint(&self) -> u64 {
+        let mut hash = mix64(self.tap.fingerprint, self.world.handled());
+        for (partition, image) in self.world.committed().partitions() {
+            let leader = image.state.leader.map_or(0, |b| b.0);
+            hash = mix64(hash ^ image.state.isr.0, u64::from(leader));
+            hash = mix64(hash, u64::from(image.state.partition_epoch.0));
+            for broker in &image.replicas {
+                let Ok(log) = self.world.disk(*broker).log(partition) else { continue };
+                for batch in log.batches() {
+                    hash = mix64(hash ^ batch.base.0, u64::from(batch.count));
+                    hash = mix64(hash ^ u64::from(batch.first.ordinal), batch.end().0);
+                }
+            }
+        }
+        hash
+    }
+
+    fn partition_end(&self, partition: PartitionId) -> PartitionEnd {
+        let image = self.world.committed().partition(partition);
+        let leader = image.and_then(|i| i.state.leader);
+        let view = leader.and_then(|l| self.world.broker(l)).and_then(|b| b.view(partition));
+        let log = leader.and_then(|l| self.world.disk(l).log(partition).ok());
+        let readable: Vec<Batch> = match (view, log) {
+            (Some(view), Some(log)) => {
+                log.batches().iter().filter(|b| b.end() <= view.watermark).copied().collect()
+            }
+            _ => Vec::new(),
+        };
+        let leader_epochs = leader
+            .and_then(|l| self.world.broker(l))
+            .map(|b| b.leader_epochs(partition))
+            .unwrap_or_default();
+        let mut logs = image.into_iter().flat_map(|i| &i.replicas).filter_map(|b| {
+            let running = self.world.is_running(NodeId::Broker(*b));
+            self.world.disk(*b).log(partition).ok().filter(|_| running)
+        });
+        let first = logs.next();
+        let logs_equal = logs.all(|log| first.is_some_and(|f| f.batches() == log.batches()));
+        PartitionEnd { partition, readable, leader_epochs, logs_equal }
+    }
+}

@@ -1,0 +1,102 @@
+//! Holds the simulator against what real Kafka brokers did.
+//!
+//! Every pair `NAME.json` (a recording) and `NAME.scenario.json` (a scenario whose script does the
+//! same) below `tests/conformance/` is run with seeds 0–19 and compared by the comparison rules of
+//! the recordings' README, restated in `conformance/compare.rs`. Dropping a further pair there is
+//! enough to test it. Facts of a recording that nothing binds are listed, never passed over.
+
+#[path = "conformance_support/compare.rs"]
+mod compare;
+#[path = "conformance_support/durations.rs"]
+mod durations;
+
+use std::path::{Path, PathBuf};
+
+use highwater::run::{Ended, Options, Outcome, run};
+use highwater::scenario::{Overrides, Source, load};
+use serde_json::Value as Json;
+
+const SEEDS: u64 = 20;
+
+fn pairs(folder: &Path, found: &mut Vec<(PathBuf, PathBuf)>) {
+    let entries = std::fs::read_dir(folder).expect("the folder of recordings");
+    let mut paths: Vec<PathBuf> = entries.map(|e| e.expect("an entry").path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            pairs(&path, found);
+            continue;
+        }
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        if let Some(stem) = name.strip_suffix(".scenario.json") {
+            let recording = path.with_file_name(format!("{stem}.json"));
+            assert!(recording.exists(), "{} has no recording beside it", path.display());
+            found.push((recording, path));
+        }
+    }
+}
+
+struct Report {
+    name: String,
+    differences: Vec<String>,
+    unbound: Vec<String>,
+    compared: usize,
+}
+
+fn compare_pair(recording: &Path, scenario: &Path) -> Report {
+    let name = recording.display().to_string();
+    let text = std::fs::read_to_string(recording).expect("a recording");
+    let recording: Json = serde_json::from_str(&text).expect("a recording is JSON");
+    let scenario = match load(&Source::File(scenario), &Overrides::default()) {
+        Ok(scenario) => scenario,
+        Err(diagnostics) => panic!("{}", diagnostics.render(false)),
+    };
+    let plan = &scenario.columns[0];
+    let outcomes: Vec<Outcome> =
+        (0..SEEDS).map(|seed| run(plan, seed, Options::default())).collect();
+    let mut report =
+        Report { name, differences: Vec::new(), unbound: Vec::new(), compared: 0 };
+    for outcome in &outcomes {
+        if outcome.ended != Ended::Done {
+            let what = format!("seed {}: the run ended {:?}", outcome.seed, outcome.ended);
+            report.differences.push(what);
+        }
+    }
+    compare::facts(&recording, &outcomes, &mut |verdict| match verdict {
+        compare::Verdict::Held => report.compared += 1,
+        compare::Verdict::Unbound(key) => report.unbound.push(key),
+        compare::Verdict::Differs(what) => report.differences.push(what),
+    });
+    durations::compare(&recording, plan, &outcomes, &mut |verdict| match verdict {
+        compare::Verdict::Held => report.compared += 1,
+        compare::Verdict::Unbound(key) => report.unbound.push(key),
+        compare::Verdict::Differs(what) => report.differences.push(what),
+    });
+    report
+}
+
+#[test]
+fn the_simulator_does_what_real_brokers_did() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let mut found = Vec::new();
+    pairs(&folder, &mut found);
+    let only = std::env::var("CONFORMANCE").unwrap_or_default();
+    found.retain(|(recording, _)| recording.display().to_string().contains(&only));
+    assert!(!found.is_empty(), "no recording with a scenario below {}", folder.display());
+    let mut differences = String::new();
+    for (recording, scenario) in &found {
+        let report = compare_pair(recording, scenario);
+        println!(
+            "{}: {} facts compared, {} differ, unbound: {:?}",
+            report.name,
+            report.compared,
+            report.differences.len(),
+            report.unbound
+        );
+        assert!(report.compared > 0, "{}: nothing was compared", report.name);
+        for difference in report.differences {
+            differences.push_str(&format!("{}: {difference}\n", report.name));
+        }
+    }
+    assert!(differences.is_empty(), "the simulator differs from real brokers:\n{differences}");
+}
