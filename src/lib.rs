@@ -1,11 +1,119 @@
-//! Highwater (this page becomes the architecture document).
+//! # Highwater: a deterministic simulator of Apache Kafka's reliability
+//!
+//! A scenario file goes in, a verdict comes out. A single-threaded discrete-event engine runs
+//! in-memory brokers, a controller, producers and consumers, injects faults from a seed, and checks
+//! Kafka's documented guarantees as invariants on *every step*. This page is the architecture
+//! document: what lies where, what may know what, and why.
+//!
+//! ## Bird's eye
+//!
+//! ```text
+//! scenario file ──► scenario ──► Plan ──┐
+//!                                       ├──► run ──► World (sim) ──► nodes (kafka, app)
+//!                              seed ────┘              │
+//!                                                      ├─ events ──► fingerprint
+//!                                                      └─ facts ───► checks, summary, timeline,
+//!                                                                    recorder, trace
+//!      report ◄── judge ◄── sweep (many seeds, in seed order) ◄── outcome of each run
+//! ```
+//!
+//! **Two closed vocabularies and one hinge.** An *event* ([`sim::event`]) is what will happen: it
+//! lies in the queue and may carry a message. A *fact* ([`model::fact::Fact`]) is what did happen:
+//! small, `Copy`, past tense. Facts are *observed* (written by disk, network, machine, application
+//! callbacks, and read off committed metadata) or *claimed* (written by nodes about themselves).
+//! Data guarantees use observed facts only; claims explain. The hinge is [`kafka::ctx::Ctx`]: the
+//! only thing a node's handler gets beside its input.
+//!
+//! A run is a function `(Plan, seed) → Outcome`. Nothing else enters: no wall clock, no ambient
+//! randomness, no hash order, no thread count. The fingerprint hashes every event that reached a
+//! handler and the final state, never facts, so that adding a checker changes no fingerprint.
+//!
+//! ## Where things are, in reading order
+//!
+//! | Module | What it is | What it may name |
+//! |---|---|---|
+//! | [`base`] | time, luck, ids | nothing of ours |
+//! | [`model`] | nouns: batches, messages, metadata records, disks, facts, faults, rules, the plan | base |
+//! | [`kafka`] | verbs: the protocol, sans IO: log, broker, controller, clients | base, model |
+//! | [`app`] | what runs in a client process | base, model, `kafka::client` |
+//! | [`sim`] | the machine room: queue, network, disks, clocks, lanes, faults, director, world | base, model, kafka |
+//! | [`check`] | the oracle: one property per file, facts only | base, model |
+//! | [`report`] | statistics, stories and formats, facts only | base, model, values of check |
+//! | [`scenario`] | file → validated plan, diagnostics, schema | base, model, names of check, configs |
+//! | [`record`] | what a script binds by `as` | base, model |
+//! | [`run`] | one run: phases, tap, audit | all of the above |
+//! | [`judge`], [`sweep`], [`repro`] | many runs, verdicts, repro files | all of the above |
+//! | [`cli`] | the only module that prints | all of the above |
+//!
+//! `tests/tidy.rs` enforces the last column, and the absences below.
+//!
+//! ## Invariants, stated as absences
+//!
+//! * `kafka` does not know that it is simulated. Time, luck and the network reach it only through
+//!   `Ctx`, and it learns the fate of a message only by an answer, a timer, or its connection
+//!   closing.
+//! * A checker has never seen a node. It has only heard facts, and a data guarantee has only heard
+//!   observed ones. [`run`] alone sees both sides, and audits one against the other.
+//! * Nothing survives a crash but a `Disk` (a process: its `Store`), because nothing else is handed
+//!   to `start`. Recovery is the constructor.
+//! * Faults do not exist below `sim`; no code path runs only because a fault was injected.
+//! * No domain type is serializable. `scenario`, `repro` and `report::json` translate at the rim.
+//! * There are no floats, no hash order, no wall clock and no global state below the rim. Floats
+//!   appear in `report` and `cli`; wall clock and threads in `cli` and `sweep`.
+//!
+//! ## How a record travels
+//!
+//! An application submits an item; its producer partitions it (`Submitted`), batches it, and sends
+//! a `Produce` on a connection. The network draws a latency from the link's own counter and keeps
+//! the connection FIFO. The message waits for the broker's lane; the leader asks the rulings,
+//! appends to its log on its `Disk` (`Appended`) and parks the answer. Followers fetch: their next
+//! fetch is their acknowledgement. The leader moves its high watermark over the maximal in-sync
+//! set, releases the answer, and the application hears of it (`Acked`). From here on losing the
+//! record is a violation. Writeback syncs later: Kafka acknowledges from the page cache, so what a
+//! power loss takes is the disk's business, and what that does to the promise is the budget's.
+//!
+//! ## Faults
+//!
+//! Four sources (`at`, `when`, a script's `do`, random `every` and `swarm`) go through one door:
+//! the director resolves targets, asks the budget whether the promise survives a random fault, and
+//! hands a resolved [`model::fault::Fault`] to the world, which applies it as an event of the last
+//! class of its moment. So every run has a concrete schedule that can be written back as `at` lines
+//! and gives the same fingerprint: that is what a repro file holds.
+//!
+//! ## Where it departs from the first design
+//!
+//! * Part lists are pooled `Vec`s of one `Part` enum that a message names by id; a batch in a fetch
+//!   response is a part of its own.
+//! * The controller's sync is part of its handler's service time, as the raft thread blocks while
+//!   it flushes.
+//! * `record` and `judge` are rooms of their own beside `run`, which would have held three things.
+//!
+//! ## Glossary
+//!
+//! | Word | Means |
+//! |---|---|
+//! | log end offset | one past the last record of a replica's log |
+//! | high watermark | everything below is committed; the *true* high watermark is the highest one any leader has shown to anybody |
+//! | committed | below the true high watermark; written to memory is enough, no fsync is implied |
+//! | lost | a leader of a later epoch lacks the record at that offset, or no disk holds it |
+//! | unclean stop | kill -9, power loss, a halt; only power loss loses bytes |
+//! | tainted | a replica whose broker stopped uncleanly and has not returned to a committed ISR |
+//! | ISR, ELR | in-sync replicas; eligible leader replicas (KIP-966) |
+//! | incarnation | one start of a process |
+//! | drill | a deliberately wrong ruling, to test the checkers |
+//! | ghost | what a checker believes the true state to be, from facts alone |
 
 pub mod app;
 pub mod base;
 pub mod check;
+pub mod cli;
+pub mod judge;
 pub mod kafka;
 pub mod model;
-pub mod report;
-pub mod scenario;
 pub mod record;
+pub mod report;
+pub mod repro;
+pub mod run;
+pub mod scenario;
 pub mod sim;
+pub mod sweep;

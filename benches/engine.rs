@@ -1,0 +1,165 @@
+//! What an event costs, as ratios in one run: `cargo bench --bench engine`.
+//!
+//! Four loops: the fixed reference loop, the engine's bare loop (its own queue and streams, a ping
+//! between 100 nodes), the gate cluster with every check on, and the same with a no-op tap (no
+//! facts, no hash). Criterion measures each; the table at the end takes them in turns, so that the
+//! machine's moods fall on all alike, and prints medians and ratios.
+
+#[path = "reference.rs"]
+mod reference;
+
+use std::hint::black_box;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput};
+use highwater::base::rng::Rng;
+use highwater::base::time::{Span, Time};
+use highwater::model::fact::Deaf;
+use highwater::model::plan::Plan;
+use highwater::run::{Options, run};
+use highwater::scenario::{Overrides, Source, load};
+use highwater::sim::queue::{Class, Queue};
+use highwater::sim::world::World;
+
+const NODES: u32 = 100;
+const MESSAGES: u64 = 1_000_000;
+
+#[derive(Clone, Copy)]
+struct Ping {
+    from: u32,
+    to: u32,
+    pong: bool,
+    number: u64,
+    padding: [u64; 4],
+}
+
+/// The engine's own queue and stream, with a ping instead of Kafka.
+fn bare_engine_loop(nodes: u32, messages: u64) -> u64 {
+    let mut rng = Rng::named(7, "bare");
+    let mut queue: Queue<Ping> = Queue::new();
+    let mut seen = vec![0u64; nodes as usize];
+    let latency = |bits: u64| Span(1_000_000 + (((bits >> 32) * 9_000_000) >> 32));
+    let other = |bits: u64| ((bits & 0xffff_ffff) * u64::from(nodes) >> 32) as u32;
+    for from in 0..nodes {
+        let bits = rng.next_u64();
+        let ping = Ping { from, to: other(bits), pong: false, number: 0, padding: [0; 4] };
+        queue.push(Time::ZERO + latency(bits), Class::Ordinary, 0, ping);
+    }
+    let mut sum = 0u64;
+    for _ in 0..messages {
+        let Some(popped) = queue.pop() else { break };
+        let (now, ping) = (popped.time, popped.event);
+        seen[ping.to as usize] += 1;
+        sum = sum.wrapping_mul(31).wrapping_add(ping.number ^ now.0 ^ ping.padding[0]);
+        let bits = rng.next_u64();
+        let to = if ping.pong { other(bits) } else { ping.from };
+        let next =
+            Ping { from: ping.to, to, pong: !ping.pong, number: ping.number + 1, padding: [now.0; 4] };
+        queue.push(now + latency(bits), Class::Ordinary, popped.seq, next);
+    }
+    sum ^ seen.iter().fold(0, |a, b| a ^ b)
+}
+
+fn gate() -> Plan {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/acks-all-min-insync-2.json");
+    match load(&Source::File(&file), &Overrides::default()) {
+        Ok(scenario) => scenario.columns[0].clone(),
+        Err(diagnostics) => panic!("{}", diagnostics.render(false)),
+    }
+}
+
+/// The gate with every check: events, simulated time, acknowledged records.
+fn checked(plan: &Plan, seed: u64) -> (u64, u64, u64) {
+    let outcome = run(plan, seed, Options::default());
+    (outcome.events, outcome.time.0, outcome.summary.acked())
+}
+
+/// The gate with a no-op tap, for as many events.
+fn unchecked(plan: &Plan, seed: u64, events: u64) -> u64 {
+    let mut world = World::new(plan, seed, highwater::app::build(plan));
+    let mut tap = Deaf;
+    let end = Time::ZERO + plan.run.duration;
+    while world.next_time().is_some_and(|t| t <= end) && world.handled() < events {
+        world.step(&mut tap);
+    }
+    if world.handled() < events {
+        world.heal_all(&mut tap);
+    }
+    while world.handled() < events && world.step(&mut tap) {}
+    world.handled()
+}
+
+fn timed(work: impl FnOnce() -> u64) -> f64 {
+    let start = Instant::now();
+    let events = black_box(work());
+    start.elapsed().as_nanos() as f64 / events as f64
+}
+
+fn median(mut samples: Vec<f64>) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
+}
+
+fn table(plan: &Plan) {
+    const ROUNDS: u64 = 15;
+    const SEEDS: u64 = 8;
+    let mut samples: [Vec<f64>; 4] = Default::default();
+    let (mut events, mut simulated, mut acked, mut wall) = (0, 0, 0, Duration::ZERO);
+    for round in 0..ROUNDS {
+        samples[0].push(timed(|| {
+            black_box(reference::reference_loop(NODES, MESSAGES));
+            MESSAGES
+        }));
+        samples[1].push(timed(|| {
+            black_box(bare_engine_loop(NODES, MESSAGES));
+            MESSAGES
+        }));
+        let mut counts = Vec::new();
+        let start = Instant::now();
+        for seed in round * SEEDS..(round + 1) * SEEDS {
+            let (e, t, a) = checked(plan, seed);
+            counts.push((seed, e));
+            (events, simulated, acked) = (events + e, simulated + t, acked + a);
+        }
+        wall += start.elapsed();
+        let total: u64 = counts.iter().map(|c| c.1).sum();
+        samples[2].push(start.elapsed().as_nanos() as f64 / total as f64);
+        samples[3].push(timed(|| counts.iter().map(|(s, e)| unchecked(plan, *s, *e)).sum()));
+    }
+    let [reference, bare, checked, unchecked] = samples.map(median);
+    println!("\nns per event, medians of {ROUNDS} rounds taken in turns");
+    println!("  reference loop            {reference:8.1}");
+    println!("  bare engine loop          {bare:8.1}   {:5.2}x the reference loop", bare / reference);
+    println!("  gate, no-op tap           {unchecked:8.1}   {:5.2}x the bare loop", unchecked / bare);
+    println!("  gate, every check         {checked:8.1}   {:5.2}x the bare loop", checked / bare);
+    println!("  checks cost               {:8.1} % over the no-op tap", (checked / unchecked - 1.0) * 100.0);
+    let nanos = wall.as_nanos() as f64;
+    println!("  simulated seconds per second   {:.0}", simulated as f64 / nanos);
+    println!("  ns per acknowledged record     {:.0}", nanos / acked as f64);
+    println!("  events per acknowledged record {:.1}", events as f64 / acked as f64);
+}
+
+fn main() {
+    let plan = gate();
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    let mut group = criterion.benchmark_group("event");
+    group.throughput(Throughput::Elements(MESSAGES));
+    group.bench_function("reference loop", |b| {
+        b.iter(|| reference::reference_loop(NODES, black_box(MESSAGES)));
+    });
+    group.bench_function("bare engine loop", |b| {
+        b.iter(|| bare_engine_loop(NODES, black_box(MESSAGES)));
+    });
+    let events = checked(&plan, 0).0;
+    group.throughput(Throughput::Elements(events));
+    group.bench_function("gate, every check", |b| b.iter(|| checked(&plan, black_box(0))));
+    group.bench_function("gate, no-op tap", |b| b.iter(|| unchecked(&plan, black_box(0), events)));
+    group.finish();
+    table(&plan);
+    criterion.final_summary();
+}
