@@ -16,36 +16,7 @@ use crate::model::metadata::PartitionState;
 use crate::model::names::Names;
 use crate::model::plan::Plan;
 use crate::model::script::{ScriptStep, Step};
-
-/// A recorded value, shaped like JSON.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// Yes or no.
-    Bool(bool),
-    /// A whole number.
-    Number(i64),
-    /// A text.
-    Text(String),
-    /// A list.
-    List(Vec<Self>),
-    /// Named values, in the order they were put in.
-    Map(Vec<(String, Self)>),
-}
-
-impl Value {
-    /// The value called `key` of a map.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Self> {
-        match self {
-            Self::Map(entries) => entries.iter().find(|(k, _)| k == key).map(|(_, v)| v),
-            _ => None,
-        }
-    }
-
-    fn numbers(numbers: impl IntoIterator<Item = i64>) -> Self {
-        Self::List(numbers.into_iter().map(Self::Number).collect())
-    }
-}
+use crate::report::Value;
 
 /// A moment that a script named by `as`, or that the committed metadata tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,7 +219,7 @@ impl Recorder {
             return;
         }
         let position = client.position.map_or(-1, |o| o.0 as i64);
-        let value = client.exception.take().map_or(Value::Number(position), |exception| {
+        let value = client.exception.take().map_or(Value::Int(position), |exception| {
             Value::Text(exception.to_owned())
         });
         self.facts.extend(name.map(|n| (n, value)));
@@ -264,8 +235,8 @@ impl Recorder {
         let answers = &self.clients[process.index()].answers;
         let last = &answers[answers.len().saturating_sub(count)..];
         let value = |answer: &Answer| match answer {
-            Answer::At(offset) => Value::Number(offset.0 as i64),
-            Answer::Unplaced => Value::Number(-1),
+            Answer::At(offset) => Value::Int(offset.0 as i64),
+            Answer::Unplaced => Value::Int(-1),
             Answer::Failed(error) => Value::Text(error.exception().to_owned()),
         };
         match last {
@@ -277,15 +248,15 @@ impl Recorder {
 
     fn describe(&self, partition: PartitionId, state: &PartitionState) -> Value {
         let replicas = &self.replicas[partition.index()];
-        let set = |set: ReplicaSet| Value::numbers(set.iter().map(|p| i64::from(replicas[p].0)));
+        let set = |set: ReplicaSet| numbers(set.iter().map(|p| i64::from(replicas[p].0)));
         let broker = |b: Option<BrokerId>| b.map_or(-1, |b| i64::from(b.0));
         let last_known = state.last_known_elr.iter().map(|b| i64::from(b.0));
         Value::Map(vec![
-            ("leader".to_owned(), Value::Number(broker(state.leader))),
-            ("replicas".to_owned(), Value::numbers(replicas.iter().map(|b| i64::from(b.0)))),
+            ("leader".to_owned(), Value::Int(broker(state.leader))),
+            ("replicas".to_owned(), numbers(replicas.iter().map(|b| i64::from(b.0)))),
             ("isr".to_owned(), set(state.isr)),
             ("elr".to_owned(), set(state.elr)),
-            ("lastKnownElr".to_owned(), Value::numbers(last_known)),
+            ("lastKnownElr".to_owned(), numbers(last_known)),
         ])
     }
 
@@ -315,7 +286,7 @@ impl Recorder {
 
     fn dump(&self, partition: PartitionId, log: &LogImage) -> Value {
         let batch = |b: &Batch| {
-            let number = |n: u64| Value::Number(n as i64);
+            let number = |n: u64| Value::Int(n as i64);
             let mut entries = vec![
                 ("base".to_owned(), number(b.base.0)),
                 ("last".to_owned(), number(b.end().0 - 1)),
@@ -361,7 +332,7 @@ impl Recorder {
             let topic = &self.names.topics[self.names.topic_of(end.partition).index()].name;
             let prefix = if single { String::new() } else { format!("{topic}-") };
             let epochs = end.leader_epochs.iter();
-            let epochs = epochs.map(|(e, o)| Value::numbers([i64::from(e.0), o.0 as i64]));
+            let epochs = epochs.map(|(e, o)| numbers([i64::from(e.0), o.0 as i64]));
             known.push((format!("{prefix}leader-epochs"), Value::List(epochs.collect())));
             known.push((format!("{prefix}replica-logs-equal"), Value::Bool(end.logs_equal)));
             known.push((format!("partition-states {name}"), self.states(end.partition)));
@@ -372,7 +343,7 @@ impl Recorder {
         }
         for (label, text) in self.names.labels.iter().enumerate() {
             let lost = self.lost(label as u16, partitions);
-            known.push((format!("lost-{text}"), Value::Number(lost)));
+            known.push((format!("lost-{text}"), Value::Int(lost)));
         }
         for (name, process) in std::mem::take(&mut self.stopped) {
             let counts = self.counts(process, partitions);
@@ -389,7 +360,7 @@ impl Recorder {
 
     fn states(&self, partition: PartitionId) -> Value {
         let replicas = &self.replicas[partition.index()];
-        let number = |n: u32| Value::Number(i64::from(n));
+        let number = |n: u32| Value::Int(i64::from(n));
         let states = self.moments.iter().filter_map(|m| match &m.what {
             Happening::Changed(p, state) if *p == partition => Some(state),
             _ => None,
@@ -441,24 +412,24 @@ impl Recorder {
             *failed.entry(class).or_default() += 1;
         }
         let failed: Vec<(String, Value)> =
-            failed.into_iter().map(|(c, n)| (c.to_owned(), Value::Number(n as i64))).collect();
-        let count = |n: usize| Value::Number(n as i64);
+            failed.into_iter().map(|(c, n)| (c.to_owned(), Value::Int(n as i64))).collect();
+        let count = |n: usize| Value::Int(n as i64);
         let lost = client.acked.iter().filter(|r| !seen.contains_key(r)).count();
         let present = client.failed.keys().filter(|r| seen.contains_key(r)).count();
         let duplicated = seen.values().filter(|n| **n > 1).count();
-        let gap = Value::Number(client.longest_gap.as_millis() as i64);
+        let gap = Value::Int(client.longest_gap.as_millis() as i64);
         let entries = [
-            ("sent", Value::Number(client.sent as i64)),
+            ("sent", Value::Int(client.sent as i64)),
             ("acked", count(client.acked.len())),
             ("failed", Value::Map(failed)),
             ("longest-gap-between-acks-ms", gap),
-            ("record-retry-total", Value::Number(client.retried as i64)),
-            ("readable", Value::Number(readable)),
-            ("readable-records", Value::Number(readable)),
+            ("record-retry-total", Value::Int(client.retried as i64)),
+            ("readable", Value::Int(readable)),
+            ("readable-records", Value::Int(readable)),
             ("acked-but-lost", count(lost)),
             ("duplicated", count(duplicated)),
             ("failed-but-present", count(present)),
-            ("out-of-order-steps", Value::Number(out_of_order)),
+            ("out-of-order-steps", Value::Int(out_of_order)),
         ];
         Value::Map(entries.map(|(k, v)| (k.to_owned(), v)).into())
     }
@@ -467,4 +438,8 @@ impl Recorder {
 fn records(batches: &[Batch]) -> impl Iterator<Item = (Offset, RecordId)> {
     let data = batches.iter().filter(|b| b.kind == BatchKind::Data);
     data.flat_map(|b| (0..b.count).map(|n| (b.base + u64::from(n), b.first.plus(n))))
+}
+
+fn numbers(numbers: impl IntoIterator<Item = i64>) -> Value {
+    Value::List(numbers.into_iter().map(Value::Int).collect())
 }

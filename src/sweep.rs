@@ -174,7 +174,7 @@ pub fn sweep(
             let judged = result?;
             each(&judged);
             let failed = judged.fails();
-            verdicts.add(judged);
+            verdicts.add(judge, judged);
             if failed && verdicts.failing_seeds() >= options.max_failures {
                 return Ok(Sweep { verdicts, interrupted: false });
             }

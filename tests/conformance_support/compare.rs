@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use highwater::record::Value;
+use highwater::report::Value;
 use highwater::run::Outcome;
 use serde_json::Value as Json;
 
@@ -81,7 +81,7 @@ fn lookup(outcome: &Outcome, key: &str) -> Option<Value> {
         return Some(value.clone());
     }
     let (name, path) = key.split_once('.')?;
-    named(name)?.get(path).cloned()
+    entry(named(name)?, path).cloned()
 }
 
 fn difference(
@@ -146,15 +146,15 @@ fn count_held(recorded: &[Json], found: &Value) -> bool {
 /// A number, or what a list or map stands for where the recording has one.
 fn number(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(n) => Some(*n),
+        Value::Int(n) => Some(*n),
         // `send` of several: the first offset. `read`: how many.
         Value::List(list) => match list.as_slice() {
-            [Value::Number(first), Value::Number(_)] => Some(*first),
-            [.., Value::Map(_)] => list.last()?.get("last").and_then(number),
+            [Value::Int(first), Value::Int(_)] => Some(*first),
+            [.., Value::Map(_)] => entry(list.last()?, "last").and_then(number),
             _ => Some(list.len() as i64),
         },
-        Value::Map(_) => value.get("leader").and_then(number),
-        Value::Text(_) | Value::Bool(_) => None,
+        Value::Map(_) => entry(value, "leader").and_then(number),
+        Value::Text(_) | Value::Bool(_) | Value::Null => None,
     }
 }
 
@@ -228,7 +228,7 @@ fn equal(recorded: &Json, found: &Value) -> bool {
         Json::Number(n) => number(found) == n.as_i64(),
         Json::String(text) => match found {
             Value::Text(found) => text.split(':').next() == found.split(':').next(),
-            Value::Number(n) => *text == format!("position {n}"),
+            Value::Int(n) => *text == format!("position {n}"),
             _ => false,
         },
         Json::Object(object) if object.contains_key("isr") => {
@@ -253,7 +253,7 @@ fn list_equal(recorded: &[Json], found: &Value) -> bool {
         }
         Value::List(found) if recorded.iter().all(Json::is_number) && found.iter().any(is_map) => {
             let epochs: BTreeSet<i64> =
-                found.iter().filter_map(|b| b.get("producerEpoch").and_then(number)).collect();
+                found.iter().filter_map(|b| entry(b, "producerEpoch").and_then(number)).collect();
             epochs == recorded.iter().filter_map(Json::as_i64).collect()
         }
         other => match (json(other), recorded) {
@@ -308,10 +308,18 @@ fn equal_counts(
     }
 }
 
+fn entry<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    match value {
+        Value::Map(entries) => entries.iter().find(|(k, _)| k == key).map(|(_, v)| v),
+        _ => None,
+    }
+}
+
 fn json(value: &Value) -> Json {
     match value {
+        Value::Null => Json::Null,
         Value::Bool(b) => Json::Bool(*b),
-        Value::Number(n) => Json::from(*n),
+        Value::Int(n) => Json::from(*n),
         Value::Text(t) => Json::from(t.as_str()),
         Value::List(l) => Json::Array(l.iter().map(json).collect()),
         Value::Map(m) => Json::Object(m.iter().map(|(k, v)| (k.clone(), json(v))).collect()),

@@ -1,0 +1,133 @@
+//! `highwater replay`: one run again, from a repro file or from a scenario and a seed, with its
+//! story. Exits as the run did; 4 if the same version gives another fingerprint.
+
+use std::path::Path;
+
+use crate::cli::args::ReplayArgs;
+use crate::cli::output::{Exit, complain, print, stderr_color, stdout_color};
+use crate::cli::progress::say;
+use crate::cli::{input, show};
+use crate::judge::Judge;
+use crate::model::rules::Drill;
+use crate::report::trace::{Cast, Line};
+use crate::report::{Header, Verdict, human};
+use crate::repro::Repro;
+use crate::scenario::{Overrides, Scenario, Source, load};
+
+/// What is replayed.
+struct Asked {
+    scenario: Scenario,
+    column: usize,
+    seed: u64,
+    drill: Option<Drill>,
+    /// What a repro file says of the run.
+    told: Option<Repro>,
+}
+
+/// Runs the command.
+pub(crate) fn replay(args: &ReplayArgs) -> Exit {
+    let path = Path::new(&args.file);
+    let asked = if !args.file.starts_with("preset:") && path.is_file() && Repro::is_repro(path) {
+        from_repro(path, args)
+    } else {
+        from_scenario(args)
+    };
+    asked.map_or(Exit::BadInput, |asked| show_again(&asked, args))
+}
+
+fn from_repro(path: &Path, args: &ReplayArgs) -> Option<Asked> {
+    let told = Repro::read(path).map_err(|message| complain(&message)).ok()?;
+    if args.seed.is_some() || !args.scenario.set.is_empty() || !args.scenario.kafka.is_empty() {
+        complain("a repro file holds its own seed and scenario: --seed, --set and --kafka go with a scenario file");
+        return None;
+    }
+    let text = serde_json::to_string_pretty(&told.scenario).unwrap_or_default();
+    let source = Source::Text { name: &told.name, text: &text };
+    let scenario = load(&source, &Overrides::default())
+        .map_err(|diagnostics| say(diagnostics.render(stderr_color()).trim_end()))
+        .ok()?;
+    let drill = input::drill(told.drill.as_deref())?;
+    let column = scenario.columns.iter().position(|plan| plan.kafka == told.kafka);
+    if column.is_none() {
+        complain(&format!("{}: its scenario has no column {}", path.display(), told.kafka));
+    }
+    Some(Asked { column: column?, scenario, seed: told.seed, drill, told: Some(told) })
+}
+
+fn from_scenario(args: &ReplayArgs) -> Option<Asked> {
+    let scenario = input::scenario(&args.file, &args.scenario)?;
+    let drill = input::drill(args.scenario.drill.as_deref())?;
+    let Some(seed) = args.seed else {
+        complain("a scenario is replayed with its seed: add --seed N");
+        return None;
+    };
+    if scenario.columns.len() > 1 {
+        say("note: the first column is replayed; --kafka V chooses another");
+    }
+    Some(Asked { scenario, column: 0, seed, drill, told: None })
+}
+
+fn show_again(asked: &Asked, args: &ReplayArgs) -> Exit {
+    let Asked { scenario, column, seed, drill, told } = asked;
+    let plan = &scenario.columns[*column];
+    let outcome = show::slow_pass(plan, *seed, *drill);
+    let fingerprint = outcome.fingerprint;
+    let story = if args.trace {
+        let cast = Cast::new(plan);
+        let lines = outcome.trace.iter().map(|(stamp, fact)| Line::new(&cast, *stamp, fact));
+        lines.map(|line| format!("{line}\n")).collect()
+    } else {
+        let property = told.as_ref().and_then(|t| t.violation.as_ref());
+        show::tell(plan, &outcome, property.map(|v| v.property.as_str()))
+    };
+    let judge = Judge::new(plan, &scenario.expect, told.is_none(), None);
+    let mut verdicts = judge.start();
+    verdicts.add(&judge, judge.judge(*seed, outcome));
+    let mut report = verdicts.report(
+        &judge,
+        Header {
+            scenario: scenario.name.clone(),
+            title: scenario.title.clone(),
+            lesson: scenario.lesson.clone(),
+            claims: scenario.claims.clone(),
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            seeds: format!("seed {seed}"),
+            overrides: scenario.set.clone(),
+            ..Header::default()
+        },
+    );
+    report.header.fingerprint = format!("{fingerprint:016x}");
+    report.story = Some(story);
+    print(&human::render(&report, stdout_color()));
+    let exit = match report.verdict {
+        Verdict::Fail => Exit::Violated,
+        Verdict::Pass => Exit::Held,
+        Verdict::Inconclusive => Exit::Inconclusive,
+    };
+    match told {
+        Some(told) => compare(told, fingerprint, exit),
+        None => exit,
+    }
+}
+
+/// A repro file of this version must give its own fingerprint; one of another version is judged.
+fn compare(told: &Repro, fingerprint: u64, exit: Exit) -> Exit {
+    let found = format!("{fingerprint:016x}");
+    if told.highwater != env!("CARGO_PKG_VERSION") {
+        say(&format!(
+            "warning: written by highwater {}, replayed by {}: judged by its verdict alone",
+            told.highwater,
+            env!("CARGO_PKG_VERSION")
+        ));
+        return exit;
+    }
+    if told.fingerprint == found {
+        return exit;
+    }
+    complain(&format!(
+        "this run has fingerprint {found}, the file says {}: the same version must repeat a run \
+         exactly; was the file edited?",
+        told.fingerprint
+    ));
+    Exit::Differs
+}

@@ -1,0 +1,230 @@
+//! `highwater run`: loads everything first, then sweeps each scenario and column, then reports.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::cli::args::{Format, RunArgs};
+use crate::cli::output::{Exit, Form, Out, complain, print, stdout_color};
+use crate::cli::progress::{Shown, say};
+use crate::cli::{input, show};
+use crate::judge::{Judge, Verdicts};
+use crate::model::rules::Drill;
+use crate::report::{Header, Report, Verdict, human, json};
+use crate::run::Options;
+use crate::scenario::Scenario;
+use crate::sweep::{Progress, SeedRange, SeedRule, Sweep, SweepError, SweepOptions, sweep};
+
+/// What all scenarios of one command share.
+struct Common<'a> {
+    args: &'a RunArgs,
+    drill: Option<Drill>,
+    looked_for: Option<&'static str>,
+    out: Option<Out>,
+    progress: Arc<Progress>,
+}
+
+/// Runs the command. Nothing runs before everything has been read and found right.
+pub(crate) fn run(args: &RunArgs) -> Exit {
+    let mut scenarios = Vec::with_capacity(args.scenarios.len());
+    for name in &args.scenarios {
+        scenarios.push(input::scenario(name, &args.scenario));
+    }
+    let drill = input::drill(args.scenario.drill.as_deref());
+    let looked_for = args.expect_violation.as_deref().map(input::property);
+    let out = args.out.as_deref().map(Out::parse).transpose();
+    if let Err(message) = &out {
+        complain(message);
+    }
+    let scenarios: Option<Vec<Scenario>> = scenarios.into_iter().collect();
+    let (Some(scenarios), Some(drill), Ok(out), false) =
+        (scenarios, drill, out, looked_for == Some(None))
+    else {
+        return Exit::BadInput;
+    };
+    let progress = Arc::new(Progress::default());
+    let stop = Arc::clone(&progress);
+    // Without a handler Ctrl-C still ends the process, only without partial results.
+    let _ = ctrlc::set_handler(move || stop.stop.store(true, Ordering::Relaxed));
+    let common = Common { args, drill, looked_for: looked_for.flatten(), out, progress };
+    let mut exit = Exit::Held;
+    for scenario in &scenarios {
+        for column in 0..scenario.columns.len() {
+            exit = exit.worst(one(&common, scenario, column));
+            if exit == Exit::Interrupted {
+                return exit;
+            }
+        }
+    }
+    exit
+}
+
+/// One scenario in one column.
+fn one(common: &Common<'_>, scenario: &Scenario, column: usize) -> Exit {
+    let args = common.args;
+    let range = match (args.seed, args.seeds) {
+        (Some(seed), _) => SeedRange { from: seed, until: seed.saturating_add(1) },
+        (None, Some(range)) => range,
+        (None, None) => {
+            let seeds = scenario.seeds;
+            SeedRange { from: seeds.from, until: seeds.from + seeds.count }
+        }
+    };
+    let plan = &scenario.columns[column];
+    let judge = Judge::new(plan, &scenario.expect, args.seed.is_some(), common.looked_for);
+    let options = SweepOptions {
+        range,
+        rule: SeedRule { base: args.seed_base.clone() },
+        jobs: args.jobs.map(usize::from),
+        max_failures: args.max_failures,
+        verify_determinism: args.verify_determinism,
+        options: Options { trace: false, drill: common.drill },
+    };
+    let header = header(common, scenario, range);
+    let mut lines = show::line(json::run_started(&header));
+    let jsonl = args.format == Format::Jsonl;
+    if jsonl {
+        print(&lines);
+    }
+    common.progress.done.store(0, Ordering::Relaxed);
+    let jobs = options.jobs.unwrap_or_else(rayon::current_num_threads);
+    let shown =
+        Shown::start(args.progress, &common.progress, range.count(), jobs, &scenario.name);
+    let keep_lines = common.out.is_some();
+    let swept = sweep(plan, &judge, &options, &common.progress, |judged| {
+        if jsonl || keep_lines {
+            let line = show::line(json::seed(&judged.seed_result(&judge)));
+            if jsonl {
+                print(&line);
+            }
+            if keep_lines {
+                lines.push_str(&line);
+            }
+        }
+    });
+    shown.finish();
+    match swept {
+        Ok(swept) => finish(common, scenario, column, &judge, header, &swept, &lines),
+        Err(error) => {
+            complain(&error.to_string());
+            match error {
+                SweepError::Threads(_) => Exit::BadInput,
+                SweepError::Panicked { .. } | SweepError::NotDeterministic { .. } => Exit::Internal,
+            }
+        }
+    }
+}
+
+fn header(common: &Common<'_>, scenario: &Scenario, range: SeedRange) -> Header {
+    let args = common.args;
+    let mut seeds = match args.seed {
+        Some(seed) => format!("seed {seed}"),
+        None => range.to_string(),
+    };
+    if let Some(base) = &args.seed_base {
+        seeds = format!("{seeds} of base {base}");
+    }
+    let mut overrides = scenario.set.clone();
+    overrides.extend(args.scenario.drill.iter().map(|d| ("--drill".to_owned(), d.clone())));
+    Header {
+        scenario: scenario.name.clone(),
+        title: scenario.title.clone(),
+        lesson: scenario.lesson.clone(),
+        claims: scenario.claims.clone(),
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        seeds,
+        overrides,
+        ..Header::default()
+    }
+}
+
+/// Tells stories, writes repro files and reports, and gives the exit code.
+fn finish(
+    common: &Common<'_>,
+    scenario: &Scenario,
+    column: usize,
+    judge: &Judge,
+    header: Header,
+    swept: &Sweep,
+    lines: &str,
+) -> Exit {
+    let args = common.args;
+    let mut report = swept.verdicts.report(judge, header);
+    report.warnings = scenario.warnings.iter().map(|w| w.message.clone()).collect();
+    reproduce(common, scenario, column, &swept.verdicts, &mut report);
+    let told = swept.verdicts.failures().first().or_else(|| swept.verdicts.found().first());
+    if let Some(kept) = told {
+        let plan = &scenario.columns[column];
+        let outcome = show::slow_pass(plan, kept.seed, common.drill);
+        let property = kept.violation.map(|v| v.property);
+        report.story = Some(show::tell(plan, &outcome, property));
+    }
+    match args.format {
+        Format::Human if args.quiet => {
+            print(&format!("{} {}\n", report.verdict.word(), scenario.name));
+        }
+        Format::Human => print(&human::render(&report, stdout_color())),
+        Format::Json => print(&show::line(json::render(&report))),
+        Format::Jsonl => print(&show::line(json::summary(&report))),
+    }
+    if let Some(out) = &common.out {
+        let name = match scenario.columns.len() {
+            1 => scenario.name.clone(),
+            _ => format!("{}-{}", scenario.name, scenario.columns[column].kafka),
+        };
+        if let Err(message) = out.write(&name, |form: Form| show::render(&report, form, lines)) {
+            complain(&message);
+            return Exit::BadInput;
+        }
+    }
+    let exit = match report.verdict {
+        Verdict::Pass => Exit::Held,
+        Verdict::Fail => Exit::Violated,
+        Verdict::Inconclusive if args.allow_inconclusive => Exit::Held,
+        Verdict::Inconclusive => Exit::Inconclusive,
+    };
+    if swept.interrupted { exit.worst(Exit::Interrupted) } else { exit }
+}
+
+/// Gives every finding the one command that shows it again; failing runs get a repro file.
+fn reproduce(
+    common: &Common<'_>,
+    scenario: &Scenario,
+    column: usize,
+    verdicts: &Verdicts,
+    report: &mut Report,
+) {
+    let named = match &scenario.path {
+        Some(path) => path.display().to_string(),
+        None => format!("preset:{}", scenario.name),
+    };
+    let mut by_seed = format!("highwater replay {named}");
+    for (path, value) in &common.args.scenario.set {
+        by_seed.push_str(&format!(" --set {}", shell(&format!("{path}={value}"))));
+    }
+    if let Some(drill) = &common.args.scenario.drill {
+        by_seed.push_str(&format!(" --drill {drill}"));
+    }
+    if scenario.columns.len() > 1 {
+        by_seed.push_str(&format!(" --kafka {}", scenario.columns[column].kafka));
+    }
+    for (finding, kept) in report.failures.iter_mut().zip(verdicts.failures()) {
+        let repro = show::repro(scenario, column, kept, common.drill);
+        let path = repro.default_path();
+        finding.reproduce = match repro.write(&path) {
+            Ok(()) => format!("highwater replay {}", path.display()),
+            Err(message) => {
+                say(&format!("warning: {message}"));
+                format!("{by_seed} --seed {}", kept.seed)
+            }
+        };
+    }
+    for finding in &mut report.found {
+        finding.reproduce = format!("{by_seed} --seed {}", finding.seed);
+    }
+}
+
+/// A word for a POSIX shell, quoted if it must be.
+fn shell(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,%+@".contains(c);
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}

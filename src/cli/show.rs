@@ -1,0 +1,82 @@
+//! What `run` and `replay` share: the slow pass that tells a story, repro files, report forms.
+
+use crate::cli::output::Form;
+use crate::judge::Kept;
+use crate::model::plan::Plan;
+use crate::model::rules::Drill;
+use crate::report::story::{Focus, story};
+use crate::report::trace::Cast;
+use crate::report::{Report, human, json, markdown};
+use crate::repro::{Found, REPRO_VERSION, Repro};
+use crate::run::{Options, Outcome, run};
+use crate::scenario::{Scenario, with_schedule};
+
+/// Runs a seed again with every fact kept.
+pub(crate) fn slow_pass(plan: &Plan, seed: u64, drill: Option<Drill>) -> Outcome {
+    run(plan, seed, Options { trace: true, drill })
+}
+
+/// The story of a run: of the violation given, or of what its faults did.
+pub(crate) fn tell(plan: &Plan, outcome: &Outcome, property: Option<&str>) -> String {
+    let cast = Cast::new(plan);
+    let violations = outcome.checks.violations();
+    let violation = violations
+        .iter()
+        .find(|v| property.is_none_or(|p| p == v.property))
+        .or_else(|| violations.first());
+    let focus = violation.map(|v| Focus {
+        property: v.property,
+        stamp: v.stamp,
+        partition: v.partition,
+        offset: v.offset,
+        record: v.record,
+        text: v.text(&plan.names),
+    });
+    story(&cast, &outcome.trace, focus.as_ref())
+}
+
+/// A repro file of a kept run.
+pub(crate) fn repro(
+    scenario: &Scenario,
+    column: usize,
+    kept: &Kept,
+    drill: Option<Drill>,
+) -> Repro {
+    let plan = &scenario.columns[column];
+    let name = drill.and_then(|d| Drill::ALL.iter().find(|(k, ..)| *k == d)).map(|d| d.1.to_owned());
+    Repro {
+        repro: REPRO_VERSION,
+        highwater: env!("CARGO_PKG_VERSION").to_owned(),
+        revision: option_env!("HIGHWATER_REVISION").map(str::to_owned),
+        name: scenario.name.clone(),
+        kafka: plan.kafka.clone(),
+        seed: kept.seed,
+        drill: name,
+        fingerprint: format!("{:016x}", kept.fingerprint),
+        violation: kept.violation.map(|v| Found {
+            property: v.property.to_owned(),
+            at_ns: v.stamp.time.0,
+            step: v.stamp.seq,
+            text: v.text(&plan.names),
+        }),
+        scenario: with_schedule(scenario, column, &kept.schedule),
+    }
+}
+
+/// A report in one of its forms.
+pub(crate) fn render(report: &Report, form: Form, lines: &str) -> String {
+    match form {
+        Form::Markdown => markdown::render(report),
+        Form::Json => json::render(report),
+        Form::Jsonl => format!("{lines}{}", line(json::summary(report))),
+        Form::Text => human::render(report, false),
+    }
+}
+
+/// A JSON line, ended.
+pub(crate) fn line(mut text: String) -> String {
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}

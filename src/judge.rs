@@ -1,0 +1,549 @@
+//! Verdicts: what a scenario expects, held against one run, and folded over many in seed order.
+//!
+//! Three-valued: held, violated, or never put to the test. What is promised without being stated is
+//! derived in `check::promise`; a stated line outranks it. Does not run anything and does not print.
+
+use crate::base::ids::PartitionId;
+use crate::base::rng::mix64;
+use crate::base::time::{Span, Time};
+use crate::check::promise::{Armed, promise};
+use crate::check::{Kind, PROPERTIES, Violation};
+use crate::model::fault::Fault;
+use crate::model::names::Names;
+use crate::model::plan::Plan;
+use crate::report::number::{grouped, length};
+use crate::report::summary::Summary;
+use crate::report::timeline::Timeline;
+use crate::report::{
+    Exercised, ExpectationRow, Finding, GuaranteeRow, Header, Promised, Report, SeedResult, Status,
+    Value, Verdict,
+};
+use crate::run::{Ended, Outcome};
+use crate::scenario::{Bound, Expect, ExpectLine};
+
+/// How many failing seeds are kept with their schedules.
+const KEPT_FAILURES: usize = 10;
+
+/// One thing that is judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Row {
+    expect: Expect,
+    /// Whether the file says it, or it is derived.
+    stated: bool,
+}
+
+/// Knows what is expected of the runs of one column.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    rows: Vec<Row>,
+    promised: Vec<(&'static str, Armed, &'static str)>,
+    names: Names,
+    kafka: String,
+    /// A single given seed reports `sometimes` without judging it.
+    single: bool,
+    summary: Summary,
+    settle: Span,
+}
+
+/// What a row saw in one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    /// The property was violated, or the bound was broken.
+    broken: bool,
+    /// It was put to the test.
+    exercised: bool,
+    /// What was counted or measured.
+    value: Option<u64>,
+}
+
+/// One run, judged.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Its place in the sweep.
+    pub index: u64,
+    /// Its seed.
+    pub seed: u64,
+    /// Its fingerprint.
+    pub fingerprint: u64,
+    /// Why it ended.
+    pub ended: Ended,
+    events: u64,
+    time: Time,
+    seen: Vec<Seen>,
+    /// By property, in the order of the registry: violations, and how often it was put to the test.
+    counts: Vec<(u64, u64)>,
+    /// The first violation of each property that was violated.
+    findings: Vec<Violation>,
+    fails: bool,
+    summary: Box<Summary>,
+    timeline: Option<Box<Timeline>>,
+    schedule: Vec<(Time, Fault)>,
+    facts: Vec<(String, Value)>,
+}
+
+impl Judged {
+    /// Whether it breaks something that must hold.
+    #[must_use]
+    pub const fn fails(&self) -> bool {
+        self.fails
+    }
+}
+
+impl Judge {
+    /// A judge of the column's runs. `looked_for` turns the verdict round: only that property
+    /// counts, and it must be violated (`--expect-violation`).
+    #[must_use]
+    pub fn new(
+        plan: &Plan,
+        lines: &[ExpectLine],
+        single: bool,
+        looked_for: Option<&'static str>,
+    ) -> Self {
+        let mine = |l: &&ExpectLine| l.kafka.as_ref().is_none_or(|k| *k == plan.kafka);
+        let mut stated: Vec<Expect> = lines.iter().filter(mine).map(|l| l.expect.clone()).collect();
+        if let Some(property) = looked_for {
+            stated = vec![Expect::Sometimes(property)];
+        }
+        let promised = promise(plan, &stated);
+        let mut rows: Vec<Row> =
+            stated.into_iter().map(|expect| Row { expect, stated: true }).collect();
+        for (property, armed, _) in &promised {
+            let said = rows.iter().any(|r| r.stated && r.expect.property() == Some(*property));
+            if *armed == Armed::Never && !said && looked_for.is_none() {
+                rows.push(Row { expect: Expect::Never(property), stated: false });
+            }
+        }
+        Self {
+            rows,
+            promised,
+            names: plan.names.clone(),
+            kafka: plan.kafka.clone(),
+            single,
+            summary: Summary::new(plan),
+            settle: plan.run.settle,
+        }
+    }
+
+    /// Judges one run.
+    #[must_use]
+    pub fn judge(&self, index: u64, outcome: Outcome) -> Judged {
+        let checks = &outcome.checks;
+        let counts: Vec<(u64, u64)> =
+            PROPERTIES.iter().map(|p| (checks.count(p.name), checks.exercised(p.name))).collect();
+        let seen: Vec<Seen> = self.rows.iter().map(|row| self.see(row, &outcome)).collect();
+        let fails = self.rows.iter().zip(&seen).any(|(row, seen)| {
+            let must_hold = !matches!(row.expect, Expect::Sometimes(_));
+            must_hold && seen.broken
+        });
+        let mut findings: Vec<Violation> = Vec::new();
+        for violation in checks.violations() {
+            if findings.iter().all(|f| f.property != violation.property) {
+                findings.push(*violation);
+            }
+        }
+        let schedule = if findings.is_empty() { Vec::new() } else { outcome.schedule.clone() };
+        Judged {
+            index,
+            seed: outcome.seed,
+            fingerprint: outcome.fingerprint,
+            ended: outcome.ended,
+            events: outcome.events,
+            time: outcome.time,
+            seen,
+            counts,
+            findings,
+            fails,
+            facts: outcome.recorded().to_vec(),
+            summary: Box::new(outcome.summary),
+            timeline: self.single.then(|| Box::new(outcome.timeline)),
+            schedule,
+        }
+    }
+
+    fn see(&self, row: &Row, outcome: &Outcome) -> Seen {
+        let checks = &outcome.checks;
+        match &row.expect {
+            Expect::Never(p) | Expect::Sometimes(p) => Seen {
+                broken: checks.count(p) > 0,
+                exercised: checks.exercised(p) > 0 || checks.count(p) > 0,
+                value: Some(checks.count(p)),
+            },
+            Expect::Always(p) => Seen {
+                broken: checks.count(p) == 0,
+                exercised: true,
+                value: Some(checks.count(p)),
+            },
+            Expect::Liveness { property, within } => {
+                let took = checks.took(property);
+                let bound = within.unwrap_or(self.settle);
+                let exercised = checks.exercised(property) > 0;
+                let late = took.is_none_or(|t| t > bound);
+                Seen { broken: exercised && late, exercised, value: took.map(|t| t.0) }
+            }
+            Expect::AtMost { metric, bound } => {
+                let value = outcome.summary.metric(metric);
+                let broken = value.is_some_and(|v| v > bound.number());
+                Seen { broken, exercised: value.is_some(), value }
+            }
+            Expect::AtLeast { metric, bound } => {
+                let value = outcome.summary.metric(metric);
+                let broken = value.is_some_and(|v| v < bound.number());
+                Seen { broken, exercised: value.is_some(), value }
+            }
+        }
+    }
+
+    /// An empty fold.
+    #[must_use]
+    pub fn start(&self) -> Verdicts {
+        Verdicts {
+            runs: 0,
+            failing: 0,
+            rows: vec![RowFold::default(); self.rows.len()],
+            properties: vec![PropertyFold::default(); PROPERTIES.len()],
+            summary: self.summary.clone(),
+            fingerprint: 0,
+            simulated: Span::ZERO,
+            events: 0,
+            stopped_early: 0,
+            in_vain: Vec::new(),
+            failures: Vec::new(),
+            found: Vec::new(),
+            timeline: None,
+            facts: Vec::new(),
+            range: None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct RowFold {
+    broken: u64,
+    exercised: u64,
+    total: u64,
+    worst: Option<(u64, u64)>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct PropertyFold {
+    violated_seeds: u64,
+    violations: u64,
+    exercised_seeds: u64,
+    exercised: u64,
+}
+
+/// A run worth showing: one that failed, or that showed what was looked for.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Its place in the sweep.
+    pub index: u64,
+    /// Its seed.
+    pub seed: u64,
+    /// Its fingerprint.
+    pub fingerprint: u64,
+    /// What it shows: the first violation that matters.
+    pub violation: Option<Violation>,
+    /// In words: the expectation that it broke or met.
+    pub what: String,
+    /// Its faults, resolved.
+    pub schedule: Vec<(Time, Fault)>,
+}
+
+/// Many runs, judged and folded in seed order.
+#[derive(Clone, Debug)]
+pub struct Verdicts {
+    runs: u64,
+    failing: u64,
+    rows: Vec<RowFold>,
+    properties: Vec<PropertyFold>,
+    summary: Summary,
+    fingerprint: u64,
+    simulated: Span,
+    events: u64,
+    stopped_early: u64,
+    in_vain: Vec<(u64, u32)>,
+    failures: Vec<Kept>,
+    found: Vec<Kept>,
+    timeline: Option<Box<Timeline>>,
+    facts: Vec<(String, Value)>,
+    range: Option<(u64, u64)>,
+}
+
+impl Verdicts {
+    /// Adds the next run, in seed order.
+    pub fn add(&mut self, judge: &Judge, judged: Judged) {
+        self.runs += 1;
+        self.failing += u64::from(judged.fails);
+        let first = self.range.map_or(judged.index, |(first, _)| first);
+        self.range = Some((first, judged.index + 1));
+        for (fold, seen) in self.rows.iter_mut().zip(&judged.seen) {
+            fold.broken += u64::from(seen.broken);
+            fold.exercised += u64::from(seen.exercised);
+            let Some(value) = seen.value else { continue };
+            fold.total += value;
+            if fold.worst.is_none_or(|(worst, _)| value > worst) {
+                fold.worst = Some((value, judged.seed));
+            }
+        }
+        for (fold, (violations, exercised)) in self.properties.iter_mut().zip(&judged.counts) {
+            fold.violated_seeds += u64::from(*violations > 0);
+            fold.violations += violations;
+            fold.exercised_seeds += u64::from(*exercised > 0 || *violations > 0);
+            fold.exercised += exercised;
+        }
+        self.fingerprint = mix64(self.fingerprint ^ judged.fingerprint, judged.index);
+        self.simulated = self.simulated + Span(judged.time.0);
+        self.events += judged.events;
+        match judged.ended {
+            Ended::Done => {}
+            Ended::OutOfBudget => self.stopped_early += 1,
+            Ended::WaitedInVain(step) => self.in_vain.push((judged.seed, step)),
+        }
+        self.keep(judge, &judged);
+        self.summary.merge(&judged.summary);
+        if self.runs == 1 {
+            self.timeline = judged.timeline;
+            self.facts = judged.facts;
+        }
+    }
+
+    fn keep(&mut self, judge: &Judge, judged: &Judged) {
+        let rows = judge.rows.iter().zip(&judged.seen);
+        for (row, seen) in rows.filter(|(_, seen)| seen.broken) {
+            let sought = matches!(row.expect, Expect::Sometimes(_));
+            let kept = if sought { &mut self.found } else { &mut self.failures };
+            if kept.len() >= KEPT_FAILURES || kept.iter().any(|k| k.index == judged.index) {
+                continue;
+            }
+            let property = row.expect.property();
+            kept.push(Kept {
+                index: judged.index,
+                seed: judged.seed,
+                fingerprint: judged.fingerprint,
+                violation: judged.findings.iter().find(|v| Some(v.property) == property).copied(),
+                what: row.expect.to_string(),
+                schedule: judged.schedule.clone(),
+            });
+        }
+    }
+
+    /// How many runs broke something that must hold.
+    #[must_use]
+    pub const fn failing_seeds(&self) -> u64 {
+        self.failing
+    }
+
+    /// Runs that failed, in seed order; the first ten.
+    #[must_use]
+    pub fn failures(&self) -> &[Kept] {
+        &self.failures
+    }
+
+    /// Runs that showed what was looked for, in seed order; the first ten.
+    #[must_use]
+    pub fn found(&self) -> &[Kept] {
+        &self.found
+    }
+
+    /// The fold of all fingerprints, in seed order.
+    #[must_use]
+    pub const fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// The outcome.
+    #[must_use]
+    pub fn verdict(&self, judge: &Judge) -> Verdict {
+        let statuses: Vec<(bool, Status)> = judge
+            .rows
+            .iter()
+            .zip(&self.rows)
+            .map(|(row, fold)| (row.stated, self.status(judge, row, fold)))
+            .collect();
+        let failed = |(_, s): &(bool, Status)| matches!(s, Status::Failed | Status::NotFound);
+        if statuses.iter().any(failed) {
+            return Verdict::Fail;
+        }
+        let untested = |(stated, s): &(bool, Status)| *stated && *s == Status::Inconclusive;
+        let stopped = self.stopped_early > 0 || !self.in_vain.is_empty();
+        if self.runs == 0 || stopped || statuses.iter().any(untested) {
+            return Verdict::Inconclusive;
+        }
+        Verdict::Pass
+    }
+
+    fn status(&self, judge: &Judge, row: &Row, fold: &RowFold) -> Status {
+        match row.expect {
+            Expect::Sometimes(_) if judge.single => Status::Reported,
+            Expect::Sometimes(_) if fold.broken > 0 => Status::Found,
+            Expect::Sometimes(_) => Status::NotFound,
+            _ if fold.broken > 0 => Status::Failed,
+            _ if fold.exercised == 0 => Status::Inconclusive,
+            _ => Status::Held,
+        }
+    }
+
+    /// Everything that is told about these runs, but for story and reproduce commands.
+    #[must_use]
+    pub fn report(&self, judge: &Judge, header: Header) -> Report {
+        let mut report = Report {
+            header: Header {
+                kafka: judge.kafka.clone(),
+                runs: self.runs,
+                simulated: self.simulated,
+                fingerprint: format!("{:016x}", self.fingerprint),
+                ..header
+            },
+            numbers: self.summary.numbers(),
+            faults: self.summary.fault_rows(),
+            verdict: self.verdict(judge),
+            facts: self.facts.clone(),
+            timeline: self.timeline.as_ref().map(|t| t.render(&judge.names, 12)),
+            ..Report::default()
+        };
+        for (row, fold) in judge.rows.iter().zip(&self.rows) {
+            if !row.stated {
+                continue;
+            }
+            report.expectations.push(ExpectationRow {
+                status: self.status(judge, row, fold),
+                text: row.expect.to_string(),
+                value: self.value(row, fold),
+                exercised: matches!(row.expect, Expect::Never(_) | Expect::Liveness { .. })
+                    .then_some(Exercised { seeds: fold.exercised, of: self.runs }),
+            });
+        }
+        report.guarantees = self.guarantees(judge);
+        report.reasons = self.reasons(judge);
+        report.failures = self.failures.iter().map(|k| self.finding(judge, k)).collect();
+        report.found = self.found.iter().take(3).map(|k| self.finding(judge, k)).collect();
+        report
+    }
+
+    fn guarantees(&self, judge: &Judge) -> Vec<GuaranteeRow> {
+        let rows = judge.promised.iter().filter_map(|(property, armed, reason)| {
+            let place = PROPERTIES.iter().position(|p| p.name == *property)?;
+            let fold = self.properties[place];
+            Some(GuaranteeRow {
+                property: (*property).to_owned(),
+                promised: match armed {
+                    Armed::Never => Promised::Never,
+                    Armed::Allowed => Promised::Allowed,
+                    Armed::NotPromised => Promised::NotPromised,
+                },
+                reason: (*reason).to_owned(),
+                violations: fold.violated_seeds,
+                exercised: fold.exercised_seeds,
+            })
+        });
+        rows.collect()
+    }
+
+    fn value(&self, row: &Row, fold: &RowFold) -> String {
+        match &row.expect {
+            Expect::Never("acked-lost") => {
+                format!("{} of {} acked", grouped(fold.total), grouped(self.summary.acked()))
+            }
+            Expect::Never(_) => grouped(fold.total),
+            Expect::Sometimes(_) | Expect::Always(_) => {
+                let shown = match row.expect {
+                    Expect::Always(_) => self.runs - fold.broken,
+                    _ => fold.broken,
+                };
+                format!("in {} of {} runs", grouped(shown), grouped(self.runs))
+            }
+            Expect::Liveness { .. } => match fold.worst {
+                Some((worst, _)) => format!("longest {} after the heal", length(Span(worst))),
+                None => "never came true".to_owned(),
+            },
+            Expect::AtMost { bound, .. } | Expect::AtLeast { bound, .. } => match fold.worst {
+                Some((value, seed)) => format!("largest {} (seed {seed})", bound.show(value)),
+                None => "not measured".to_owned(),
+            },
+        }
+    }
+
+    fn reasons(&self, judge: &Judge) -> Vec<String> {
+        let mut reasons = Vec::new();
+        for (row, fold) in judge.rows.iter().zip(&self.rows) {
+            let text = &row.expect;
+            let promised = if row.stated { "" } else { " (promised by this configuration)" };
+            match self.status(judge, row, fold) {
+                Status::Failed => reasons.push(format!(
+                    "{text} was violated in {} of {} runs{promised}",
+                    grouped(fold.broken),
+                    grouped(self.runs)
+                )),
+                Status::NotFound => {
+                    reasons.push(format!("{text} was not seen in {} runs", grouped(self.runs)));
+                }
+                Status::Inconclusive if row.stated => {
+                    reasons.push(format!("{text} was never put to the test"));
+                }
+                _ => {}
+            }
+        }
+        if self.runs == 0 {
+            reasons.push("nothing ran".to_owned());
+        }
+        if self.stopped_early > 0 {
+            let runs = grouped(self.stopped_early);
+            reasons.push(format!("{runs} runs stopped at run.budget.events"));
+        }
+        if let Some((seed, step)) = self.in_vain.first() {
+            let runs = grouped(self.in_vain.len() as u64);
+            reasons.push(format!("script[{step}] waited in vain in {runs} runs, first seed {seed}"));
+        }
+        reasons
+    }
+
+    fn finding(&self, judge: &Judge, kept: &Kept) -> Finding {
+        let text = match &kept.violation {
+            Some(violation) => violation.text(&judge.names),
+            None => kept.what.clone(),
+        };
+        Finding {
+            seed: kept.seed,
+            property: kept.violation.map_or_else(|| kept.what.clone(), |v| v.property.to_owned()),
+            at: kept.violation.map(|v| v.stamp.time),
+            step: kept.violation.map(|v| v.stamp.seq),
+            text,
+            reproduce: String::new(),
+            smaller: None,
+        }
+    }
+}
+
+impl Judged {
+    /// One line of a results file.
+    #[must_use]
+    pub fn seed_result(&self, judge: &Judge) -> SeedResult {
+        let finding = |v: &Violation| Finding {
+            seed: self.seed,
+            property: v.property.to_owned(),
+            at: Some(v.stamp.time),
+            step: Some(v.stamp.seq),
+            text: v.text(&judge.names),
+            reproduce: String::new(),
+            smaller: None,
+        };
+        SeedResult {
+            index: self.index,
+            seed: self.seed,
+            kafka: judge.kafka.clone(),
+            verdict: if self.fails {
+                Verdict::Fail
+            } else if self.ended == Ended::Done {
+                Verdict::Pass
+            } else {
+                Verdict::Inconclusive
+            },
+            violations: self.findings.iter().map(finding).collect(),
+            events: self.events,
+            facts: 0,
+            simulated: Span(self.time.0),
+            acked: self.summary.acked(),
+            fingerprint: format!("{:016x}", self.fingerprint),
+        }
+    }
+}
