@@ -1,0 +1,69 @@
+//! One seed, one run: on any thread, in any order, a second time, and with every triggered or
+//! random fault written back as an `at` line.
+
+mod common;
+
+use common::{load_file, scenario, scenario_files, swept};
+use highwater::run::{Options, run};
+use highwater::scenario::{Overrides, Source, load, with_schedule};
+
+const SEEDS: u64 = 3;
+
+#[test]
+fn a_second_run_is_the_same_run() {
+    for file in scenario_files() {
+        let scenario = load_file(&file, &[]);
+        let plan = &scenario.columns[0];
+        for seed in 0..SEEDS {
+            let first = run(plan, seed, Options::default());
+            let second = run(plan, seed, Options { trace: true, drill: None });
+            assert_eq!(first.fingerprint, second.fingerprint, "{} seed {seed}", scenario.name);
+            assert_eq!(first.events, second.events, "{} seed {seed}", scenario.name);
+        }
+    }
+}
+
+#[test]
+fn different_seeds_are_different_runs() {
+    let gate = scenario("acks-all-min-insync-2", &[]);
+    let prints: std::collections::BTreeSet<u64> =
+        (0..20).map(|seed| run(&gate.columns[0], seed, Options::default()).fingerprint).collect();
+    assert_eq!(prints.len(), 20);
+}
+
+#[test]
+fn a_schedule_written_back_as_at_lines_gives_the_same_fingerprint() {
+    for file in scenario_files() {
+        let scenario = load_file(&file, &[]);
+        for seed in 0..SEEDS {
+            let outcome = run(&scenario.columns[0], seed, Options::default());
+            let written = with_schedule(&scenario, 0, &outcome.schedule);
+            let text = serde_json::to_string_pretty(&written).expect("a scenario is JSON");
+            let name = format!("{} with its schedule", scenario.name);
+            let source = Source::Text { name: &name, text: &text };
+            let again = match load(&source, &Overrides::default()) {
+                Ok(again) => again,
+                Err(diagnostics) => panic!("{name}:\n{}", diagnostics.render(false)),
+            };
+            let replayed = run(&again.columns[0], seed, Options::default());
+            assert_eq!(outcome.fingerprint, replayed.fingerprint, "{name}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let gate = scenario("acks-all-min-insync-2", &[]);
+    let (_, all) = swept(&gate, 40, Options::default());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
+    let (_, one) = pool.install(|| swept(&gate, 40, Options::default()));
+    assert_eq!(all.fingerprint(), one.fingerprint());
+    // And the fold is over the runs in seed order.
+    let mut judge_order = swept(&gate, 0, Options::default()).1;
+    let judge = highwater::judge::Judge::new(&gate.columns[0], &gate.expect, false, None);
+    for seed in 0..40 {
+        let outcome = run(&gate.columns[0], seed, Options::default());
+        judge_order.add(&judge, judge.judge(seed, outcome));
+    }
+    assert_eq!(all.fingerprint(), judge_order.fingerprint());
+}
