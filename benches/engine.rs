@@ -72,7 +72,7 @@ fn gate() -> Plan {
 /// The gate with every check: events, simulated time, acknowledged records.
 fn checked(plan: &Plan, seed: u64) -> (u64, u64, u64) {
     let outcome = run(plan, seed, Options::default());
-    (outcome.events, outcome.time.0, outcome.summary.acked())
+    (outcome.events, outcome.time.0, outcome.summary.counts.acked)
 }
 
 /// The gate with a no-op tap, for as many events.

@@ -6,8 +6,10 @@
 use crate::base::ids::PartitionId;
 use crate::base::rng::mix64;
 use crate::base::time::{Span, Time};
+use crate::check::expect::Expectation as Expect;
+use crate::check::metrics::{Unit, metric};
 use crate::check::promise::{Armed, promise};
-use crate::check::{Kind, PROPERTIES, Violation};
+use crate::check::{PROPERTIES, Violation};
 use crate::model::fault::Fault;
 use crate::model::names::Names;
 use crate::model::plan::Plan;
@@ -19,7 +21,7 @@ use crate::report::{
     Value, Verdict,
 };
 use crate::run::{Ended, Outcome};
-use crate::scenario::{Bound, Expect, ExpectLine};
+use crate::scenario::expect::{Bound, ExpectLine, Expectation as Stated};
 
 /// How many failing seeds are kept with their schedules.
 const KEPT_FAILURES: usize = 10;
@@ -100,7 +102,7 @@ impl Judge {
         looked_for: Option<&'static str>,
     ) -> Self {
         let mine = |l: &&ExpectLine| l.kafka.as_ref().is_none_or(|k| *k == plan.kafka);
-        let mut stated: Vec<Expect> = lines.iter().filter(mine).map(|l| l.expect.clone()).collect();
+        let mut stated: Vec<Expect> = lines.iter().filter(mine).filter_map(|l| expectation(&l.expectation)).collect();
         if let Some(property) = looked_for {
             stated = vec![Expect::Sometimes(property)];
         }
@@ -162,7 +164,7 @@ impl Judge {
 
     fn see(&self, row: &Row, outcome: &Outcome) -> Seen {
         let checks = &outcome.checks;
-        match &row.expect {
+        match row.expect {
             Expect::Never(p) | Expect::Sometimes(p) => Seen {
                 broken: checks.count(p) > 0,
                 exercised: checks.exercised(p) > 0 || checks.count(p) > 0,
@@ -181,13 +183,13 @@ impl Judge {
                 Seen { broken: exercised && late, exercised, value: took.map(|t| t.0) }
             }
             Expect::AtMost { metric, bound } => {
-                let value = outcome.summary.metric(metric);
-                let broken = value.is_some_and(|v| v > bound.number());
+                let value = checks.metric(metric.name);
+                let broken = value.is_some_and(|v| v > bound);
                 Seen { broken, exercised: value.is_some(), value }
             }
             Expect::AtLeast { metric, bound } => {
-                let value = outcome.summary.metric(metric);
-                let broken = value.is_some_and(|v| v < bound.number());
+                let value = checks.metric(metric.name);
+                let broken = value.is_some_and(|v| v < bound);
                 Seen { broken, exercised: value.is_some(), value }
             }
         }
@@ -276,12 +278,15 @@ impl Verdicts {
         self.failing += u64::from(judged.fails);
         let first = self.range.map_or(judged.index, |(first, _)| first);
         self.range = Some((first, judged.index + 1));
-        for (fold, seen) in self.rows.iter_mut().zip(&judged.seen) {
+        for ((fold, seen), row) in self.rows.iter_mut().zip(&judged.seen).zip(&judge.rows) {
             fold.broken += u64::from(seen.broken);
             fold.exercised += u64::from(seen.exercised);
             let Some(value) = seen.value else { continue };
             fold.total += value;
-            if fold.worst.is_none_or(|(worst, _)| value > worst) {
+            // The worst of an `at-least` is the smallest.
+            let smaller = matches!(row.expect, Expect::AtLeast { .. });
+            let worse = |worst: u64| if smaller { value < worst } else { value > worst };
+            if fold.worst.is_none_or(|(worst, _)| worse(worst)) {
                 fold.worst = Some((value, judged.seed));
             }
         }
@@ -321,7 +326,7 @@ impl Verdicts {
                 seed: judged.seed,
                 fingerprint: judged.fingerprint,
                 violation: judged.findings.iter().find(|v| Some(v.property) == property).copied(),
-                what: row.expect.to_string(),
+                what: sentence(&row.expect),
                 schedule: judged.schedule.clone(),
             });
         }
@@ -407,7 +412,7 @@ impl Verdicts {
             }
             report.expectations.push(ExpectationRow {
                 status: self.status(judge, row, fold),
-                text: row.expect.to_string(),
+                text: sentence(&row.expect),
                 value: self.value(row, fold),
                 exercised: matches!(row.expect, Expect::Never(_) | Expect::Liveness { .. })
                     .then_some(Exercised { seeds: fold.exercised, of: self.runs }),
@@ -442,7 +447,7 @@ impl Verdicts {
     fn value(&self, row: &Row, fold: &RowFold) -> String {
         match &row.expect {
             Expect::Never("acked-lost") => {
-                format!("{} of {} acked", grouped(fold.total), grouped(self.summary.acked()))
+                format!("{} of {} acked", grouped(fold.total), grouped(self.summary.counts.acked))
             }
             Expect::Never(_) => grouped(fold.total),
             Expect::Sometimes(_) | Expect::Always(_) => {
@@ -456,8 +461,8 @@ impl Verdicts {
                 Some((worst, _)) => format!("longest {} after the heal", length(Span(worst))),
                 None => "never came true".to_owned(),
             },
-            Expect::AtMost { bound, .. } | Expect::AtLeast { bound, .. } => match fold.worst {
-                Some((value, seed)) => format!("largest {} (seed {seed})", bound.show(value)),
+            Expect::AtMost { metric, .. } | Expect::AtLeast { metric, .. } => match fold.worst {
+                Some((value, seed)) => format!("worst {} (seed {seed})", show(metric.unit, value)),
                 None => "not measured".to_owned(),
             },
         }
@@ -466,7 +471,7 @@ impl Verdicts {
     fn reasons(&self, judge: &Judge) -> Vec<String> {
         let mut reasons = Vec::new();
         for (row, fold) in judge.rows.iter().zip(&self.rows) {
-            let text = &row.expect;
+            let text = sentence(&row.expect);
             let promised = if row.stated { "" } else { " (promised by this configuration)" };
             match self.status(judge, row, fold) {
                 Status::Failed => reasons.push(format!(
@@ -542,8 +547,64 @@ impl Judged {
             events: self.events,
             facts: 0,
             simulated: Span(self.time.0),
-            acked: self.summary.acked(),
+            acked: self.summary.counts.acked,
             fingerprint: format!("{:016x}", self.fingerprint),
         }
+    }
+}
+
+/// A stated line, with its names looked up. Names were checked when the file was read.
+fn expectation(stated: &Stated) -> Option<Expect> {
+    let property = |name: &str| PROPERTIES.iter().find(|p| p.name == name).map(|p| p.name);
+    Some(match stated {
+        Stated::Never { property: p } => Expect::Never(property(p)?),
+        Stated::Always { property: p } => Expect::Always(property(p)?),
+        Stated::Sometimes { property: p } => Expect::Sometimes(property(p)?),
+        Stated::Liveness { property: p, within } => {
+            Expect::Liveness { property: property(p)?, within: *within }
+        }
+        Stated::AtMost { metric: m, bound } => {
+            Expect::AtMost { metric: metric(m)?, bound: number(bound) }
+        }
+        Stated::AtLeast { metric: m, bound } => {
+            Expect::AtLeast { metric: metric(m)?, bound: number(bound) }
+        }
+    })
+}
+
+/// A bound in its metric's own unit: nanoseconds, permille, or a count.
+const fn number(bound: &Bound) -> u64 {
+    match *bound {
+        Bound::Span(span) => span.0,
+        Bound::Percent(millionths) => millionths as u64 / 1_000,
+        Bound::Count(count) => count,
+    }
+}
+
+/// An expectation as a file says it: `never acked-lost`, `at-most write-gap 25s`.
+fn sentence(expect: &Expect) -> String {
+    match expect {
+        Expect::Never(p) => format!("never {p}"),
+        Expect::Always(p) => format!("always {p}"),
+        Expect::Sometimes(p) => format!("sometimes {p}"),
+        Expect::Liveness { property, within: Some(span) } => {
+            format!("liveness {property} within {span}")
+        }
+        Expect::Liveness { property, within: None } => format!("liveness {property}"),
+        Expect::AtMost { metric, bound } => {
+            format!("at-most {} {}", metric.name, show(metric.unit, *bound))
+        }
+        Expect::AtLeast { metric, bound } => {
+            format!("at-least {} {}", metric.name, show(metric.unit, *bound))
+        }
+    }
+}
+
+/// A metric's number with its unit.
+fn show(unit: Unit, number: u64) -> String {
+    match unit {
+        Unit::Count => grouped(number),
+        Unit::Span => length(Span(number)),
+        Unit::Permille => format!("{}.{} %", number / 10, number % 10),
     }
 }

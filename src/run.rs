@@ -88,6 +88,7 @@ struct Tap {
     timeline: Timeline,
     recorder: Option<Recorder>,
     trace: Option<Vec<(Stamp, Fact)>>,
+    clients_stopped: u64,
 }
 
 impl Observer for Tap {
@@ -103,6 +104,7 @@ impl Observer for Tap {
         self.checks.observe(stamp, fact);
         self.summary.observe(stamp, fact);
         self.timeline.observe(stamp, fact);
+        self.clients_stopped += u64::from(matches!(fact, Fact::ClientStopped { .. }));
         if let Some(recorder) = &mut self.recorder {
             recorder.observe(stamp, fact);
         }
@@ -141,6 +143,7 @@ pub fn run(plan: &Plan, seed: u64, options: Options) -> Outcome {
             timeline: Timeline::new(plan),
             recorder: Recorder::new(plan),
             trace: options.trace.then(Vec::new),
+            clients_stopped: 0,
         },
         next_audit: plan.run.audit_events,
         ended: None,
@@ -206,14 +209,14 @@ impl Drive<'_> {
         for (place, process) in self.plan.processes.iter().enumerate() {
             if matches!(process.app, AppPlan::Producer(_)) {
                 let process = ProcessId(place as u16);
-                stopping += u32::from(self.world.is_running(NodeId::Process(process)));
+                stopping += u64::from(self.world.is_running(NodeId::Process(process)));
                 self.world.command(process, Command::Stop);
             }
         }
         let deadline = self.world.now() + FLUSH_LIMIT;
-        let target = self.tap.summary.clients_stopped() + u64::from(stopping);
+        let target = self.tap.clients_stopped + stopping;
         while self.ended.is_none()
-            && self.tap.summary.clients_stopped() < target
+            && self.tap.clients_stopped < target
             && self.world.next_time().is_some_and(|next| next <= deadline)
         {
             self.step();
@@ -279,6 +282,7 @@ impl Drive<'_> {
         let time = self.world.now();
         self.tap.checks.finish(End { at: time, judged_liveness });
         self.tap.summary.finish(time);
+        self.tap.timeline.finish(time);
         let ends: Vec<PartitionEnd> =
             self.plan.partitions().map(|p| self.partition_end(p)).collect();
         let running: Vec<(BrokerId, bool)> = (0..self.plan.brokers.len())

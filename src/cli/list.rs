@@ -2,10 +2,10 @@
 
 use comfy_table::{Table, presets::NOTHING};
 
+use crate::check::metrics::METRICS;
 use crate::check::{Kind, PROPERTIES};
 use crate::cli::args::Listing;
 use crate::model::rules::Drill;
-use crate::report::number::METRICS;
 use crate::scenario;
 
 /// The listing as text.
@@ -18,7 +18,7 @@ pub(crate) fn list(what: Listing) -> String {
         Listing::Configs => table(scenario::list_configs()),
         Listing::Rules => table(scenario::list_rules()),
         Listing::Metrics => {
-            table(METRICS.iter().map(|m| vec![m.name.to_owned(), m.about.to_owned()]).collect())
+            table(METRICS.iter().map(|m| vec![m.name.to_owned(), m.what.to_owned()]).collect())
         }
         Listing::Hardware => table(scenario::list_hardware()),
         // One name a line and nothing else: for scripts that try them all.

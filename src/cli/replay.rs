@@ -9,7 +9,7 @@ use crate::cli::progress::say;
 use crate::cli::{input, show};
 use crate::judge::Judge;
 use crate::model::rules::Drill;
-use crate::report::trace::{Cast, Line};
+use crate::report::trace::Line;
 use crate::report::{Header, Verdict, human};
 use crate::repro::Repro;
 use crate::scenario::{Overrides, Scenario, Source, load};
@@ -73,8 +73,9 @@ fn show_again(asked: &Asked, args: &ReplayArgs) -> Exit {
     let outcome = show::slow_pass(plan, *seed, *drill);
     let fingerprint = outcome.fingerprint;
     let story = if args.trace {
-        let cast = Cast::new(plan);
-        let lines = outcome.trace.iter().map(|(stamp, fact)| Line::new(&cast, *stamp, fact));
+        let replicas = show::replica_lists(plan);
+        let facts = outcome.trace.iter();
+        let lines = facts.map(|(stamp, fact)| Line::new(*stamp, fact, &plan.names, &replicas));
         lines.map(|line| format!("{line}\n")).collect()
     } else {
         let property = told.as_ref().and_then(|t| t.violation.as_ref());

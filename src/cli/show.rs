@@ -1,10 +1,11 @@
 //! What `run` and `replay` share: the slow pass that tells a story, repro files, report forms.
 
 use crate::cli::output::Form;
+use crate::base::ids::BrokerId;
 use crate::judge::Kept;
 use crate::model::plan::Plan;
 use crate::model::rules::Drill;
-use crate::report::story::{Focus, story};
+use crate::report::story::{Focus, Story};
 use crate::report::trace::Cast;
 use crate::report::{Report, human, json, markdown};
 use crate::repro::{Found, REPRO_VERSION, Repro};
@@ -18,21 +19,33 @@ pub(crate) fn slow_pass(plan: &Plan, seed: u64, drill: Option<Drill>) -> Outcome
 
 /// The story of a run: of the violation given, or of what its faults did.
 pub(crate) fn tell(plan: &Plan, outcome: &Outcome, property: Option<&str>) -> String {
-    let cast = Cast::new(plan);
+    let replicas = replica_lists(plan);
+    let cast = Cast { names: &plan.names, replicas: &replicas };
     let violations = outcome.checks.violations();
     let violation = violations
         .iter()
         .find(|v| property.is_none_or(|p| p == v.property))
         .or_else(|| violations.first());
-    let focus = violation.map(|v| Focus {
-        property: v.property,
-        stamp: v.stamp,
-        partition: v.partition,
-        offset: v.offset,
-        record: v.record,
-        text: v.text(&plan.names),
-    });
-    story(&cast, &outcome.trace, focus.as_ref())
+    let story = match violation {
+        None => Story::of_run(&outcome.trace, cast),
+        Some(violation) => {
+            let focus = Focus {
+                property: violation.property.to_owned(),
+                text: violation.text(&plan.names),
+                at: violation.stamp,
+                partition: violation.partition,
+                offset: violation.offset,
+                record: violation.record,
+            };
+            Story::of_violation(&outcome.trace, cast, &focus)
+        }
+    };
+    story.to_string()
+}
+
+/// The replica list of every partition.
+pub(crate) fn replica_lists(plan: &Plan) -> Vec<Vec<BrokerId>> {
+    plan.partitions().map(|p| plan.replicas(p).to_vec()).collect()
 }
 
 /// A repro file of a kept run.
