@@ -92,6 +92,12 @@ impl Broker {
         replica.map(|replica| replica.log.leader_epochs().to_vec()).unwrap_or_default()
     }
 
+    /// Its disk: for audits and reports.
+    #[must_use]
+    pub const fn storage(&self) -> &Disk {
+        &self.disk
+    }
+
     /// The metadata it has replayed.
     #[must_use]
     pub const fn image(&self) -> &Image {

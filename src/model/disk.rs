@@ -109,6 +109,8 @@ struct LogFile {
     unsynced: VecDeque<LogOp>,
     /// How many of the unsynced operations were there at the last writeback tick.
     aged: usize,
+    /// How many operations were synced before those.
+    synced: u64,
     bytes: u64,
 }
 
@@ -124,6 +126,7 @@ impl LogFile {
             self.durable.apply(op);
         }
         self.aged = self.aged.saturating_sub(count);
+        self.synced += count as u64;
     }
 }
 
@@ -395,6 +398,20 @@ impl Disk {
     /// Syncs the first so many unsynced operations of a partition's log.
     pub fn sim_sync(&mut self, partition: PartitionId, operations: usize) {
         self.logs[partition.index()].sync(operations);
+    }
+
+    /// The place of the next operation among all that a partition's log has had: a sync asked for
+    /// now covers what comes before it.
+    #[must_use]
+    pub fn sim_position(&self, partition: PartitionId) -> u64 {
+        let log = &self.logs[partition.index()];
+        log.synced + log.unsynced.len() as u64
+    }
+
+    /// Syncs the operations of a partition's log before that place, unless they have been.
+    pub fn sim_sync_to(&mut self, partition: PartitionId, position: u64) {
+        let log = &mut self.logs[partition.index()];
+        log.sync(position.saturating_sub(log.synced) as usize);
     }
 
     /// Syncs the metadata log.

@@ -1,0 +1,265 @@
+//! What a node asks for, carried out when its handler has returned, in a fixed order: disk
+//! observations, claims, flushes, opens, sends, closes, timers, exit.
+//!
+//! Here also end the syncs that were asked for. A controller's answers wait for the sync of the
+//! records before them. Does not know why a handler asked.
+
+use crate::base::ids::ConnectionId;
+use crate::base::time::{Span, Time};
+use crate::kafka::ctx::{Ctx, OPERATOR};
+use crate::model::disk::IoError;
+use crate::model::fact::{Fact, Observer};
+use crate::model::message::Message;
+use crate::sim::disk::MetadataSync;
+use crate::sim::event::{Digest, Event, HostId, Kind};
+use crate::sim::network::Sent;
+use crate::sim::nodes::Input;
+use crate::sim::queue::Class;
+use crate::sim::world::World;
+
+impl World {
+    /// Calls a node and carries out what it asks for; what it sends departs at `at`.
+    pub(super) fn call<O: Observer>(&mut self, host: HostId, input: Input, at: Time, tap: &mut O) {
+        self.run(host, input, tap);
+        self.drain(host, at, tap);
+    }
+
+    /// Calls a node. What it asks for lies in the effects.
+    pub(super) fn run<O: Observer>(&mut self, host: HostId, input: Input, tap: &O) {
+        let wants_facts = self.desk.wants(tap);
+        let machine = &mut self.hosts[host.index()];
+        let mut ctx = Ctx {
+            wall: machine.clock.wall(self.now),
+            monotonic: machine.clock.monotonic(self.now),
+            rng: &mut machine.rng,
+            rules: &machine.rules,
+            bodies: &mut self.bodies,
+            parts: &mut self.parts,
+            effects: &mut self.effects,
+            wants_facts,
+        };
+        self.nodes.call(machine.node, input, &mut ctx);
+    }
+
+    /// The incoming message is done with, unless the node has kept its parts.
+    pub(super) fn release_parts(&mut self, message: &Message) {
+        let kept = std::mem::take(&mut self.effects.kept);
+        if let Some(list) = message.content.parts()
+            && !kept
+        {
+            self.parts.give_back(list);
+        }
+    }
+
+    /// Carries out what the handler of this host asked for; what it sends departs at `at`.
+    pub(super) fn drain<O: Observer>(&mut self, host: HostId, at: Time, tap: &mut O) {
+        self.drain_journal(host, tap);
+        for place in 0..self.effects.notes.len() {
+            let fact = self.effects.notes[place];
+            self.desk.note(tap, fact);
+        }
+        self.effects.notes.clear();
+        self.drain_syncs(host);
+        for place in 0..self.effects.opens.len() {
+            let (connection, to, timeout) = self.effects.opens[place];
+            let to = self.host_of(to).expect("a node opens connections to nodes that exist");
+            self.with_network(|n, bench| n.open(bench, connection, (host, to), at, timeout));
+        }
+        self.effects.opens.clear();
+        self.drain_sends(host, at, tap);
+        for place in 0..self.effects.closes.len() {
+            let connection = self.effects.closes[place];
+            let closed = self.with_network(|n, bench| n.close(bench, connection, host, at));
+            if closed && self.desk.wants_trace(tap) {
+                let node = self.node(host);
+                self.desk.note_trace(tap, Fact::Closed { connection, node });
+            }
+        }
+        self.effects.closes.clear();
+        self.drain_timers(host);
+        if let Some(how) = self.effects.exit.take() {
+            self.exited(host, how, tap);
+        }
+    }
+
+    /// Passes on what a node's disk has observed.
+    pub(super) fn drain_journal<O: Observer>(&mut self, host: HostId, tap: &mut O) {
+        let node = self.hosts[host.index()].node;
+        let Some(disk) = self.nodes.disk_mut(node) else { return };
+        if disk.sim_has_journal() {
+            let desk = &mut self.desk;
+            disk.sim_drain_journal(|fact| {
+                if matches!(fact, Fact::TailLost { .. }) {
+                    desk.announce(tap, fact);
+                } else {
+                    desk.note(tap, fact);
+                }
+            });
+        }
+    }
+
+    fn drain_syncs(&mut self, host: HostId) {
+        if self.effects.flushes.is_empty() && self.effects.metadata_flush.is_none() {
+            return;
+        }
+        let machine = &mut self.hosts[host.index()];
+        let (life, seq) = (machine.life, self.desk.stamp.seq);
+        for (partition, up_to) in self.effects.flushes.drain(..) {
+            let disk = self.nodes.disk_mut(machine.node).expect("what flushes has a disk");
+            let position = disk.sim_position(partition);
+            let done = self.now + machine.disk.sync_latency();
+            let event = Event::Flushed { host, life, partition, up_to, position };
+            self.queue.push(done, Class::Ordinary, seq, event);
+        }
+        if let Some(up_to) = self.effects.metadata_flush.take() {
+            let done = self.now + machine.disk.sync_latency();
+            let done = machine.disk.syncs.back().map_or(done, |last| done.max(last.done));
+            machine.disk.syncs.push_back(MetadataSync { done, up_to, sends: Vec::new() });
+            self.queue.push(done, Class::Ordinary, seq, Event::MetadataSynced { host, life });
+        }
+    }
+
+    fn drain_sends<O: Observer>(&mut self, host: HostId, at: Time, tap: &mut O) {
+        if let Some(sync) = self.hosts[host.index()].disk.syncs.back_mut() {
+            sync.sends.append(&mut self.effects.sends);
+            return;
+        }
+        for place in 0..self.effects.sends.len() {
+            let (connection, message) = self.effects.sends[place];
+            self.send(host, connection, message, at, tap);
+        }
+        self.effects.sends.clear();
+    }
+
+    fn send<O: Observer>(
+        &mut self,
+        host: HostId,
+        connection: ConnectionId,
+        message: Message,
+        at: Time,
+        tap: &mut O,
+    ) {
+        if connection == OPERATOR {
+            self.desk.director.on_answer(self.now, message.content, &mut self.desk.orders);
+            self.drop_message(message);
+            return;
+        }
+        let sent = self.with_network(|n, bench| n.send(bench, connection, host, message, at));
+        if !self.desk.wants_trace(tap) {
+            return;
+        }
+        let (from, name) = (self.node(host), message.content.name());
+        match sent {
+            Sent::OnItsWay { to } => {
+                self.desk
+                    .note_trace(tap, Fact::Sent { from, to: self.hosts[to.index()].node, name });
+            }
+            Sent::Held { to } => {
+                self.desk
+                    .note_trace(tap, Fact::Held { from, to: self.hosts[to.index()].node, name });
+            }
+            Sent::Dropped => {}
+        }
+    }
+
+    fn drain_timers(&mut self, host: HostId) {
+        let machine = &mut self.hosts[host.index()];
+        let life = machine.life;
+        for (timer, after) in self.effects.timers.drain(..) {
+            let Some(after) = after else {
+                machine.timers.cancel(timer);
+                continue;
+            };
+            let deadline = machine.clock.due(self.now, after);
+            if machine.timers.set(timer, deadline) {
+                let event = Event::Fire { host, life, timer };
+                self.queue.push(deadline, Class::Ordinary, self.desk.stamp.seq, event);
+            }
+        }
+    }
+
+    // ---- syncs ----
+
+    /// A sync of a partition's log is done, unless its disk hangs.
+    pub(super) fn flushed<O: Observer>(&mut self, event: Event, tap: &mut O) {
+        let Event::Flushed { host, partition, up_to, position, .. } = event else {
+            unreachable!("called with flushes only")
+        };
+        if self.is_hung(host, event) || !self.is_awake(host, event) {
+            return;
+        }
+        let disk = self.nodes.disk_mut(self.node(host)).expect("what flushes has a disk");
+        let failed = disk.failed_dirs() >> disk.dir_of(partition) & 1 == 1;
+        let input = if failed {
+            Input::FlushFailed(Some(partition), IoError::Failed)
+        } else {
+            disk.sim_sync_to(partition, position);
+            Input::Flushed(Some(partition), up_to)
+        };
+        let digest = Digest::of(Kind::Flushed, host).word(u64::from(partition.0)).word(up_to.0);
+        self.reached(digest.word(u64::from(failed)), tap);
+        self.call(host, input, self.now, tap);
+    }
+
+    /// The oldest outstanding sync of a controller's log is done: its records are committed, and
+    /// what waited for it departs.
+    pub(super) fn metadata_synced<O: Observer>(&mut self, host: HostId, event: Event, tap: &mut O) {
+        if self.is_hung(host, event) || !self.is_awake(host, event) {
+            return;
+        }
+        let sync = self.hosts[host.index()].disk.syncs.pop_front();
+        let MetadataSync { up_to, sends, .. } = sync.expect("each sync ends once");
+        self.sync_metadata(host);
+        self.fold_committed(host, tap);
+        for (connection, message) in sends {
+            self.send(host, connection, message, self.now, tap);
+        }
+        self.reached(Digest::of(Kind::MetadataSynced, host).word(up_to.0), tap);
+        self.call(host, Input::Flushed(None, up_to), self.now, tap);
+    }
+
+    /// Syncs a controller's log.
+    pub(super) fn sync_metadata(&mut self, host: HostId) {
+        let node = self.node(host);
+        if let Some(disk) = self.nodes.disk_mut(node) {
+            disk.sim_sync_metadata();
+        }
+    }
+
+    /// What is on the controller's disk is agreed on.
+    pub(super) fn fold_committed<O: Observer>(&mut self, host: HostId, tap: &mut O) {
+        let node = self.node(host);
+        let Some(disk) = self.nodes.disk_mut(node) else { return };
+        let desk = &mut self.desk;
+        self.committed.fold(disk.metadata(), &self.bodies, |fact| desk.announce(tap, fact));
+    }
+
+    /// The kernel writes back what is old enough, of page caches of live machines.
+    pub(super) fn write_back<O: Observer>(&mut self, host: HostId, tap: &mut O) {
+        self.push(self.now + self.writeback_period(), Event::Writeback { host });
+        let machine = &self.hosts[host.index()];
+        if machine.outages > 0 || machine.disk.hangs > 0 {
+            return;
+        }
+        if let Some(disk) = self.nodes.disk_mut(machine.node) {
+            disk.sim_writeback();
+        }
+        tap.event(self.now, Digest::of(Kind::Writeback, host).value());
+    }
+
+    /// Twice in the age at which unsynced bytes are written back: a tick syncs what was unsynced at
+    /// the tick before.
+    pub(super) fn writeback_period(&self) -> Span {
+        Span(self.plan.writeback.0 / 2).max(Span::millis(1))
+    }
+
+    /// Whether a host's disk does not answer; then the event waits for it.
+    pub(super) fn is_hung(&mut self, host: HostId, event: Event) -> bool {
+        let disk = &mut self.hosts[host.index()].disk;
+        let hung = disk.hangs > 0;
+        if hung {
+            disk.hung.push((self.desk.stamp.cause, event));
+        }
+        hung
+    }
+}

@@ -1,0 +1,108 @@
+//! The two clocks of a node: a wall clock that is off and may jump, a monotonic clock that drifts.
+//!
+//! Timers and time-outs run by the monotonic clock; record timestamps and retention read the wall
+//! clock. Does not know which timer is which.
+
+use crate::base::rng::Rng;
+use crate::base::time::{Span, Time};
+
+/// What an exact wall clock shows at time zero of a run: 2026-01-01 00:00 UTC. Not zero, so that a
+/// clock may be set back.
+pub(super) const WALL_EPOCH: Time = Time(1_767_225_600_000_000_000);
+
+const MILLION: i128 = 1_000_000;
+
+/// The clocks of one node.
+#[derive(Clone, Debug)]
+pub(super) struct NodeClock {
+    /// The wall clock is ahead by so many nanoseconds.
+    offset: i128,
+    /// And by so many more while its skew faults last.
+    skew: i128,
+    /// The monotonic clock gains so many parts per million.
+    ppm: i128,
+}
+
+impl NodeClock {
+    /// Clocks within ± `wall_offset` and ± `drift_ppm`.
+    pub(super) fn draw(rng: &mut Rng, wall_offset: Span, drift_ppm: u32) -> Self {
+        Self {
+            offset: within(rng, wall_offset.0),
+            skew: 0,
+            ppm: within(rng, u64::from(drift_ppm).min(500_000)),
+        }
+    }
+
+    /// What the wall clock shows.
+    pub(super) fn wall(&self, now: Time) -> Time {
+        let shown = i128::from(WALL_EPOCH.0) + i128::from(now.0) + self.offset + self.skew;
+        Time(shown.clamp(0, i128::from(u64::MAX)) as u64)
+    }
+
+    /// What the monotonic clock shows.
+    pub(super) const fn monotonic(&self, now: Time) -> Time {
+        if self.ppm == 0 {
+            return now;
+        }
+        Time((now.0 as i128 * (MILLION + self.ppm) / MILLION) as u64)
+    }
+
+    /// When a timer is due that shall fire `after` so much time by the monotonic clock.
+    pub(super) fn due(&self, now: Time, after: Span) -> Time {
+        if self.ppm == 0 || after == Span::FOREVER {
+            return now + after;
+        }
+        let rate = MILLION + self.ppm;
+        now + Span(((i128::from(after.0) * MILLION + rate - 1) / rate) as u64)
+    }
+
+    /// A skew fault begins (or ends, with the opposite sign).
+    pub(super) const fn skew(&mut self, by: i128) {
+        self.skew += by;
+    }
+}
+
+/// A number in `-most..=most`.
+fn within(rng: &mut Rng, most: u64) -> i128 {
+    let most = most.min(u64::MAX / 4);
+    i128::from(rng.below(2 * most + 1)) - i128::from(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NodeClock, WALL_EPOCH};
+    use crate::base::rng::Rng;
+    use crate::base::time::{Span, Time};
+
+    #[test]
+    fn an_exact_clock_is_exact() {
+        let clock = NodeClock::draw(&mut Rng::named(1, "clock b1"), Span::ZERO, 0);
+        assert_eq!(clock.wall(Time(5)), WALL_EPOCH + Span(5));
+        assert_eq!(clock.monotonic(Time(5)), Time(5));
+        assert_eq!(clock.due(Time(5), Span(7)), Time(12));
+    }
+
+    #[test]
+    fn a_drifting_clock_reaches_its_deadlines() {
+        for seed in 0..20 {
+            let clock = NodeClock::draw(&mut Rng::named(seed, "clock b1"), Span::secs(1), 200);
+            let now = Time(987_654_321);
+            let due = clock.due(now, Span::secs(30));
+            let shown = clock.monotonic(due).since(clock.monotonic(now));
+            assert!(shown >= Span::secs(30) - Span(1) && shown <= Span::secs(30) + Span(2));
+            assert!(
+                due.since(now) >= Span::millis(29_990) && due.since(now) <= Span(30_010_000_000)
+            );
+        }
+    }
+
+    #[test]
+    fn a_skew_sets_the_wall_clock_alone() {
+        let mut clock = NodeClock::draw(&mut Rng::named(1, "clock b1"), Span::ZERO, 0);
+        clock.skew(-3_600_000_000_000);
+        assert_eq!(clock.wall(Time(0)), WALL_EPOCH - Span::secs(3_600));
+        assert_eq!(clock.monotonic(Time(9)), Time(9));
+        clock.skew(3_600_000_000_000);
+        assert_eq!(clock.wall(Time(0)), WALL_EPOCH);
+    }
+}

@@ -1,0 +1,310 @@
+//! What reaches a node: messages through lanes, connections that open and close, timers, and the
+//! operator's wishes.
+//!
+//! A frozen node gets nothing; what comes for it waits. Every event that reaches a handler is
+//! hashed here. Does not know what handlers do.
+
+use crate::base::ids::{ConnectionId, NodeId};
+use crate::base::time::{Span, Time};
+use crate::kafka::ctx::{CloseReason, OPERATOR, Timer, TimerKind};
+use crate::kafka::start::Command;
+use crate::model::error::ErrorCode;
+use crate::model::fact::{Fact, Observer};
+use crate::model::message::{Content, Message, Part};
+use crate::sim::director::View;
+use crate::sim::event::{ConnRef, Digest, Event, HostId, Kind, Lane};
+use crate::sim::flow::Bench;
+use crate::sim::host::Condition;
+use crate::sim::lanes::{self, Waiting};
+use crate::sim::network::Arrival;
+use crate::sim::nodes::Input;
+use crate::sim::queue::Class;
+use crate::sim::timers::Due;
+use crate::sim::world::{World, host_of, id_of};
+
+impl World {
+    // ---- messages ----
+
+    pub(super) fn arrive<O: Observer>(&mut self, host: HostId, slot: u32, end: u8, tap: &mut O) {
+        let at = 1 - end;
+        match self.with_network(|n, bench| n.arrive(bench, slot, end)) {
+            Arrival::Nothing => {}
+            Arrival::Opened { conn } => {
+                let peer = self.node(self.network.peer(conn, at));
+                if self.desk.wants_trace(tap) {
+                    let from = self.node(host);
+                    let opened = Fact::Opened { connection: id_of(conn), from, to: peer };
+                    self.desk.note_trace(tap, opened);
+                }
+                self.reached(Digest::of(Kind::Opened, host).word(0), tap);
+                self.call(host, Input::Opened(id_of(conn), peer), self.now, tap);
+            }
+            Arrival::Message { conn, message } => {
+                let waiting = Waiting { conn, end: at, message };
+                self.receive(host, waiting, tap);
+            }
+            Arrival::Closed { conn, reason } => self.tell_closed(host, conn, reason, tap),
+        }
+    }
+
+    /// A message has arrived: it is handled now if its lane is idle.
+    fn receive<O: Observer>(&mut self, host: HostId, waiting: Waiting, tap: &mut O) {
+        let lane = lanes::lane_of(&waiting.message.content);
+        let machine = &mut self.hosts[host.index()];
+        if machine.lanes.is_idle(lane, self.now) {
+            self.serve(host, lane, waiting, tap);
+            return;
+        }
+        self.network.queued(waiting.conn, waiting.end);
+        if let Some(at) = machine.lanes.queue(lane, waiting) {
+            let life = machine.life;
+            self.push(at, Event::Wake { host, life, lane });
+        }
+    }
+
+    pub(super) fn wake<O: Observer>(&mut self, host: HostId, lane: Lane, tap: &mut O) {
+        let Some(waiting) = self.hosts[host.index()].lanes.wake(lane) else { return };
+        if !self.network.unqueued(waiting.conn, waiting.end) {
+            self.drop_message(waiting.message);
+            self.lane_served(host, lane, self.now);
+            return;
+        }
+        let life = self.hosts[host.index()].life;
+        self.serve(host, lane, waiting, tap);
+        let told = self.with_network(|n, bench| n.close_told(bench, waiting.conn, waiting.end));
+        if let Some(reason) = told
+            && self.hosts[host.index()].lives(life)
+        {
+            self.tell_closed(host, waiting.conn, reason, tap);
+        }
+    }
+
+    pub(super) fn serve<O: Observer>(
+        &mut self,
+        host: HostId,
+        lane: Lane,
+        waiting: Waiting,
+        tap: &mut O,
+    ) {
+        let Waiting { conn, end, message } = waiting;
+        let machine = &mut self.hosts[host.index()];
+        if machine.disk.hangs > 0 && lanes::touches_disk(&message.content, &self.parts) {
+            self.network.queued(conn, end);
+            machine.lanes.block(lane, waiting);
+            return;
+        }
+        let connection = id_of(conn);
+        let from = self.network.peer(conn, end);
+        self.note_delivery(host, from, connection, &message, tap);
+        let digest = Digest::of(Kind::Message, host).content(&message.content, &self.parts);
+        self.reached(digest.word(u64::from(from.0)), tap);
+        let cost = self.service_time(host, &message.content);
+        let life = self.hosts[host.index()].life;
+        self.run(host, Input::Message(connection, message), tap);
+        self.release_parts(&message);
+        let until = self.now + cost + self.answer_time(host);
+        self.drain(host, until, tap);
+        if self.hosts[host.index()].lives(life) {
+            self.lane_served(host, lane, until);
+        }
+    }
+
+    fn lane_served(&mut self, host: HostId, lane: Lane, until: Time) {
+        let machine = &mut self.hosts[host.index()];
+        let life = machine.life;
+        if machine.lanes.served(lane, until) {
+            self.push(until, Event::Wake { host, life, lane });
+        }
+    }
+
+    /// What handling a message costs this node. Client processes have no lanes of their own.
+    fn service_time(&self, host: HostId, content: &Content) -> Span {
+        let machine = &self.hosts[host.index()];
+        match machine.node {
+            NodeId::Process(_) | NodeId::Operator => machine.slow,
+            NodeId::Broker(_) | NodeId::Controller(_) => {
+                let slow = if lanes::is_request(content) { machine.slow } else { Span::ZERO };
+                lanes::cost(&self.plan.hardware, content, &self.parts) + slow
+            }
+        }
+    }
+
+    /// What the records cost that the handler answers with.
+    fn answer_time(&self, host: HostId) -> Span {
+        if matches!(self.hosts[host.index()].node, NodeId::Process(_)) {
+            return Span::ZERO;
+        }
+        let records = |(_, message): &(ConnectionId, Message)| match message.content {
+            Content::Fetched { parts } => self.parts.wire_bytes(parts),
+            _ => 0,
+        };
+        let bytes = self.effects.sends.iter().map(records).sum();
+        lanes::records_cost(&self.plan.hardware, bytes)
+    }
+
+    fn note_delivery<O: Observer>(
+        &mut self,
+        host: HostId,
+        from: HostId,
+        connection: ConnectionId,
+        message: &Message,
+        tap: &mut O,
+    ) {
+        let (from, to) = (self.node(from), self.node(host));
+        if self.desk.wants_trace(tap) {
+            let name = message.content.name();
+            self.desk.note_trace(tap, Fact::Delivered { from, to, name });
+        }
+        let (Content::Fetched { parts }, NodeId::Broker(broker)) = (message.content, from) else {
+            return;
+        };
+        if !self.desk.wants(tap) {
+            return;
+        }
+        for part in self.parts.get(parts) {
+            if let Part::Fetched { partition, error, watermark, leader_epoch, .. } = *part
+                && error == ErrorCode::None
+            {
+                let offset = watermark;
+                let exposed = Fact::WatermarkExposed {
+                    broker,
+                    partition,
+                    leader_epoch,
+                    to,
+                    connection,
+                    offset,
+                };
+                self.desk.note(tap, exposed);
+            }
+        }
+    }
+
+    // ---- connections ----
+
+    pub(super) fn syn_arrive<O: Observer>(&mut self, conn: ConnRef, tap: &mut O) {
+        let hosts = &self.hosts;
+        let listens = |host: HostId| hosts[host.index()].condition == Condition::Running;
+        let seq = self.desk.stamp.seq;
+        let mut bench =
+            Bench { now: self.now, seq, queue: &mut self.queue, parts: &mut self.parts };
+        if self.network.syn_arrive(&mut bench, conn, listens) {
+            self.accepted(conn, tap);
+        }
+    }
+
+    pub(super) fn accepted<O: Observer>(&mut self, conn: ConnRef, tap: &mut O) {
+        let Some(host) = self.network.host(conn, 1) else { return };
+        if !self.is_awake(host, Event::Accepted { conn }) {
+            return;
+        }
+        let peer = self.node(self.network.peer(conn, 1));
+        self.reached(Digest::of(Kind::Opened, host).word(1), tap);
+        self.call(host, Input::Opened(id_of(conn), peer), self.now, tap);
+    }
+
+    pub(super) fn tell_closed<O: Observer>(
+        &mut self,
+        host: HostId,
+        conn: ConnRef,
+        reason: CloseReason,
+        tap: &mut O,
+    ) {
+        let connection = id_of(conn);
+        if self.desk.wants_trace(tap) {
+            let node = self.node(host);
+            self.desk.note_trace(tap, Fact::Closed { connection, node });
+        }
+        self.reached(Digest::of(Kind::Closed, host).word(reason as u64), tap);
+        self.call(host, Input::Closed(connection, reason), self.now, tap);
+    }
+
+    // ---- timers ----
+
+    pub(super) fn fire<O: Observer>(&mut self, host: HostId, life: u32, timer: Timer, tap: &mut O) {
+        let machine = &mut self.hosts[host.index()];
+        if !machine.lives(life) {
+            return;
+        }
+        let event = Event::Fire { host, life, timer };
+        match machine.timers.popped(timer, self.now) {
+            Due::Never => {}
+            Due::Later(at) => self.queue.push(at, Class::Ordinary, self.desk.stamp.cause, event),
+            Due::Now if machine.freezes > 0 => {
+                machine.timers.hold(timer, self.now);
+                machine.deferred.push((self.desk.stamp.cause, event));
+            }
+            Due::Now if machine.disk.hangs > 0 && writes(timer.kind) => {
+                machine.timers.hold(timer, self.now);
+                machine.disk.hung.push((self.desk.stamp.cause, event));
+            }
+            Due::Now => {
+                let word = (timer.kind as u64) << 16 | u64::from(timer.index);
+                self.reached(Digest::of(Kind::Timer, host).word(word), tap);
+                self.call(host, Input::Timer(timer), self.now, tap);
+            }
+        }
+    }
+
+    // ---- the operator ----
+
+    pub(super) fn command<O: Observer>(&mut self, host: HostId, slot: u32, tap: &mut O) {
+        if !self.is_awake(host, Event::Command { host, slot }) {
+            return;
+        }
+        let command = self.commands.take(slot);
+        let machine = &mut self.hosts[host.index()];
+        match command {
+            Command::Start => machine.begins = true,
+            Command::Stop => machine.begins = false,
+            Command::Send { .. } | Command::Seek { .. } => {}
+        }
+        let digest = Digest::of(Kind::Command, host).text(&format!("{command:?}"));
+        if machine.condition == Condition::Running {
+            self.reached(digest, tap);
+            self.call(host, Input::Command(command), self.now, tap);
+        } else if let (Command::Stop, NodeId::Process(process)) = (command, machine.node) {
+            // A process that is down sends nothing any more: it has stopped.
+            self.desk.note(tap, Fact::ClientStopped { process });
+        }
+    }
+
+    pub(super) fn operate<O: Observer>(&mut self, slot: u32, tap: &mut O) {
+        let Some(controller) = self.active_controller() else {
+            self.unheard.push(slot);
+            return;
+        };
+        let host = HostId(self.plan.brokers.len() as u16 + controller.0 - 1);
+        if !self.is_awake(host, Event::Operate { slot }) {
+            return;
+        }
+        let content = self.operations.take(slot);
+        self.reached(Digest::of(Kind::Operate, host).content(&content, &self.parts), tap);
+        let message = Message { correlation: 0, content };
+        self.run(host, Input::Message(OPERATOR, message), tap);
+        self.release_parts(&message);
+        self.drain(host, self.now, tap);
+    }
+
+    pub(super) fn direct(&mut self, token: u32) {
+        let active_controller = self.active_controller();
+        let (plan, hosts) = (&self.plan, &self.hosts);
+        let running = |node| {
+            host_of(plan, node)
+                .is_some_and(|host| hosts[host.index()].condition == Condition::Running)
+        };
+        let committed = self.committed.image();
+        let view = View { now: self.now, committed, running: &running, active_controller };
+        self.desk.director.on_due(token, &view, &mut self.desk.orders);
+    }
+}
+
+/// Whether the handler of a broker's timer writes to its disk.
+const fn writes(kind: TimerKind) -> bool {
+    matches!(
+        kind,
+        TimerKind::WatermarkCheckpoint
+            | TimerKind::RecoveryCheckpoint
+            | TimerKind::Retention
+            | TimerKind::FlushInterval
+    )
+}

@@ -1,0 +1,328 @@
+//! What will happen: the closed vocabulary of the event queue, and what of it is hashed.
+//!
+//! An event is small and `Copy`; what is larger (commands, faults) lies in a table of the world. An
+//! event for a process names its *life*, and is discarded if that life is over when it is popped.
+//! Knows nothing about how an event is carried out.
+
+use crate::base::ids::{Offset, PartitionId};
+use crate::kafka::ctx::{CloseReason, Timer};
+use crate::model::batch::Batch;
+use crate::model::message::{Content, Part, PartPool};
+use crate::model::metadata::{MetadataRecord, PartitionState};
+
+/// A node by its place among all nodes: brokers first, then controllers, then processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct HostId(pub(super) u16);
+
+impl HostId {
+    /// Position in a vector over all nodes.
+    pub(super) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One process lifetime on a host. Counted up whenever the process is gone.
+pub(super) type Life = u32;
+
+/// The kinds of work that a broker does side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Requests of clients and followers.
+    Requests = 0,
+    /// Heartbeats, metadata, registration, ISR changes, and their answers.
+    Control = 1,
+    /// Answers to a follower's own fetches.
+    Fetched = 2,
+}
+
+impl Lane {
+    /// Every lane.
+    pub(super) const ALL: [Self; 3] = [Self::Requests, Self::Control, Self::Fetched];
+}
+
+/// One of the two ends of a connection: 0 opened it, 1 accepted it.
+pub(super) type End = u8;
+
+/// Names a connection and tells it from earlier ones with the same id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ConnRef {
+    /// Its place in the network's table; the number of its `ConnectionId`.
+    pub(super) slot: u32,
+    /// How many connections had that place before.
+    pub(super) generation: u32,
+}
+
+/// What will happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// Time zero: what the cluster starts with is told.
+    Begin,
+    /// A process runs for the first time.
+    Start { host: HostId, life: Life },
+    /// The first bytes under way from `end` reach the other end.
+    Arrive { slot: u32, end: End, stamp: u32 },
+    /// The opener sends its `attempt`-th SYN.
+    Syn { conn: ConnRef, attempt: u8 },
+    /// A SYN reaches its host.
+    SynArrive { conn: ConnRef },
+    /// The accepting process learns of the connection.
+    Accepted { conn: ConnRef },
+    /// The opener has waited long enough.
+    SetupTimeout { conn: ConnRef },
+    /// TCP sends held bytes of `end` again.
+    Retransmit { conn: ConnRef, end: End },
+    /// TCP has retransmitted long enough.
+    GiveUp { conn: ConnRef, end: End },
+    /// A node learns that a connection is gone for another reason than what its peer sent.
+    Closed { conn: ConnRef, end: End, reason: CloseReason },
+    /// A timer slot's entry.
+    Fire { host: HostId, life: Life, timer: Timer },
+    /// A lane is free and something waits for it.
+    Wake { host: HostId, life: Life, lane: Lane },
+    /// A sync of a partition's log is done, up to this position of its operations.
+    Flushed { host: HostId, life: Life, partition: PartitionId, up_to: Offset, position: u64 },
+    /// The oldest outstanding sync of a controller's metadata log is done.
+    MetadataSynced { host: HostId, life: Life },
+    /// The kernel writes old bytes back.
+    Writeback { host: HostId },
+    /// SIGTERM.
+    Terminate { host: HostId, life: Life },
+    /// The operator tells a process something: command number `slot`.
+    Command { host: HostId, slot: u32 },
+    /// The operator asks the active controller something: operation number `slot`.
+    Operate { slot: u32 },
+    /// The director asked to be woken.
+    Direct { token: u32 },
+    /// A fault begins: number `slot`.
+    Inject { slot: u32 },
+    /// The fault with this id ends.
+    Heal { id: u32 },
+}
+
+const _: () = assert!(size_of::<Event>() <= 32, "events are copied on every push and pop");
+
+/// A running 64-bit hash over words: cheap, inline, fixed for ever.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Digest(u64);
+
+impl Digest {
+    /// The digest of something of this kind about this node.
+    pub(super) const fn of(kind: Kind, host: HostId) -> Self {
+        Self(0x243f_6a88_85a3_08d3).word((kind as u64) << 16 | host.0 as u64)
+    }
+
+    /// With another word.
+    pub(super) const fn word(self, word: u64) -> Self {
+        let mixed = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self(mixed ^ (mixed >> 29))
+    }
+
+    /// With every byte of a text.
+    pub(super) fn text(self, text: &str) -> Self {
+        text.bytes().fold(self, |digest, byte| digest.word(u64::from(byte)))
+    }
+
+    /// With what a message says.
+    pub(super) fn content(self, content: &Content, parts: &PartPool) -> Self {
+        let (tag, a, b) = content_words(content);
+        let digest = self.word(tag).word(a).word(b);
+        let Some(list) = content.parts() else { return digest };
+        parts.get(list).iter().fold(digest, |digest, part| {
+            let (a, b, c) = part_words(part);
+            digest.word(a).word(b).word(c)
+        })
+    }
+
+    /// The hash so far.
+    pub(super) const fn value(self) -> u64 {
+        self.0
+    }
+}
+
+/// The kinds of event that are hashed. A number here is part of every fingerprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Start = 1,
+    Opened = 2,
+    Message = 3,
+    Closed = 4,
+    Timer = 5,
+    Flushed = 6,
+    MetadataSynced = 7,
+    Writeback = 8,
+    Terminate = 9,
+    Command = 10,
+    Operate = 11,
+    Inject = 12,
+    Heal = 13,
+    HealAll = 14,
+}
+
+/// The number of a variant and two words of what it says besides its parts.
+fn content_words(content: &Content) -> (u64, u64, u64) {
+    match *content {
+        Content::Produce { acks, timeout, .. } => (1, acks as u64, timeout.0),
+        Content::Produced { .. } => (2, 0, 0),
+        Content::Fetch { max_wait, min_bytes, max_bytes, .. } => {
+            (3, max_wait.0, u64::from(min_bytes) << 32 | u64::from(max_bytes))
+        }
+        Content::Fetched { .. } => (4, 0, 0),
+        Content::Metadata => (5, 0, 0),
+        Content::MetadataAnswer { .. } => (6, 0, 0),
+        Content::InitProducerId => (7, 0, 0),
+        Content::ProducerIdGranted { error, producer, epoch } => {
+            (8, error as u64, u64::from(producer.0) << 16 | u64::from(epoch.0))
+        }
+        Content::ListOffsets { partition, which, .. } => (9, u64::from(partition.0), which as u64),
+        Content::OffsetListed { partition, error, offset, .. } => {
+            (10, u64::from(partition.0) << 16 | error as u64, offset.0)
+        }
+        Content::EpochEnd { partition, asked, .. } => {
+            (11, u64::from(partition.0), u64::from(asked.0))
+        }
+        Content::EpochEndAnswer { partition, error, end } => {
+            (12, u64::from(partition.0) << 16 | error as u64, end.map_or(u64::MAX, |e| e.1.0))
+        }
+        Content::AlterPartition { broker, epoch, .. } => (13, u64::from(broker.0), epoch.0),
+        Content::PartitionAltered { error, .. } => (14, error as u64, 0),
+        Content::RegisterBroker { broker, incarnation, previous } => (
+            15,
+            u64::from(broker.0) << 32 | u64::from(incarnation),
+            previous.map_or(u64::MAX, |epoch| epoch.0),
+        ),
+        Content::BrokerRegistered { error, epoch } => (16, error as u64, epoch.0),
+        Content::Heartbeat { broker, replayed, want_fence, want_shutdown, .. } => {
+            let wishes = u64::from(want_fence) << 1 | u64::from(want_shutdown);
+            (17, u64::from(broker.0) << 2 | wishes, replayed.0)
+        }
+        Content::HeartbeatAnswer { error, caught_up, fenced, may_shutdown } => {
+            let flags =
+                u64::from(caught_up) << 2 | u64::from(fenced) << 1 | u64::from(may_shutdown);
+            (18, error as u64, flags)
+        }
+        Content::FetchMetadata { from, max_wait } => (19, from.0, max_wait.0),
+        Content::MetadataFetched { from, end, .. } => (20, from.0, end.0),
+        Content::AllocateProducerIds { broker, epoch } => (21, u64::from(broker.0), epoch.0),
+        Content::ProducerIdsAllocated { error, first, count } => {
+            (22, error as u64, u64::from(first.0) << 32 | u64::from(count))
+        }
+        Content::AlterConfig { topic, key, value } => {
+            let topic = topic.map_or(u64::MAX, |t| u64::from(t.0));
+            (23, topic << 16 | key as u64, value.unwrap_or(i64::MIN) as u64)
+        }
+        Content::ElectUnclean { partition } => (24, u64::from(partition.0), 0),
+        Content::OperationDone { error } => (25, error as u64, 0),
+    }
+}
+
+/// Three words that tell a part from others.
+fn part_words(part: &Part) -> (u64, u64, u64) {
+    match *part {
+        Part::Produce { partition, batch } => {
+            let (a, b) = batch_words(&batch);
+            (1 << 16 | u64::from(partition.0), a, b)
+        }
+        Part::Produced { partition, error, offset, .. } => {
+            (2 << 16 | u64::from(partition.0), error as u64, offset.0)
+        }
+        Part::FetchFrom { partition, leader_epoch, offset, .. } => {
+            let epoch = leader_epoch.map_or(u64::MAX, |epoch| u64::from(epoch.0));
+            (3 << 16 | u64::from(partition.0), epoch, offset.0)
+        }
+        Part::Fetched { partition, error, watermark, log_start, .. } => (
+            4 << 16 | u64::from(partition.0),
+            (error as u64).rotate_left(48) ^ log_start.0,
+            watermark.0,
+        ),
+        Part::FetchedBatch(batch) => {
+            let (a, b) = batch_words(&batch);
+            (5 << 16, a, b)
+        }
+        Part::Leader { partition, leader, leader_epoch } => (
+            6 << 16 | u64::from(partition.0),
+            leader.map_or(0, |leader| u64::from(leader.0)),
+            u64::from(leader_epoch.0),
+        ),
+        Part::AlterIsr { partition, partition_epoch, isr, .. } => {
+            (7 << 16 | u64::from(partition.0), u64::from(partition_epoch.0), isr.0)
+        }
+        Part::ReplicaEpoch { broker, epoch } => {
+            (8 << 16 | u64::from(broker.0), epoch.map_or(u64::MAX, |epoch| epoch.0), 0)
+        }
+        Part::AlteredIsr { partition, error, state } => {
+            (9 << 16 | u64::from(partition.0), error as u64, state_word(&state))
+        }
+        Part::Record(record) => record_words(&record),
+    }
+}
+
+fn batch_words(batch: &Batch) -> (u64, u64) {
+    let place = batch.base.0 ^ u64::from(batch.leader_epoch.0).rotate_left(40);
+    let first = u64::from(batch.first.process.0) << 32 | u64::from(batch.first.ordinal);
+    (place, first ^ u64::from(batch.count).rotate_left(48))
+}
+
+fn state_word(state: &PartitionState) -> u64 {
+    let epochs = u64::from(state.partition_epoch.0) << 32 | u64::from(state.leader_epoch.0);
+    let leader = state.leader.map_or(0, |leader| u64::from(leader.0));
+    epochs ^ state.isr.0.rotate_left(17) ^ state.elr.0.rotate_left(37) ^ leader.rotate_left(50)
+}
+
+fn record_words(record: &MetadataRecord) -> (u64, u64, u64) {
+    match *record {
+        MetadataRecord::BrokerRegistered { broker, epoch, incarnation, .. } => {
+            (10 << 16 | u64::from(broker.0), epoch.0, u64::from(incarnation))
+        }
+        MetadataRecord::BrokerFenced { broker, epoch } => {
+            (11 << 16 | u64::from(broker.0), epoch.0, 0)
+        }
+        MetadataRecord::BrokerUnfenced { broker, epoch } => {
+            (12 << 16 | u64::from(broker.0), epoch.0, 0)
+        }
+        MetadataRecord::BrokerShuttingDown { broker, epoch } => {
+            (13 << 16 | u64::from(broker.0), epoch.0, 0)
+        }
+        MetadataRecord::PartitionCreated { partition, state, .. } => {
+            (14 << 16 | u64::from(partition.0), state_word(&state), 0)
+        }
+        MetadataRecord::PartitionChanged { partition, state } => {
+            (15 << 16 | u64::from(partition.0), state_word(&state), 0)
+        }
+        MetadataRecord::ConfigSet { topic, key, value } => {
+            let topic = topic.map_or(0xffff, |t| u64::from(t.0));
+            (16 << 16 | topic, key as u64, value.unwrap_or(i64::MIN) as u64)
+        }
+        MetadataRecord::ProducerIds { next } => (17 << 16, u64::from(next), 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Digest, HostId, Kind};
+    use crate::base::ids::{Offset, PartitionId};
+    use crate::model::error::ErrorCode;
+    use crate::model::message::{Content, Part, PartPool};
+
+    fn digest(host: u16, offset: u64, error: ErrorCode) -> u64 {
+        let mut pool = PartPool::default();
+        let parts = pool.take();
+        let part = Part::Produced {
+            partition: PartitionId(1),
+            error,
+            offset: Offset(offset),
+            leader: None,
+        };
+        pool.push(parts, part);
+        let content = Content::Produced { parts };
+        Digest::of(Kind::Message, HostId(host)).content(&content, &pool).value()
+    }
+
+    #[test]
+    fn a_digest_depends_on_the_node_and_on_what_a_message_says() {
+        let plain = digest(1, 5, ErrorCode::None);
+        assert_eq!(plain, digest(1, 5, ErrorCode::None));
+        assert_ne!(plain, digest(2, 5, ErrorCode::None));
+        assert_ne!(plain, digest(1, 6, ErrorCode::None));
+        assert_ne!(plain, digest(1, 5, ErrorCode::NotLeaderOrFollower));
+    }
+}

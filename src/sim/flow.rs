@@ -1,0 +1,185 @@
+//! One direction of a connection: bytes under way, in order, some of them held.
+//!
+//! The event queue knows of the first segment only; the next is scheduled when that has arrived.
+//! Knows TCP's retransmission times, but neither links nor nodes.
+
+use std::collections::VecDeque;
+
+use crate::base::time::{Span, Time};
+use crate::kafka::ctx::CloseReason;
+use crate::model::message::{Message, PartPool};
+use crate::sim::event::{ConnRef, End, Event};
+use crate::sim::queue::{Class, Queue};
+
+/// TCP's first retransmission time-out; it doubles.
+pub(super) const FIRST_RTO: Span = Span::millis(200);
+/// And no longer than this.
+const LONGEST_RTO: Span = Span::secs(120);
+/// Bytes of a message beside its parts.
+const MESSAGE_OVERHEAD: u64 = 100;
+
+/// What the network works with beside itself.
+#[derive(Debug)]
+pub(super) struct Bench<'a> {
+    /// The present.
+    pub(super) now: Time,
+    /// The event being carried out: the cause of what follows.
+    pub(super) seq: u64,
+    /// Where events go.
+    pub(super) queue: &'a mut Queue<Event>,
+    /// Where the parts of lost messages go.
+    pub(super) parts: &'a mut PartPool,
+}
+
+impl Bench<'_> {
+    /// Adds an event.
+    pub(super) fn push(&mut self, time: Time, event: Event) {
+        self.queue.push(time, Class::Ordinary, self.seq, event);
+    }
+}
+
+/// What travels in one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    /// The connection is open.
+    Opened,
+    /// Bytes.
+    Message(Message),
+    /// Nothing follows.
+    Close(CloseReason),
+}
+
+/// An item under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment {
+    /// What.
+    pub(super) item: Item,
+    /// Never, while it is held.
+    pub(super) arrives: Time,
+    /// The event in which it was sent.
+    pub(super) cause: u64,
+}
+
+/// One direction of a connection. The queue knows of its first segment only.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Flow {
+    /// Oldest first.
+    pub(super) segments: VecDeque<Segment>,
+    /// Nothing sent later arrives before.
+    pub(super) last_arrival: Time,
+    /// Number of the queue entry that counts.
+    pub(super) stamp: u32,
+    /// Whether bytes are held.
+    pub(super) held: Option<Held>,
+}
+
+/// Bytes that do not get through.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    /// TCP's first try.
+    pub(super) since: Time,
+    /// Its next one that has a queue entry; never if there is none.
+    pub(super) retry: Time,
+}
+
+impl Flow {
+    /// Puts the arrival of the first segment into the event queue.
+    pub(super) fn schedule_head(&mut self, bench: &mut Bench<'_>, slot: u32, end: End) {
+        let Some(head) = self.segments.front() else { return };
+        if head.arrives == Time::NEVER {
+            return;
+        }
+        self.stamp = self.stamp.wrapping_add(1);
+        let event = Event::Arrive { slot, end, stamp: self.stamp };
+        bench.queue.push(head.arrives.max(bench.now), Class::Ordinary, head.cause, event);
+    }
+
+    /// Throws away everything under way.
+    pub(super) fn clear(&mut self, parts: &mut PartPool) {
+        for segment in self.segments.drain(..) {
+            if let Item::Message(message) = segment.item {
+                drop_message(parts, message);
+            }
+        }
+        self.stamp = self.stamp.wrapping_add(1);
+        self.held = None;
+    }
+
+    /// The sender's memory is gone, and the bytes that were held there.
+    pub(super) fn drop_held(&mut self, parts: &mut PartPool) {
+        while self.segments.back().is_some_and(|s| s.arrives == Time::NEVER) {
+            if let Some(Segment { item: Item::Message(message), .. }) = self.segments.pop_back() {
+                drop_message(parts, message);
+            }
+        }
+        self.held = None;
+    }
+
+    /// The receiver's memory is gone, and the bytes in its socket buffer.
+    pub(super) fn forget_arrived(&mut self, bench: &mut Bench<'_>, slot: u32, end: End) {
+        while self.segments.front().is_some_and(|s| s.arrives <= bench.now) {
+            if let Some(Segment { item: Item::Message(message), .. }) = self.segments.pop_front() {
+                drop_message(bench.parts, message);
+            }
+        }
+        self.schedule_head(bench, slot, end);
+    }
+}
+
+/// Bytes of a flow are held from now on; TCP gives up on them some day.
+pub(super) fn hold(
+    bench: &mut Bench<'_>,
+    flow: &mut Flow,
+    conn: ConnRef,
+    end: End,
+    held: Held,
+    give_up: Span,
+) {
+    flow.held = Some(held);
+    bench.push(held.since + give_up, Event::GiveUp { conn, end });
+    if held.retry != Time::NEVER {
+        bench.push(held.retry, Event::Retransmit { conn, end });
+    }
+}
+
+/// When TCP, whose first try was at `since`, tries for the first time at `from` or later.
+pub(super) fn next_retransmission(since: Time, from: Time) -> Time {
+    let mut rto = FIRST_RTO;
+    let mut at = since + rto;
+    while at < from {
+        rto = Span(rto.0 * 2).min(LONGEST_RTO);
+        at += rto;
+    }
+    at
+}
+
+/// Bytes on the wire.
+pub(super) fn wire_bytes(item: &Item, parts: &PartPool) -> u64 {
+    let Item::Message(message) = item else { return MESSAGE_OVERHEAD };
+    MESSAGE_OVERHEAD + message.content.parts().map_or(0, |list| parts.wire_bytes(list))
+}
+
+/// Gives the parts of a lost message back.
+pub(super) fn drop_message(parts: &mut PartPool, message: Message) {
+    if let Some(list) = message.content.parts() {
+        parts.give_back(list);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_retransmission;
+    use crate::base::time::{Span, Time};
+
+    #[test]
+    fn retransmissions_double_from_200_ms_up_to_120_s() {
+        let first = Time(0) + Span::secs(5);
+        let next = |from: u64| next_retransmission(first, first + Span::millis(from)).since(first);
+        for (from, millis) in [(0, 200), (200, 200), (201, 600), (601, 1_400), (1_401, 3_000)] {
+            assert_eq!(next(from), Span::millis(millis), "{from}");
+        }
+        assert_eq!(next(30_000), Span::millis(51_000), "after a 30 s cut: 21 s later");
+        let late = next(800_000);
+        assert!(late.as_millis() - 800_000 <= 120_000);
+    }
+}

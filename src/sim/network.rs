@@ -1,0 +1,467 @@
+//! Connections: what nodes know of the network, with the manners of TCP.
+//!
+//! Inside a connection nothing is lost, duplicated or reordered, per direction. A cut link holds
+//! bytes; they go on when TCP would next retransmit after the heal, even if their sender has closed
+//! the connection by then: that is how bytes of an old connection arrive after a new one was
+//! opened. A killed process closes its connections; a machine without power tells nobody. Of a
+//! connection that a broker or controller has accepted one request is read at a time, the next when
+//! it has been answered (`SocketServer.scala` mutes the channel).
+//!
+//! Acknowledgements of TCP itself are not modelled: a cut in one direction holds the bytes of that
+//! direction only. Does not know what runs on a host; that is told to it.
+
+use crate::base::ids::ConnectionId;
+use crate::base::time::{Span, Time};
+use crate::kafka::ctx::CloseReason;
+use crate::model::message::Message;
+use crate::model::plan::NetworkPlan;
+use crate::sim::event::{ConnRef, End, Event, HostId};
+use crate::sim::flow::{
+    Bench, FIRST_RTO, Flow, Held, Item, Segment, drop_message, hold, wire_bytes,
+};
+use crate::sim::links::Links;
+
+/// SYNs are sent at 0, 1, 3, 7 and 15 s.
+const LAST_SYN: u8 = 4;
+
+/// What an end of a connection is to its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The acceptor, before a SYN has reached it.
+    Unborn,
+    /// The opener, before it hears that it is open.
+    Opening,
+    /// Both sides know of it, as far as this one knows.
+    Open,
+    /// Closed; the node has still to be told.
+    Closing,
+    /// The machine lost power: nobody was told, and nobody is there.
+    Dead,
+    /// The node has forgotten it.
+    Gone,
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EndState {
+    /// Whose.
+    pub(super) host: HostId,
+    /// What it is to it.
+    pub(super) state: State,
+    /// Messages that have arrived and wait in a lane.
+    pub(super) queued: u16,
+    /// Told to the node after the last of them.
+    pub(super) then: Option<CloseReason>,
+}
+
+/// A connection.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    /// How many had its id before.
+    pub(super) generation: u32,
+    /// The opener, then the acceptor.
+    pub(super) ends: [EndState; 2],
+    /// Flow *e* carries what end *e* sends.
+    pub(super) flows: [Flow; 2],
+    /// Forgotten by everybody.
+    pub(super) free: bool,
+}
+
+/// What has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// Nothing that anybody is to be told.
+    Nothing,
+    /// The opener's connection is open.
+    Opened { conn: ConnRef },
+    /// A message.
+    Message { conn: ConnRef, message: Message },
+    /// The connection is gone for the receiver.
+    Closed { conn: ConnRef, reason: CloseReason },
+}
+
+/// What became of a message handed to the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It is under way.
+    OnItsWay { to: HostId },
+    /// It waits for a link to be healed.
+    Held { to: HostId },
+    /// The connection is not open for this node any more.
+    Dropped,
+}
+
+/// All connections.
+#[derive(Clone, Debug)]
+pub(super) struct Network {
+    /// The links under the connections.
+    pub(super) links: Links,
+    /// By number of the id.
+    pub(super) connections: Vec<Connection>,
+    /// Whether a host's machine has power.
+    pub(super) powered: Vec<bool>,
+    /// How long TCP retransmits.
+    pub(super) give_up: Span,
+    /// What the kernel takes for a node that does not read.
+    pub(super) socket_buffer: u64,
+    freed: Vec<ConnectionId>,
+}
+
+impl Network {
+    /// A network without connections.
+    pub(super) fn new(plan: &NetworkPlan, links: Links, hosts: usize) -> Self {
+        Self {
+            links,
+            connections: Vec::new(),
+            powered: vec![true; hosts],
+            give_up: plan.give_up,
+            socket_buffer: plan.socket_buffer,
+            freed: Vec::new(),
+        }
+    }
+
+    // ---- opening ----
+
+    /// A node opens a connection.
+    pub(super) fn open(
+        &mut self,
+        bench: &mut Bench<'_>,
+        id: ConnectionId,
+        (from, to): (HostId, HostId),
+        at: Time,
+        timeout: Span,
+    ) {
+        let end = |host, state| EndState { host, state, queued: 0, then: None };
+        let ends = [end(from, State::Opening), end(to, State::Unborn)];
+        let slot = id.0;
+        if let Some(old) = self.connections.get_mut(slot as usize) {
+            assert!(old.free, "a connection id was given out while it was in use");
+            old.ends = ends;
+            old.free = false;
+            old.generation += 1;
+        } else {
+            assert!(slot as usize == self.connections.len(), "connection ids are given in order");
+            let flows = [Flow::default(), Flow::default()];
+            self.connections.push(Connection { generation: 0, ends, flows, free: false });
+        }
+        let conn = ConnRef { slot, generation: self.connections[slot as usize].generation };
+        bench.push(at, Event::Syn { conn, attempt: 0 });
+        bench.push(at + timeout, Event::SetupTimeout { conn });
+    }
+
+    /// The opener sends a SYN, and will send the next one if it hears nothing.
+    pub(super) fn syn(&mut self, bench: &mut Bench<'_>, conn: ConnRef, attempt: u8) {
+        let Some([opener, acceptor]) = self.ends(conn) else { return };
+        if (opener.state, acceptor.state) != (State::Opening, State::Unborn) {
+            return;
+        }
+        if attempt < LAST_SYN {
+            let next = bench.now + Span::secs(1 << attempt);
+            bench.push(next, Event::Syn { conn, attempt: attempt + 1 });
+        }
+        let (from, to) = (opener.host, acceptor.host);
+        if !self.links.is_cut(from, to) && !self.links.loses(from, to) {
+            let arrives = bench.now + self.links.latency(from, to);
+            bench.push(arrives, Event::SynArrive { conn });
+        }
+    }
+
+    /// A SYN has arrived. Whether the process there accepts the connection: its answer must get
+    /// through too. Nobody answers on a machine without power.
+    pub(super) fn syn_arrive(
+        &mut self,
+        bench: &mut Bench<'_>,
+        conn: ConnRef,
+        listens: impl FnOnce(HostId) -> bool,
+    ) -> bool {
+        let Some([opener, acceptor]) = self.ends(conn) else { return false };
+        if (opener.state, acceptor.state) != (State::Opening, State::Unborn)
+            || !self.powered[acceptor.host.index()]
+            || self.links.is_cut(acceptor.host, opener.host)
+            || self.links.loses(acceptor.host, opener.host)
+        {
+            return false;
+        }
+        let accepts = listens(acceptor.host);
+        let (state, item) = if accepts {
+            (State::Open, Item::Opened)
+        } else {
+            (State::Gone, Item::Close(CloseReason::Refused))
+        };
+        self.connections[conn.slot as usize].ends[1].state = state;
+        self.transmit(bench, conn.slot, 1, item, bench.now);
+        accepts
+    }
+
+    /// The opener has waited long enough. Whether it still waited.
+    pub(super) fn setup_timeout(&mut self, bench: &mut Bench<'_>, conn: ConnRef) -> bool {
+        let Some([opener, _]) = self.ends(conn) else { return false };
+        let waited = opener.state == State::Opening;
+        if waited {
+            self.leave(bench, conn.slot, 0, CloseReason::Peer, bench.now);
+        }
+        waited
+    }
+
+    // ---- sending ----
+
+    /// A node sends a message that departs then.
+    pub(super) fn send(
+        &mut self,
+        bench: &mut Bench<'_>,
+        id: ConnectionId,
+        from: HostId,
+        message: Message,
+        at: Time,
+    ) -> Sent {
+        let Some(end) = self.open_end(id, from) else {
+            drop_message(bench.parts, message);
+            return Sent::Dropped;
+        };
+        let ends = &self.connections[id.0 as usize].ends;
+        let (own, other) = (ends[usize::from(end)].state, ends[1 - usize::from(end)].state);
+        // What is sent to an end that was closed is thrown away there.
+        let carried = own == State::Open && matches!(other, State::Open | State::Dead);
+        if carried || (own, other) == (State::Open, State::Opening) {
+            self.transmit(bench, id.0, end, Item::Message(message), at)
+        } else {
+            drop_message(bench.parts, message);
+            Sent::Dropped
+        }
+    }
+
+    /// A node closes a connection.
+    pub(super) fn close(
+        &mut self,
+        bench: &mut Bench<'_>,
+        id: ConnectionId,
+        from: HostId,
+        at: Time,
+    ) -> bool {
+        let Some(end) = self.open_end(id, from) else { return false };
+        self.leave(bench, id.0, end, CloseReason::Peer, at);
+        true
+    }
+
+    /// An end is gone: what was under way to it is lost, what it sent still arrives, then the other
+    /// end hears of it.
+    pub(super) fn leave(
+        &mut self,
+        bench: &mut Bench<'_>,
+        slot: u32,
+        end: End,
+        reason: CloseReason,
+        at: Time,
+    ) {
+        let connection = &mut self.connections[slot as usize];
+        let other = 1 - usize::from(end);
+        let own = &mut connection.ends[usize::from(end)];
+        (own.state, own.then) = (State::Gone, None);
+        connection.flows[other].clear(bench.parts);
+        match connection.ends[other].state {
+            State::Open | State::Opening => {
+                self.transmit(bench, slot, end, Item::Close(reason), at);
+            }
+            _ => self.free_if_forgotten(bench, slot),
+        }
+    }
+
+    /// Puts something on the wire, or holds it.
+    pub(super) fn transmit(
+        &mut self,
+        bench: &mut Bench<'_>,
+        slot: u32,
+        end: End,
+        item: Item,
+        at: Time,
+    ) -> Sent {
+        let connection = &mut self.connections[slot as usize];
+        let from = connection.ends[usize::from(end)].host;
+        let receiver = connection.ends[1 - usize::from(end)];
+        let to = receiver.host;
+        let flow = &mut connection.flows[usize::from(end)];
+        if flow.held.is_none() {
+            let off = receiver.state == State::Dead && !self.powered[to.index()];
+            let stuck = off || self.links.is_cut(from, to);
+            if stuck || self.links.loses(from, to) {
+                let conn = ConnRef { slot, generation: connection.generation };
+                let retry = if stuck { Time::NEVER } else { at + FIRST_RTO };
+                hold(bench, flow, conn, end, Held { since: at, retry }, self.give_up);
+            }
+        }
+        let mut segment = Segment { item, arrives: Time::NEVER, cause: bench.seq };
+        if flow.held.is_some() {
+            flow.segments.push_back(segment);
+            return Sent::Held { to };
+        }
+        let left = self.links.departure(from, to, at, || wire_bytes(&item, bench.parts));
+        segment.arrives = (left + self.links.latency(from, to)).max(flow.last_arrival);
+        flow.last_arrival = segment.arrives;
+        flow.segments.push_back(segment);
+        if flow.segments.len() == 1 {
+            flow.schedule_head(bench, slot, end);
+        }
+        Sent::OnItsWay { to }
+    }
+
+    // ---- arriving ----
+
+    /// The host that bytes which arrive now are for; none if they are gone.
+    pub(super) fn receiver(&self, slot: u32, end: End, stamp: u32) -> Option<HostId> {
+        let connection = &self.connections[slot as usize];
+        (connection.flows[usize::from(end)].stamp == stamp)
+            .then(|| connection.ends[1 - usize::from(end)].host)
+    }
+
+    /// The first bytes under way from `end` have arrived.
+    pub(super) fn arrive(&mut self, bench: &mut Bench<'_>, slot: u32, end: End) -> Arrival {
+        let connection = &mut self.connections[slot as usize];
+        let conn = ConnRef { slot, generation: connection.generation };
+        let other = 1 - usize::from(end);
+        let receiver = connection.ends[other];
+        if receiver.state == State::Dead {
+            self.arrive_at_dead(bench, conn, end);
+            return Arrival::Nothing;
+        }
+        let flow = &mut connection.flows[usize::from(end)];
+        let segment = flow.segments.pop_front().expect("a scheduled flow has a first segment");
+        flow.schedule_head(bench, slot, end);
+        let listens = matches!(receiver.state, State::Open | State::Opening);
+        match segment.item {
+            Item::Message(message) if receiver.state == State::Open => {
+                Arrival::Message { conn, message }
+            }
+            Item::Message(message) => {
+                drop_message(bench.parts, message);
+                Arrival::Nothing
+            }
+            Item::Opened if receiver.state == State::Opening => {
+                connection.ends[other].state = State::Open;
+                Arrival::Opened { conn }
+            }
+            Item::Close(reason) if listens => {
+                let told = self.end_for(bench, slot, other as End, reason);
+                told.map_or(Arrival::Nothing, |reason| Arrival::Closed { conn, reason })
+            }
+            Item::Opened | Item::Close(_) => Arrival::Nothing,
+        }
+    }
+
+    /// A message waits in a lane of its receiver.
+    pub(super) fn queued(&mut self, conn: ConnRef, end: End) {
+        self.connections[conn.slot as usize].ends[usize::from(end)].queued += 1;
+    }
+
+    /// A message leaves its lane. Whether its connection is still there for the receiver.
+    pub(super) fn unqueued(&mut self, conn: ConnRef, end: End) -> bool {
+        if self.ends(conn).is_none() {
+            return false;
+        }
+        let end = &mut self.connections[conn.slot as usize].ends[usize::from(end)];
+        end.queued = end.queued.saturating_sub(1);
+        matches!(end.state, State::Open | State::Closing)
+    }
+
+    /// The close that the node is to be told of now that no message of the connection waits.
+    pub(super) fn close_told(
+        &mut self,
+        bench: &mut Bench<'_>,
+        conn: ConnRef,
+        end: End,
+    ) -> Option<CloseReason> {
+        self.ends(conn)?;
+        let state = &mut self.connections[conn.slot as usize].ends[usize::from(end)];
+        if state.queued > 0 {
+            return None;
+        }
+        let reason = state.then.take()?;
+        state.state = State::Gone;
+        self.free_if_forgotten(bench, conn.slot);
+        Some(reason)
+    }
+
+    /// The connection ends for a node. The reason, if it is to be told at once.
+    pub(super) fn end_for(
+        &mut self,
+        bench: &mut Bench<'_>,
+        slot: u32,
+        end: End,
+        reason: CloseReason,
+    ) -> Option<CloseReason> {
+        let connection = &mut self.connections[slot as usize];
+        let state = &mut connection.ends[usize::from(end)];
+        connection.flows[1 - usize::from(end)].clear(bench.parts);
+        if state.queued > 0 {
+            state.state = State::Closing;
+            state.then = Some(reason);
+            return None;
+        }
+        state.state = State::Gone;
+        self.free_if_forgotten(bench, slot);
+        Some(reason)
+    }
+
+    /// A [`Event::Closed`] was popped: whether the node is to be told now.
+    pub(super) fn closed(
+        &mut self,
+        bench: &mut Bench<'_>,
+        conn: ConnRef,
+        end: End,
+        reason: CloseReason,
+    ) -> bool {
+        let Some(ends) = self.ends(conn) else { return false };
+        let state = ends[usize::from(end)];
+        state.state == State::Closing
+            && state.then.is_none()
+            && self.end_for(bench, conn.slot, end, reason).is_some()
+    }
+
+    // ---- looking at connections ----
+
+    /// The other end's host.
+    pub(super) fn peer(&self, conn: ConnRef, end: End) -> HostId {
+        self.connections[conn.slot as usize].ends[1 - usize::from(end)].host
+    }
+
+    /// The host at an end of a connection that has not been forgotten.
+    pub(super) fn host(&self, conn: ConnRef, end: End) -> Option<HostId> {
+        Some(self.ends(conn)?[usize::from(end)].host)
+    }
+
+    /// Connection ids that may be given out again since the last call.
+    pub(super) fn drain_freed(&mut self, mut take: impl FnMut(ConnectionId)) {
+        for id in self.freed.drain(..) {
+            take(id);
+        }
+    }
+
+    /// Both ends of a connection that has not been forgotten.
+    pub(super) fn ends(&self, conn: ConnRef) -> Option<[EndState; 2]> {
+        let connection = self.connections.get(conn.slot as usize)?;
+        (connection.generation == conn.generation && !connection.free).then_some(connection.ends)
+    }
+
+    /// The end of a connection that is open (or being opened) for this host.
+    fn open_end(&self, id: ConnectionId, host: HostId) -> Option<End> {
+        let connection = self.connections.get(id.0 as usize)?;
+        let open = |e: &EndState| {
+            e.host == host && matches!(e.state, State::Open | State::Opening | State::Closing)
+        };
+        connection.ends.iter().position(open).map(|end| end as End)
+    }
+
+    /// Gives the id of a connection back that nobody knows any more.
+    pub(super) fn free_if_forgotten(&mut self, bench: &mut Bench<'_>, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        let forgotten = |e: &EndState| matches!(e.state, State::Gone | State::Dead | State::Unborn);
+        if connection.free || !connection.ends.iter().all(forgotten) {
+            return;
+        }
+        for flow in &mut connection.flows {
+            flow.clear(bench.parts);
+            flow.last_arrival = Time::ZERO;
+        }
+        connection.free = true;
+        self.freed.push(ConnectionId(slot));
+    }
+}

@@ -1,0 +1,237 @@
+//! The nodes by kind: the one place where the machine room tells brokers, controllers and client
+//! processes apart.
+//!
+//! A slot holds a running node or what survived it, never both. Does not know why a node starts or
+//! stops.
+
+use crate::base::ids::{BrokerId, ConnectionId, NodeId, Offset, PartitionId, ProcessId};
+use crate::kafka::broker::Broker;
+use crate::kafka::client::application::Application;
+use crate::kafka::client::process::{Process, Store};
+use crate::kafka::controller::Controller;
+use crate::kafka::ctx::{CloseReason, Ctx, Node, Timer};
+use crate::kafka::start::{BrokerStart, Command, ControllerStart, Initial, ProcessStart};
+use crate::model::disk::{Disk, IoError};
+use crate::model::message::Message;
+use crate::model::plan::Plan;
+
+/// A running node, or what survived it.
+#[derive(Clone, Debug)]
+enum Slot<N, D> {
+    Up(N),
+    Down(D),
+    /// While one becomes the other.
+    Changing,
+}
+
+impl<N, D> Slot<N, D> {
+    const fn up(&self) -> Option<&N> {
+        match self {
+            Self::Up(node) => Some(node),
+            Self::Down(_) | Self::Changing => None,
+        }
+    }
+
+    fn node(&mut self) -> &mut N {
+        match self {
+            Self::Up(node) => node,
+            Self::Down(_) | Self::Changing => panic!("a handler was called on a stopped node"),
+        }
+    }
+
+    fn change(&mut self) -> Self {
+        std::mem::replace(self, Self::Changing)
+    }
+}
+
+/// What a node is called with.
+#[derive(Debug)]
+pub(super) enum Input {
+    Opened(ConnectionId, NodeId),
+    Message(ConnectionId, Message),
+    Closed(ConnectionId, CloseReason),
+    Timer(Timer),
+    Flushed(Option<PartitionId>, Offset),
+    FlushFailed(Option<PartitionId>, IoError),
+    Terminate,
+    Command(Command),
+}
+
+/// Every node.
+#[derive(Clone, Debug)]
+pub(super) struct Nodes {
+    brokers: Vec<Slot<Broker, Disk>>,
+    controllers: Vec<Slot<Controller, Disk>>,
+    processes: Vec<Slot<Process, Store>>,
+    /// Applications as they were before anything ran: a restarted process begins with a copy.
+    apps: Vec<Box<dyn Application>>,
+    /// What brokers know at time zero of a run.
+    initials: Vec<Option<Initial>>,
+    topics: Vec<(PartitionId, u16)>,
+}
+
+impl Nodes {
+    /// No node runs yet.
+    pub(super) fn new(
+        plan: &Plan,
+        disks: (Vec<Disk>, Vec<Disk>),
+        initials: Vec<Initial>,
+        apps: Vec<Box<dyn Application>>,
+    ) -> Self {
+        assert_eq!(apps.len(), plan.processes.len(), "every process runs one application");
+        let stores = plan.processes.iter().map(|_| Store::default());
+        Self {
+            brokers: disks.0.into_iter().map(Slot::Down).collect(),
+            controllers: disks.1.into_iter().map(Slot::Down).collect(),
+            processes: stores.map(Slot::Down).collect(),
+            apps,
+            initials: initials.into_iter().map(Some).collect(),
+            topics: plan.names.topics.iter().map(|t| (t.first, t.partitions)).collect(),
+        }
+    }
+
+    /// Starts a node on what survived.
+    pub(super) fn start(
+        &mut self,
+        plan: &Plan,
+        node: NodeId,
+        incarnation: u32,
+        begins: bool,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let brokers = plan.brokers.len() as u16;
+        let partitions = plan.names.partition_count();
+        match node {
+            NodeId::Broker(id) => {
+                let start = BrokerStart {
+                    id,
+                    config: plan.brokers[id.index()].config,
+                    brokers,
+                    partitions,
+                    controllers: controller_ids(plan),
+                    incarnation,
+                    initial: self.initials[id.index()].take(),
+                };
+                start_node(&mut self.brokers[id.index()], start, ctx);
+            }
+            NodeId::Controller(id) => {
+                let config = plan.controllers[id.index()].config;
+                let start = ControllerStart { id, config, features: plan.features, brokers };
+                start_node(&mut self.controllers[id.index()], start, ctx);
+            }
+            NodeId::Process(id) => {
+                let topics = self.topics.clone();
+                let start = ProcessStart { id, brokers, partitions, topics, begins };
+                let slot = &mut self.processes[id.index()];
+                let Slot::Down(store) = slot.change() else {
+                    panic!("a process was started twice")
+                };
+                let app = self.apps[id.index()].clone_box();
+                *slot = Slot::Up(Process::start(start, app, store, ctx));
+            }
+            NodeId::Operator => unreachable!("the operator is no process"),
+        }
+    }
+
+    /// Stops a node at once; what survives stays.
+    pub(super) fn stop(&mut self, node: NodeId) {
+        match node {
+            NodeId::Broker(id) => stop_node(&mut self.brokers[id.index()]),
+            NodeId::Controller(id) => stop_node(&mut self.controllers[id.index()]),
+            NodeId::Process(id) => {
+                let slot = &mut self.processes[id.index()];
+                let Slot::Up(process) = slot.change() else {
+                    panic!("a process was stopped twice")
+                };
+                *slot = Slot::Down(process.stop());
+            }
+            NodeId::Operator => unreachable!("the operator is no process"),
+        }
+    }
+
+    /// Calls a running node.
+    pub(super) fn call(&mut self, node: NodeId, input: Input, ctx: &mut Ctx<'_>) {
+        match node {
+            NodeId::Broker(id) => call_node(self.brokers[id.index()].node(), input, ctx),
+            NodeId::Controller(id) => call_node(self.controllers[id.index()].node(), input, ctx),
+            NodeId::Process(id) => call_process(self.processes[id.index()].node(), input, ctx),
+            NodeId::Operator => unreachable!("the operator is no process"),
+        }
+    }
+
+    /// A broker, while its process exists.
+    pub(super) fn broker(&self, id: BrokerId) -> Option<&Broker> {
+        self.brokers.get(id.index())?.up()
+    }
+
+    /// A client process, while it exists.
+    pub(super) fn process(&self, id: ProcessId) -> Option<&Process> {
+        self.processes.get(id.index())?.up()
+    }
+
+    /// A broker's disk.
+    pub(super) fn broker_disk(&self, id: BrokerId) -> &Disk {
+        match &self.brokers[id.index()] {
+            Slot::Up(broker) => broker.storage(),
+            Slot::Down(disk) => disk,
+            Slot::Changing => unreachable!("no node is between two states here"),
+        }
+    }
+
+    /// The disk of a broker or controller; client processes have none.
+    pub(super) fn disk_mut(&mut self, node: NodeId) -> Option<&mut Disk> {
+        match node {
+            NodeId::Broker(id) => Some(disk_of(&mut self.brokers[id.index()])),
+            NodeId::Controller(id) => Some(disk_of(&mut self.controllers[id.index()])),
+            NodeId::Process(_) | NodeId::Operator => None,
+        }
+    }
+}
+
+fn controller_ids(plan: &Plan) -> Vec<crate::base::ids::ControllerId> {
+    (1..=plan.controllers.len() as u16).map(crate::base::ids::ControllerId).collect()
+}
+
+fn start_node<N: Node>(slot: &mut Slot<N, N::Disk>, config: N::Config, ctx: &mut Ctx<'_>) {
+    let Slot::Down(disk) = slot.change() else { panic!("a node was started twice") };
+    *slot = Slot::Up(N::start(config, disk, ctx));
+}
+
+fn stop_node<N: Node>(slot: &mut Slot<N, N::Disk>) {
+    let Slot::Up(node) = slot.change() else { panic!("a node was stopped twice") };
+    *slot = Slot::Down(node.stop());
+}
+
+fn disk_of<N: Node>(slot: &mut Slot<N, N::Disk>) -> &mut N::Disk {
+    match slot {
+        Slot::Up(node) => node.disk(),
+        Slot::Down(disk) => disk,
+        Slot::Changing => unreachable!("no node is between two states here"),
+    }
+}
+
+fn call_node<N: Node>(node: &mut N, input: Input, ctx: &mut Ctx<'_>) {
+    match input {
+        Input::Opened(connection, peer) => node.on_opened(connection, peer, ctx),
+        Input::Message(connection, message) => node.on_message(connection, message, ctx),
+        Input::Closed(connection, reason) => node.on_closed(connection, reason, ctx),
+        Input::Timer(timer) => node.on_timer(timer, ctx),
+        Input::Flushed(partition, up_to) => node.on_flushed(partition, up_to, ctx),
+        Input::FlushFailed(partition, error) => node.on_flush_failed(partition, error, ctx),
+        Input::Terminate => node.on_shutdown(ctx),
+        Input::Command(_) => unreachable!("commands are for client processes"),
+    }
+}
+
+fn call_process(process: &mut Process, input: Input, ctx: &mut Ctx<'_>) {
+    match input {
+        Input::Opened(connection, peer) => process.on_opened(connection, peer, ctx),
+        Input::Message(connection, message) => process.on_message(connection, message, ctx),
+        Input::Closed(connection, reason) => process.on_closed(connection, reason, ctx),
+        Input::Timer(timer) => process.on_timer(timer, ctx),
+        Input::Command(command) => process.on_command(command, ctx),
+        Input::Flushed(..) | Input::FlushFailed(..) | Input::Terminate => {
+            unreachable!("a client process has no disk and no controlled shutdown")
+        }
+    }
+}
