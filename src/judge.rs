@@ -3,13 +3,13 @@
 //! Three-valued: held, violated, or never put to the test. What is promised without being stated is
 //! derived in `check::promise`; a stated line outranks it. Does not run anything and does not print.
 
-use crate::base::ids::PartitionId;
 use crate::base::rng::mix64;
 use crate::base::time::{Span, Time};
-use crate::check::expect::Expectation as Expect;
+use crate::check::expect::{ExpectLine as Told, Expectation as Expect};
 use crate::check::metrics::{Unit, metric};
 use crate::check::promise::{Armed, promise};
-use crate::check::{PROPERTIES, Violation};
+use crate::check::registry::PROPERTIES;
+use crate::check::violation::Violation;
 use crate::model::fault::Fault;
 use crate::model::names::Names;
 use crate::model::plan::Plan;
@@ -21,7 +21,7 @@ use crate::report::{
     Value, Verdict,
 };
 use crate::run::{Ended, Outcome};
-use crate::scenario::expect::{Bound, ExpectLine, Expectation as Stated};
+use crate::scenario::{Bound, ExpectLine, Expectation as Stated};
 
 /// How many failing seeds are kept with their schedules.
 const KEPT_FAILURES: usize = 10;
@@ -106,7 +106,8 @@ impl Judge {
         if let Some(property) = looked_for {
             stated = vec![Expect::Sometimes(property)];
         }
-        let promised = promise(plan, &stated);
+        let told: Vec<Told> = stated.iter().map(|e| Told { expectation: *e, kafka: None }).collect();
+        let promised = promise(plan, &told);
         let mut rows: Vec<Row> =
             stated.into_iter().map(|expect| Row { expect, stated: true }).collect();
         for (property, armed, _) in &promised {
@@ -176,21 +177,19 @@ impl Judge {
                 value: Some(checks.count(p)),
             },
             Expect::Liveness { property, within } => {
-                let took = checks.took(property);
+                let took = checks.liveness(property);
                 let bound = within.unwrap_or(self.settle);
                 let exercised = checks.exercised(property) > 0;
                 let late = took.is_none_or(|t| t > bound);
                 Seen { broken: exercised && late, exercised, value: took.map(|t| t.0) }
             }
             Expect::AtMost { metric, bound } => {
-                let value = checks.metric(metric.name);
-                let broken = value.is_some_and(|v| v > bound);
-                Seen { broken, exercised: value.is_some(), value }
+                let value = checks.metric(metric);
+                Seen { broken: value > bound, exercised: true, value: Some(value) }
             }
             Expect::AtLeast { metric, bound } => {
-                let value = checks.metric(metric.name);
-                let broken = value.is_some_and(|v| v < bound);
-                Seen { broken, exercised: value.is_some(), value }
+                let value = checks.metric(metric);
+                Seen { broken: value < bound, exercised: true, value: Some(value) }
             }
         }
     }
@@ -314,7 +313,7 @@ impl Verdicts {
 
     fn keep(&mut self, judge: &Judge, judged: &Judged) {
         let rows = judge.rows.iter().zip(&judged.seen);
-        for (row, seen) in rows.filter(|(_, seen)| seen.broken) {
+        for (row, _) in rows.filter(|(_, seen)| seen.broken) {
             let sought = matches!(row.expect, Expect::Sometimes(_));
             let kept = if sought { &mut self.found } else { &mut self.failures };
             if kept.len() >= KEPT_FAILURES || kept.iter().any(|k| k.index == judged.index) {

@@ -9,7 +9,8 @@ use crate::app;
 use crate::base::ids::{BrokerId, NodeId, PartitionId, ProcessId};
 use crate::base::rng::mix64;
 use crate::base::time::{Span, Time};
-use crate::check::{AuditReplica, Checks, End};
+use crate::check::audit::AuditReplica;
+use crate::check::{Checks, End};
 use crate::kafka::start::Command;
 use crate::model::batch::Batch;
 use crate::model::fact::{Fact, Observer, Stamp};
@@ -175,18 +176,12 @@ const FLUSH_LIMIT: Span = Span::secs(150);
 impl Drive<'_> {
     /// Until the duration has passed and the script is done.
     fn fault_phase(&mut self) {
-        let duration = Time::ZERO + self.plan.run.duration;
         while self.ended.is_none() {
-            let script = self.world.director().script_end();
-            let end = match script {
-                ScriptEnd::None => duration,
-                ScriptEnd::Running => Time::NEVER,
-                ScriptEnd::Done { at } => duration.max(at),
-                ScriptEnd::WaitedInVain { step, .. } => {
-                    self.ended = Some(Ended::WaitedInVain(step));
-                    return;
-                }
-            };
+            if let ScriptEnd::WaitedInVain { step, .. } = self.world.director().script_end() {
+                self.ended = Some(Ended::WaitedInVain(step));
+                return;
+            }
+            let end = self.fault_phase_end();
             if self.world.next_time().is_none_or(|next| next > end) {
                 return;
             }
@@ -194,8 +189,20 @@ impl Drive<'_> {
         }
     }
 
+    /// When the fault phase ends, as far as is known: never while the script runs.
+    fn fault_phase_end(&self) -> Time {
+        let duration = Time::ZERO + self.plan.run.duration;
+        match self.world.director().script_end() {
+            ScriptEnd::None | ScriptEnd::WaitedInVain { .. } => duration,
+            ScriptEnd::Running => Time::NEVER,
+            ScriptEnd::Done { at } => duration.max(at),
+        }
+    }
+
     /// Heals everything, waits until whatever can converge has, then lets the producers flush.
     fn settle(&mut self) {
+        let end = self.fault_phase_end();
+        self.world.advance(end);
         self.world.heal_all(&mut self.tap);
         self.tap.checks.healed(self.world.now());
         let deadline = self.world.now() + self.plan.run.settle;
@@ -210,7 +217,7 @@ impl Drive<'_> {
             if matches!(process.app, AppPlan::Producer(_)) {
                 let process = ProcessId(place as u16);
                 stopping += u64::from(self.world.is_running(NodeId::Process(process)));
-                self.world.command(process, Command::Stop);
+                self.world.tell(process, Command::Stop);
             }
         }
         let deadline = self.world.now() + FLUSH_LIMIT;
@@ -265,14 +272,24 @@ impl Drive<'_> {
             for partition in self.plan.partitions() {
                 let Ok(log) = self.world.disk(id).log(partition) else { continue };
                 let view = self.world.broker(id).and_then(|b| b.view(partition));
+                let view = view.filter(|v| !v.offline);
+                // A leader that has not heard the latest metadata may take an older ISR for
+                // committed: only one of the committed epoch is held against it.
+                let committed = self.world.committed().partition(partition).map(|i| i.state);
+                let isr = view.filter(|v| v.leads).map(|v| v.isr).filter(|isr| {
+                    committed.is_some_and(|c| c.leader == Some(id) && c.isr == *isr)
+                });
+                let readable = log.batches().len() - usize::from(log.is_torn());
                 let replica = AuditReplica {
                     broker: id,
                     partition,
-                    view: view.filter(|v| !v.offline).map(|v| (v.end, v.watermark, v.log_start)),
-                    end: log.end(),
+                    end: view.map_or_else(|| log.end(), |v| v.end),
+                    watermark: view.map(|v| v.watermark),
+                    isr,
+                    batches: &mut log.batches().iter().take(readable).copied(),
                     torn: log.is_torn(),
                 };
-                self.tap.checks.audit(stamp, replica, &mut log.batches().iter().copied());
+                self.tap.checks.audit(stamp, replica);
             }
         }
     }

@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{scenario, swept};
-use highwater::check::{Kind, PROPERTIES};
+use highwater::check::registry::{Kind, PROPERTIES};
 use highwater::judge::Judge;
 use highwater::model::rules::Drill;
 use highwater::run::{Options, run};

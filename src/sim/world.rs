@@ -214,12 +214,7 @@ impl World {
                     self.push_last(at.max(self.now), Event::Inject { slot });
                 }
                 Order::Heal { at, id } => self.push_last(at.max(self.now), Event::Heal { id }),
-                Order::Command { process, command } => {
-                    let slot = self.commands.put(command);
-                    if let Some(host) = self.host_of(NodeId::Process(process)) {
-                        self.push(self.now, Event::Command { host, slot });
-                    }
-                }
+                Order::Command { process, command } => self.tell(process, command),
                 Order::Operate { content } => self.ask_controller(content),
                 Order::Note(fact) => {
                     if tap.wants_facts() {
@@ -306,6 +301,14 @@ impl World {
     /// The same, to take what it has recorded.
     pub const fn director_mut(&mut self) -> &mut Director {
         &mut self.desk.director
+    }
+
+    /// Tells a client process something now, as a script's step would.
+    pub fn tell(&mut self, process: ProcessId, command: Command) {
+        let slot = self.commands.put(command);
+        if let Some(host) = self.host_of(NodeId::Process(process)) {
+            self.push(self.now, Event::Command { host, slot });
+        }
     }
 
     /// Whether a node's process exists (running or frozen).
