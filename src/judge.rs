@@ -122,7 +122,11 @@ impl Judge {
             names: plan.names.clone(),
             kafka: plan.kafka.clone(),
             single,
-            summary: Summary::new(plan),
+            summary: {
+                let mut empty = Summary::new(plan);
+                empty.finish(Time::ZERO);
+                empty
+            },
             settle: plan.run.settle,
         }
     }
