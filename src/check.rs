@@ -1,1 +1,632 @@
-//! (to be written)
+//! The oracle: it hears facts and says what must not have happened.
+//!
+//! Invariant: a checker has never seen a node. It has only heard facts, and a data guarantee has
+//! only heard observed ones; claims feed marks and metrics. Start with [`canon`] (ghost logs), then
+//! any property file: each is one property, named for what must not happen, with the claim it
+//! stands for. This file is the switchboard: one match on the fact, calling the checks concerned,
+//! and the two things that several of them share: a take-over by a new leader, and a cut log.
+//!
+//! Everything is incremental: a fact costs what it changed. [`audit`] compares the ghosts with the
+//! real state, rarely. Does not know which findings fail a run: that is [`promise`] and `run`.
+
+mod acked_lost;
+pub mod audit;
+mod candidate_incomplete;
+mod canon;
+mod committed_lost;
+mod dirty_read;
+mod duplicate;
+mod election_unjustified;
+pub mod expect;
+mod fenced_in_isr;
+#[cfg(test)]
+mod forge;
+mod ghost;
+mod inconsistent_read;
+mod isr_fills;
+mod isr_unjustified;
+mod key_misplaced;
+mod lag_drains;
+mod lanes;
+mod leader_incomplete;
+mod liveness;
+mod log_diverged;
+mod metadata_converges;
+pub mod metrics;
+mod min_insync_ignored;
+mod order_broken;
+pub mod promise;
+pub mod registry;
+mod requests_end;
+mod results;
+mod retention_broken;
+mod two_leaders;
+pub mod violation;
+mod watermark_fell;
+mod writes_resume;
+
+use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, Offset, PartitionId, ReplicaSet};
+use crate::base::time::Time;
+use crate::model::batch::BatchKind;
+use crate::model::fact::{Fact, Stamp};
+use crate::model::fault::FaultKind;
+use crate::model::metadata::PartitionState;
+use crate::model::plan::Plan;
+
+use self::acked_lost::Loss;
+use self::canon::{Append, Entry};
+use self::election_unjustified::Election;
+use self::ghost::{Ghosts, PartitionGhost};
+use self::inconsistent_read::{InconsistentRead, Read};
+use self::isr_fills::IsrFills;
+use self::isr_unjustified::IsrUnjustified;
+use self::key_misplaced::KeyMisplaced;
+use self::lag_drains::LagDrains;
+use self::lanes::Clients;
+use self::liveness::Account;
+use self::metadata_converges::MetadataConverges;
+use self::metrics::{Health, MetricId, Metrics};
+use self::registry::PropertyId;
+use self::retention_broken::RetentionBroken;
+use self::two_leaders::TwoLeaders;
+use self::violation::{Detail, Findings};
+use self::watermark_fell::WatermarkFell;
+use self::writes_resume::WritesResume;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// When.
+    pub at: Time,
+    /// Whether liveness is judged: everything was healed and `settle` is over, or all is met.
+    pub judged_liveness: bool,
+}
+
+/// What is judged when its instant is over, because the records of one batch come in any order.
+#[derive(Clone, Copy, Debug)]
+enum Late {
+    Joined(PartitionId, usize),
+    Left(PartitionId, usize),
+    Fenced(BrokerId),
+    Elected(Election),
+}
+
+/// All checkers of a run.
+#[derive(Clone, Debug)]
+pub struct Checks {
+    ghosts: Ghosts,
+    clients: Clients,
+    findings: Findings,
+    metrics: Metrics,
+    watermark_fell: WatermarkFell,
+    inconsistent_read: InconsistentRead,
+    two_leaders: TwoLeaders,
+    isr_unjustified: IsrUnjustified,
+    key_misplaced: KeyMisplaced,
+    retention_broken: RetentionBroken,
+    writes_resume: WritesResume,
+    isr_fills: IsrFills,
+    lag_drains: LagDrains,
+    metadata_converges: MetadataConverges,
+    requests_end: Account,
+    late: Vec<(Stamp, Late)>,
+    removed: Vec<Entry>,
+    now: Time,
+}
+
+impl Checks {
+    /// Checkers for runs of this plan. At time zero every broker is unfenced, every ISR full and
+    /// every partition led by its first replica.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let ghosts = Ghosts::new(plan);
+        let clients = Clients::new(plan);
+        let partitions = ghosts.partitions.len();
+        Self {
+            findings: Findings::new(),
+            metrics: Metrics::new(partitions),
+            watermark_fell: WatermarkFell::new(partitions),
+            inconsistent_read: InconsistentRead::new(partitions),
+            two_leaders: TwoLeaders::new(partitions),
+            isr_unjustified: IsrUnjustified::new(&ghosts.partitions),
+            key_misplaced: KeyMisplaced::new(&plan.names),
+            retention_broken: RetentionBroken::new(plan, &ghosts.partitions),
+            writes_resume: WritesResume::new(partitions),
+            isr_fills: IsrFills::default(),
+            lag_drains: LagDrains::new(&clients),
+            metadata_converges: MetadataConverges::default(),
+            requests_end: Account::default(),
+            late: Vec::new(),
+            removed: Vec::new(),
+            now: Time::ZERO,
+            ghosts,
+            clients,
+        }
+    }
+
+    /// Hears a fact.
+    pub fn observe(&mut self, stamp: Stamp, fact: &Fact) {
+        self.now = stamp.time;
+        if let Some((first, _)) = self.late.first()
+            && first.time < stamp.time
+        {
+            self.settle_late();
+        }
+        match *fact {
+            Fact::Appended {
+                broker,
+                partition,
+                base,
+                count,
+                leader_epoch,
+                first,
+                sequence,
+                kind,
+            } => {
+                let entry = Entry {
+                    base,
+                    first,
+                    count,
+                    epoch: leader_epoch,
+                    sequence,
+                    acked: Time::NEVER,
+                    kind,
+                    read: false,
+                };
+                self.appended(stamp, broker, partition, entry);
+            }
+            Fact::WatermarkExposed { broker, partition, leader_epoch, to, connection, offset } => {
+                self.exposed(stamp, (broker, partition, leader_epoch), (to, connection), offset);
+            }
+            Fact::Submitted { process, partition, record, workload, key, .. } => {
+                self.submitted(stamp, process, partition, (record, workload, key));
+            }
+            Fact::Acked { process, partition, first, count, base, acks } => {
+                self.acked(stamp, (process, partition), (first, count), base, acks);
+            }
+            Fact::Consumed { process, partition, base, count, leader_epoch, first, broker } => {
+                let read = Read { process, base, count, epoch: leader_epoch, first, broker };
+                self.consumed(stamp, partition, &read);
+            }
+            Fact::Truncated { broker, partition, to, .. } => {
+                self.cut(stamp, broker, partition, to, PropertyId::FollowerTruncated);
+            }
+            Fact::TailLost { broker, partition, to, .. } => {
+                self.cut(stamp, broker, partition, to, PropertyId::TailLost);
+            }
+            Fact::LogStartMoved { broker, partition, to } => {
+                self.start_moved(stamp, broker, partition, to);
+            }
+            Fact::Elected { partition, leader, leader_epoch, unclean, .. } => {
+                self.elected(stamp, partition, leader, leader_epoch, unclean);
+            }
+            Fact::IsrCommitted { partition, state } => self.isr_committed(stamp, partition, state),
+            ref other => self.observe_rare(stamp, other),
+        }
+    }
+
+    fn observe_rare(&mut self, stamp: Stamp, fact: &Fact) {
+        match *fact {
+            Fact::Rejected { process, partition, first, count, error } => {
+                self.failed(stamp, (process, partition), (first, count), error, false);
+            }
+            Fact::GaveUp { process, partition, first, count, error } => {
+                self.failed(stamp, (process, partition), (first, count), error, true);
+            }
+            Fact::SendFailed { .. } => self.metrics.add(MetricId::SendFailed, 1),
+            Fact::PositionSet { process, partition, to, why } => {
+                self.position_set(stamp, process, partition, to, why);
+            }
+            Fact::ClientStopped { process } | Fact::Called { process, .. } => {
+                self.lag_drains.stopped(&self.clients, process, stamp.time);
+            }
+            Fact::Stopped { node, .. } => self.stopped(stamp, node),
+            Fact::Started { node } => self.started(node),
+            Fact::Paused { node: NodeId::Broker(broker) } => {
+                self.ghosts.change_broker(broker, |b| b.paused = true);
+                self.isr_unjustified.blemish(&self.ghosts.partitions, broker);
+            }
+            Fact::Resumed { node: NodeId::Broker(broker) } => {
+                self.ghosts.change_broker(broker, |b| b.paused = false);
+                self.isr_unjustified.blemish(&self.ghosts.partitions, broker);
+            }
+            Fact::DiskFailed { broker, .. } => {
+                self.ghosts.change_broker(broker, |b| b.disk_failed = true);
+                self.isr_unjustified.blemish(&self.ghosts.partitions, broker);
+            }
+            Fact::BrokerRegistered { broker, unclean, .. } => {
+                self.session_changed(stamp, broker, |b| {
+                    (b.fenced, b.shutting_down) = (true, false);
+                });
+                self.late.push((stamp, Late::Fenced(broker)));
+                if unclean {
+                    self.findings.mark(PropertyId::UncleanRegistration);
+                }
+            }
+            Fact::BrokerFenced { broker } => {
+                self.session_changed(stamp, broker, |b| b.fenced = true);
+                self.late.push((stamp, Late::Fenced(broker)));
+                self.findings.mark(PropertyId::BrokerFenced);
+            }
+            Fact::BrokerShuttingDown { broker } => {
+                self.session_changed(stamp, broker, |b| b.shutting_down = true);
+            }
+            Fact::BrokerUnfenced { broker } => self.unfenced(stamp, broker),
+            Fact::ConfigCommitted { topic, key, value } => {
+                self.ghosts.configure(topic, key, value);
+                for place in 0..self.ghosts.partitions.len() {
+                    self.retention_broken.reconfigured(&self.ghosts.partitions[place]);
+                    self.note_health(place, stamp.time);
+                }
+            }
+            Fact::Injected { kind: FaultKind::ElectUnclean, .. } => {
+                self.ghosts.unclean_asked = true
+            }
+            Fact::Injected { kind: FaultKind::ClockSkew, .. } => self.ghosts.clocks_skewed = true,
+            Fact::EpochBumped { .. } => self.findings.mark(PropertyId::EpochBumped),
+            Fact::Deduplicated { .. } => self.findings.mark(PropertyId::Deduplicated),
+            Fact::Retried { error, .. } => {
+                self.findings.mark(PropertyId::BatchRetried);
+                self.metrics.add(MetricId::Retries, 1);
+                self.note_refusal(error);
+            }
+            _ => {}
+        }
+    }
+
+    // ---- logs ----
+
+    fn appended(
+        &mut self,
+        stamp: Stamp,
+        broker: BrokerId,
+        partition: PartitionId,
+        mut entry: Entry,
+    ) {
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let Some(place) = ghost.place(broker) else { return };
+        if ghost.canon.begins_to_lead(place, &entry) {
+            self.take_over(stamp, partition);
+        }
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let lane = self.clients.lane(entry.first.process, partition);
+        if entry.kind == BatchKind::Data && self.clients.sends_blindly(entry.first.process) {
+            entry.acked = stamp.time;
+        }
+        let outcome = ghost.canon.append(place, entry);
+        log_diverged::appended(ghost, broker, &entry, outcome, stamp, &mut self.findings);
+        if outcome == Append::Extended {
+            self.retention_broken.appended(partition.index(), entry.base, stamp.time);
+            if let Some(lane) = lane.filter(|_| entry.kind == BatchKind::Data) {
+                self.extended(stamp, partition, &entry, lane);
+            }
+        }
+    }
+
+    /// The canonical log grew by a batch of this lane.
+    fn extended(&mut self, stamp: Stamp, partition: PartitionId, entry: &Entry, lane: usize) {
+        let lane = &mut self.clients.lanes[lane];
+        let arrival = lane.arrive(entry.first.ordinal, entry.count, entry.sequence);
+        duplicate::appended(partition, entry, arrival, stamp, &mut self.findings);
+        order_broken::appended(partition, entry, arrival, stamp, &mut self.findings);
+        if arrival.again > 0 {
+            self.metrics.add(MetricId::Duplicated, arrival.again.into());
+        }
+    }
+
+    /// The leader that was elected last has begun to act, or is known to lack something: what it
+    /// does not have is out of the canonical log from now on.
+    fn take_over(&mut self, stamp: Stamp, partition: PartitionId) {
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let Some((place, epoch)) = ghost.canon.elected() else { return };
+        self.findings.exercise_many(PropertyId::AckedLost, ghost.acked_unjudged);
+        ghost.acked_unjudged = 0;
+        let cut = ghost.canon.replica(place).matched;
+        if cut < ghost.watermark {
+            let range = (cut, ghost.watermark);
+            leader_incomplete::lacks(ghost, (place, epoch), range, stamp, &mut self.findings);
+        }
+        let adopted = ghost.canon.take_over(&mut self.removed);
+        let loss = Loss::MissingFrom(ghost.replicas[place], epoch);
+        self.fell_out(stamp, partition, cut, loss);
+        for at in adopted {
+            let entry = self.ghosts.partitions[partition.index()].canon.entries()[at];
+            if let Some(lane) = self.clients.lane(entry.first.process, partition) {
+                self.extended(stamp, partition, &entry, lane);
+            }
+        }
+    }
+
+    /// `self.removed` fell out of the canonical log, which agrees with the old one up to `cut`.
+    fn fell_out(&mut self, stamp: Stamp, partition: PartitionId, cut: Offset, loss: Loss) {
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let watermark = ghost.watermark;
+        if cut < watermark {
+            ghost.accounted = ghost.accounted.max(watermark);
+            ghost.watermark = cut;
+            self.lag_drains.lowered(&self.clients, partition, cut, stamp.time);
+        }
+        ghost.acked_all = ghost.acked_all.min(cut);
+        if self.removed.is_empty() {
+            return;
+        }
+        let removed = &self.removed;
+        acked_lost::fell_out(partition, removed, loss, stamp, &mut self.findings);
+        committed_lost::fell_out(partition, removed, watermark, loss, stamp, &mut self.findings);
+        self.inconsistent_read.fell_out(partition.index(), removed);
+        for entry in removed.iter().rev().filter(|e| e.kind == BatchKind::Data) {
+            let Some(lane) = self.clients.lane(entry.first.process, partition) else { continue };
+            let lane = &mut self.clients.lanes[lane];
+            lane.leave(entry.first.ordinal, entry.count, entry.sequence);
+            if entry.acked != Time::NEVER {
+                lane.lost += u64::from(entry.count);
+            }
+        }
+    }
+
+    /// A replica's log was cut to `to`.
+    fn cut(
+        &mut self,
+        stamp: Stamp,
+        broker: BrokerId,
+        partition: PartitionId,
+        to: Offset,
+        mark: PropertyId,
+    ) {
+        let session = self.ghosts.broker(broker);
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let Some(place) = ghost.place(broker) else { return };
+        if ghost.canon.truncate(place, to) == 0 {
+            return;
+        }
+        self.findings.mark(mark);
+        if mark == PropertyId::TailLost || session.returning || !session.up {
+            ghost.canon.replica_mut(place).cut_while_down = true;
+        }
+        candidate_incomplete::judge_one(ghost, place, stamp, &mut self.findings);
+        if ghost.canon.drop_unheld(&mut self.removed) {
+            let end = ghost.canon.end();
+            self.fell_out(stamp, partition, end, Loss::NoDisk);
+        }
+    }
+
+    fn start_moved(&mut self, stamp: Stamp, broker: BrokerId, partition: PartitionId, to: Offset) {
+        let skewed = self.ghosts.clocks_skewed;
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let Some(place) = ghost.place(broker) else { return };
+        self.findings.mark(PropertyId::LogStartMoved);
+        self.retention_broken.moved(ghost, broker, to, skewed, stamp, &mut self.findings);
+        ghost.canon.move_start(place, to);
+    }
+
+    // ---- watermarks ----
+
+    fn exposed(
+        &mut self,
+        stamp: Stamp,
+        (broker, partition, epoch): (BrokerId, PartitionId, LeaderEpoch),
+        receiver: (NodeId, crate::base::ids::ConnectionId),
+        offset: Offset,
+    ) {
+        let lag_max = self.ghosts.broker(broker).lag_max;
+        let Some(ghost) = self.ghosts.partitions.get(partition.index()) else { return };
+        let Some(place) = ghost.place(broker) else { return };
+        let findings = &mut self.findings;
+        self.two_leaders.led(ghost, broker, epoch, stamp, findings);
+        self.watermark_fell.exposed(ghost, broker, epoch, receiver, offset, stamp, findings);
+        if let NodeId::Broker(follower) = receiver.0
+            && epoch == ghost.state.leader_epoch
+            && let Some(follower) = ghost.place(follower)
+        {
+            self.isr_unjustified.answered(ghost, (place, follower), lag_max, stamp.time);
+        }
+        if ghost.canon.elected().is_some_and(|(p, e)| (p, e) == (place, epoch)) {
+            self.take_over(stamp, partition);
+        }
+        if offset > self.ghosts.partitions[partition.index()].watermark {
+            self.raise(stamp, partition, place, epoch, offset);
+        }
+    }
+
+    /// A leader showed more than anybody before.
+    fn raise(
+        &mut self,
+        stamp: Stamp,
+        partition: PartitionId,
+        place: usize,
+        epoch: LeaderEpoch,
+        shown: Offset,
+    ) {
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let exposer = ghost.canon.replica(place);
+        // What it showed and the canonical log does not hold is lost, or was never there.
+        let mut real = shown.min(ghost.canon.end());
+        if exposer.is_apart() {
+            real = real.min(exposer.matched);
+        }
+        let mut detail = Detail::NoDisk { acked: None };
+        if let Some((cut_epoch, cut)) = ghost.canon.last_cut().filter(|(e, _)| epoch < *e) {
+            real = real.min(cut);
+            let (leader, _) = ghost.canon.leader();
+            let leader = ghost.replicas[leader];
+            detail = Detail::MissingFrom { acked: None, leader, epoch: cut_epoch };
+        }
+        let from = real.max(ghost.accounted);
+        if shown > from {
+            ghost.accounted = shown;
+            let (leader, leader_epoch) = ghost.canon.leader();
+            let findings = &mut self.findings;
+            if matches!(detail, Detail::MissingFrom { .. }) {
+                let leader = (leader, leader_epoch);
+                leader_incomplete::lacks(ghost, leader, (from, shown), stamp, findings);
+            }
+            committed_lost::shown_too_late(partition, (from, shown), detail, stamp, findings);
+        }
+        if real <= ghost.watermark {
+            return;
+        }
+        self.findings.exercise_many(PropertyId::CommittedLost, real - ghost.watermark);
+        ghost.watermark = real;
+        candidate_incomplete::judge(ghost, stamp, &mut self.findings);
+        min_insync_ignored::judge(ghost, real, epoch, stamp, &mut self.findings);
+        if let Some((elected, _)) = ghost.canon.elected()
+            && ghost.canon.replica(elected).matched < real
+        {
+            self.take_over(stamp, partition);
+        }
+    }
+
+    // ---- committed metadata ----
+
+    fn elected(
+        &mut self,
+        stamp: Stamp,
+        partition: PartitionId,
+        leader: Option<BrokerId>,
+        epoch: LeaderEpoch,
+        unclean: bool,
+    ) {
+        let asked = self.ghosts.unclean_asked;
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let Some(leader) = leader else {
+            self.findings.mark(PropertyId::LeaderMissing);
+            return;
+        };
+        let Some(place) = ghost.place(leader) else { return };
+        self.two_leaders.led(ghost, leader, epoch, stamp, &mut self.findings);
+        let before = ghost.before_election(epoch);
+        if epoch == LeaderEpoch(0) && before.leader_epoch == epoch {
+            return; // the first state of the partition, as planned
+        }
+        let unclean_allowed = asked || ghost.config.unclean_leader_election;
+        let election = Election { partition, place, before, unclean, unclean_allowed };
+        let last_known = before.last_known_elr == Some(leader);
+        self.findings.mark(election_unjustified::title(&election, last_known));
+        self.metrics.add(MetricId::Elections, 1);
+        self.metrics.add(MetricId::UncleanElections, unclean.into());
+        self.late.push((stamp, Late::Elected(election)));
+        self.isr_unjustified.elected(ghost, stamp.time);
+        self.findings.exercise(PropertyId::LeaderIncomplete);
+        ghost.canon.elect(place, epoch);
+        // What was committed, or acknowledged by all, it must have by now; the rest it may still
+        // be sent by the old leader until it acts.
+        let matched = ghost.canon.replica(place).matched;
+        if matched < ghost.watermark.max(ghost.acked_all) {
+            self.take_over(stamp, partition);
+        }
+    }
+
+    fn isr_committed(&mut self, stamp: Stamp, partition: PartitionId, state: PartitionState) {
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let was_full = IsrFills::was_full(ghost);
+        let old = ghost.state;
+        ghost.commit(state);
+        let ghost: &PartitionGhost = ghost;
+        self.isr_fills.committed(ghost, was_full, stamp.time);
+        let has = (old.leader.is_some(), state.leader.is_some());
+        self.metadata_converges.led(has.0, has.1, stamp.time);
+        let by_election = state.leader_epoch != old.leader_epoch;
+        let known = ghost.everyone().0;
+        for place in ReplicaSet(state.isr.minus(old.isr).0 & known).iter() {
+            self.findings.mark(PropertyId::IsrExpanded);
+            self.metrics.add(MetricId::IsrExpands, 1);
+            if !by_election {
+                self.isr_unjustified.joined(ghost, place, stamp, &mut self.findings);
+            }
+            self.late.push((stamp, Late::Joined(partition, place)));
+        }
+        for place in ReplicaSet(old.isr.minus(state.isr).0 & known).iter() {
+            self.findings.mark(PropertyId::IsrShrunk);
+            self.metrics.add(MetricId::IsrShrinks, 1);
+            self.late.push((stamp, Late::Left(partition, place)));
+        }
+        candidate_incomplete::judge(ghost, stamp, &mut self.findings);
+        self.note_health(partition.index(), stamp.time);
+    }
+
+    fn note_health(&mut self, partition: usize, now: Time) {
+        let ghost = &self.ghosts.partitions[partition];
+        let needed = (ghost.config.min_insync_replicas as usize).min(ghost.replicas.len());
+        let (size, all) = (ghost.state.isr.len(), ghost.replicas.len());
+        let health = Health {
+            under_min_insync: size < needed,
+            at_min_insync: size == needed && size < all,
+            under_replicated: size < all,
+            offline: ghost.state.leader.is_none(),
+        };
+        if self.metrics.health(partition, health, now) {
+            self.findings.mark(PropertyId::IsrBelowMinInsync);
+        }
+    }
+
+    fn session_changed(
+        &mut self,
+        stamp: Stamp,
+        broker: BrokerId,
+        change: impl FnOnce(&mut ghost::BrokerGhost),
+    ) {
+        self.ghosts.change_broker(broker, change);
+        self.metadata_converges.brokers(self.ghosts.inactive_brokers(), stamp.time);
+        self.isr_unjustified.blemish(&self.ghosts.partitions, broker);
+    }
+
+    fn unfenced(&mut self, stamp: Stamp, broker: BrokerId) {
+        self.session_changed(stamp, broker, |b| (b.fenced, b.returning) = (false, false));
+        for ghost in &mut self.ghosts.partitions {
+            let Some(place) = ghost.place(broker) else { continue };
+            let replica = ghost.canon.replica_mut(place);
+            if std::mem::take(&mut replica.cut_while_down) {
+                candidate_incomplete::judge_one(ghost, place, stamp, &mut self.findings);
+            }
+        }
+    }
+
+    fn stopped(&mut self, stamp: Stamp, node: NodeId) {
+        match node {
+            NodeId::Broker(broker) => {
+                self.ghosts.change_broker(broker, |b| {
+                    (b.up, b.paused, b.returning) = (false, false, true);
+                });
+                self.isr_unjustified.blemish(&self.ghosts.partitions, broker);
+            }
+            NodeId::Process(process) => self.process_gone(stamp, process),
+            NodeId::Controller(_) | NodeId::Operator => {}
+        }
+    }
+
+    fn started(&mut self, node: NodeId) {
+        match node {
+            NodeId::Broker(broker) => self.ghosts.change_broker(broker, |b| {
+                (b.up, b.disk_failed) = (true, false);
+            }),
+            NodeId::Process(process) => self.lag_drains.started(process),
+            NodeId::Controller(_) | NodeId::Operator => {}
+        }
+    }
+
+    fn settle_late(&mut self) {
+        let late = std::mem::take(&mut self.late);
+        for &(stamp, item) in &late {
+            let findings = &mut self.findings;
+            match item {
+                Late::Joined(partition, place) => {
+                    fenced_in_isr::joined(&self.ghosts, partition, place, stamp, findings);
+                }
+                Late::Left(partition, place) => {
+                    let ghost = &self.ghosts.partitions[partition.index()];
+                    let member = self.ghosts.broker(ghost.replicas[place]);
+                    let member = (member, member.lag_max);
+                    self.isr_unjustified.left(ghost, place, member, stamp, findings);
+                }
+                Late::Fenced(broker) => {
+                    fenced_in_isr::fenced(&self.ghosts, broker, stamp, findings);
+                }
+                Late::Elected(election) => {
+                    election_unjustified::judge(&self.ghosts, &election, stamp, findings);
+                }
+            }
+        }
+        self.late = late;
+        self.late.clear();
+    }
+}

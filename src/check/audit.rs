@@ -1,0 +1,175 @@
+//! The full audit: what nodes and disks really hold, against what the facts said.
+//!
+//! `run` is the one place that sees both sides; it hands over plain values, every so many events
+//! and at the end. A claim that lied, or a fact that was never written, shows here. Property
+//! `audit-failed`.
+
+use crate::base::ids::{BrokerId, NodeId, Offset, PartitionId, ReplicaSet};
+use crate::model::batch::Batch;
+use crate::model::fact::Stamp;
+
+use super::Checks;
+use super::canon::Entry;
+use super::ghost::PartitionGhost;
+use super::registry::PropertyId;
+use super::violation::{Detail, Violation};
+use crate::base::time::Time;
+
+/// One replica as it really is.
+pub struct AuditReplica<'a> {
+    /// Whose replica.
+    pub broker: BrokerId,
+    /// Of which partition.
+    pub partition: PartitionId,
+    /// Its log end offset, by the node or, if that is down, by the disk.
+    pub end: Offset,
+    /// The node's high watermark; `None` if the node is down.
+    pub watermark: Option<Offset>,
+    /// The ISR that the node takes for committed, if it leads and nothing is under way that it has
+    /// not heard; `None` otherwise.
+    pub isr: Option<ReplicaSet>,
+    /// Every readable batch on the disk, oldest first; a torn one at the end is left out.
+    pub batches: &'a mut dyn Iterator<Item = Batch>,
+    /// The last batch on the disk is torn, so the facts may or may not count it.
+    pub torn: bool,
+}
+
+impl std::fmt::Debug for AuditReplica<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AuditReplica({} of {}, end {})", self.broker, self.partition, self.end)
+    }
+}
+
+impl Checks {
+    /// Compares one replica with its ghost. A difference is also among the violations.
+    pub fn audit(&mut self, stamp: Stamp, replica: AuditReplica<'_>) -> Option<Violation> {
+        self.findings.exercise(PropertyId::AuditFailed);
+        let (broker, partition) = (replica.broker, replica.partition);
+        let ghost = self.ghosts.partitions.get(partition.index())?;
+        let place = ghost.place(broker)?;
+        let (offset, detail) = compare(ghost, place, replica)?;
+        let violation = Violation::of(PropertyId::AuditFailed, stamp, detail)
+            .partition(partition)
+            .offset(offset)
+            .node(NodeId::Broker(broker));
+        self.findings.add(PropertyId::AuditFailed, violation);
+        Some(violation)
+    }
+}
+
+fn compare(
+    ghost: &PartitionGhost,
+    place: usize,
+    replica: AuditReplica<'_>,
+) -> Option<(Offset, Detail)> {
+    let differs = |at: Offset, what, expected: Offset, found: Offset| {
+        Some((at, Detail::Audit { what, expected: expected.0, found: found.0 }))
+    };
+    let own = ghost.canon.replica(place);
+    if !replica.torn && replica.end != own.end() {
+        return differs(own.end().min(replica.end), "log end", own.end(), replica.end);
+    }
+    if let Some(watermark) = replica.watermark {
+        if watermark > replica.end {
+            return differs(replica.end, "high watermark above the log end", own.end(), watermark);
+        }
+        // Once a leader lacked committed records, watermarks above what it had are of another time.
+        let lost = ghost.accounted > Offset::ZERO || ghost.canon.last_cut().is_some();
+        if !lost && watermark > own.matched {
+            return differs(own.matched, "high watermark over a tail", own.matched, watermark);
+        }
+    }
+    if let Some(isr) = replica.isr.filter(|isr| *isr != ghost.state.isr) {
+        let (expected, found) = (Offset(ghost.state.isr.0), Offset(isr.0));
+        return differs(own.end(), "committed ISR, as a bit set", expected, found);
+    }
+    compare_batches(ghost, place, replica)
+}
+
+fn compare_batches(
+    ghost: &PartitionGhost,
+    place: usize,
+    replica: AuditReplica<'_>,
+) -> Option<(Offset, Detail)> {
+    let mut told = ghost.canon.log(place).peekable();
+    let first = told.peek().map_or(replica.end, |e| e.base);
+    // The disk may hold more at the front: retention undone by a power loss, or forgotten here.
+    for batch in replica.batches.skip_while(|b| b.end() <= first) {
+        let real = Entry {
+            base: batch.base,
+            first: batch.first,
+            count: batch.count,
+            epoch: batch.leader_epoch,
+            sequence: batch.sequence,
+            acked: Time::NEVER,
+            kind: batch.kind,
+            read: false,
+        };
+        match told.next() {
+            Some(entry) if entry.same(&real) => {}
+            Some(entry) => {
+                let detail = Detail::Audit {
+                    what: "first record of a batch",
+                    expected: entry.first.ordinal.into(),
+                    found: batch.first.ordinal.into(),
+                };
+                return Some((entry.base, detail));
+            }
+            None => {
+                let what = "a batch nobody told of";
+                let detail = Detail::Audit { what, expected: 0, found: batch.count.into() };
+                return Some((batch.base, detail));
+            }
+        }
+    }
+    let missing = told.next().filter(|_| !replica.torn)?;
+    let detail =
+        Detail::Audit { what: "records of a batch", expected: missing.count.into(), found: 0 };
+    Some((missing.base, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AuditReplica;
+    use crate::base::ids::{BrokerId, Offset, PartitionId, ReplicaSet};
+    use crate::check::forge::{Forge, batch};
+    use crate::check::violation::Detail;
+    use crate::model::batch::Batch;
+    use crate::model::fact::Stamp;
+
+    fn audit(forge: &mut Forge, end: u64, watermark: u64, batches: &[Batch]) -> Option<Detail> {
+        let replica = AuditReplica {
+            broker: BrokerId(2),
+            partition: PartitionId(0),
+            end: Offset(end),
+            watermark: Some(Offset(watermark)),
+            isr: Some(ReplicaSet::first(3)),
+            batches: &mut batches.iter().copied(),
+            torn: false,
+        };
+        forge.checks.audit(Stamp::default(), replica).map(|v| v.detail)
+    }
+
+    #[test]
+    fn a_true_replica_passes_and_a_lie_does_not() {
+        let mut forge = Forge::new();
+        forge.append(1, 0, 2, 0).append(2, 0, 2, 0).append(1, 2, 1, 0).append(2, 2, 1, 0);
+        let log = [batch(0, 2, 0), batch(2, 1, 0)];
+        assert_eq!(audit(&mut forge, 3, 2, &log), None);
+        assert!(audit(&mut forge, 2, 2, &log[..1]).is_some(), "an end nobody told of");
+        assert!(audit(&mut forge, 3, 2, &log[..1]).is_some(), "a batch is missing");
+        assert!(audit(&mut forge, 3, 4, &log).is_some(), "a watermark above the end");
+        let other = [batch(0, 2, 0), batch(2, 1, 1)];
+        assert!(audit(&mut forge, 3, 2, &other).is_some(), "another batch");
+        forge.expect("audit-failed", 4);
+    }
+
+    #[test]
+    fn tails_are_audited_too() {
+        let mut forge = Forge::new();
+        forge.append(1, 0, 1, 0).append(2, 0, 1, 0).append(2, 1, 1, 0);
+        let log = [batch(0, 1, 0), batch(1, 1, 0)];
+        assert_eq!(audit(&mut forge, 2, 1, &log), None);
+        assert!(audit(&mut forge, 2, 2, &log).is_some(), "a watermark over a tail");
+    }
+}

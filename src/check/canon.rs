@@ -1,0 +1,450 @@
+//! Ghost logs: per partition one canonical log, and of each replica how far it matches it.
+//!
+//! The canonical log is the log of the broker that leads last. A replica is the prefix of it that
+//! it matches, plus a tail of its own where it parts: so a healthy replica costs a few words, and
+//! an append is one comparison. When a leader of a later epoch first acts, the canonical log
+//! becomes its log; what it lacks falls out, and that is what loss means here. The prefix below
+//! every log start is dropped, so memory follows retention. Follows the log matching part of
+//! `KafkaReplication.tla`; knows nothing of watermarks or acknowledgements beyond carrying marks.
+
+use std::collections::VecDeque;
+
+use crate::base::ids::{LeaderEpoch, Offset};
+use crate::base::time::Time;
+use crate::model::batch::{BatchKind, RecordId, Sequence};
+
+/// A batch as the ghosts remember it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) base: Offset,
+    pub(crate) first: RecordId,
+    pub(crate) count: u32,
+    pub(crate) epoch: LeaderEpoch,
+    pub(crate) sequence: Option<Sequence>,
+    /// When its producer was told that it is written; [`Time::NEVER`] if it was not.
+    pub(crate) acked: Time,
+    pub(crate) kind: BatchKind,
+    /// Whether a consumer has read it.
+    pub(crate) read: bool,
+}
+
+impl Entry {
+    pub(crate) fn end(&self) -> Offset {
+        self.base + u64::from(self.count)
+    }
+
+    /// Whether both are the same batch, whatever was noted about them.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        self.base == other.base
+            && self.epoch == other.epoch
+            && self.first == other.first
+            && self.count == other.count
+            && self.sequence == other.sequence
+            && self.kind == other.kind
+    }
+
+    /// The record at an offset inside it.
+    pub(crate) fn record_at(&self, offset: Offset) -> RecordId {
+        self.first.plus((offset - self.base) as u32)
+    }
+
+    pub(crate) fn acked(&self) -> Option<Time> {
+        (self.acked != Time::NEVER).then_some(self.acked)
+    }
+
+    fn unmarked(self) -> Self {
+        Self { acked: Time::NEVER, read: false, ..self }
+    }
+}
+
+/// One replica's log, told as its difference from the canonical one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Replica {
+    /// Where its files start.
+    pub(crate) start: Offset,
+    /// It equals the canonical log from its start up to here.
+    pub(crate) matched: Offset,
+    /// Number of the first canonical entry that it does not match.
+    next: u64,
+    /// The furthest that it ever matched the canonical log as it stands.
+    pub(crate) reach: Offset,
+    /// What it holds beyond `matched`.
+    tail: VecDeque<Entry>,
+    /// Its log was cut while its broker was down or starting; it may be incomplete until the
+    /// cluster takes the broker back.
+    pub(crate) cut_while_down: bool,
+}
+
+impl Replica {
+    /// Its log end offset.
+    pub(crate) fn end(&self) -> Offset {
+        self.tail.back().map_or(self.matched, Entry::end)
+    }
+
+    /// Whether it parts from the canonical log.
+    pub(crate) fn is_apart(&self) -> bool {
+        !self.tail.is_empty()
+    }
+
+    fn tail_at(&self, base: Offset) -> Option<usize> {
+        let place = self.tail.partition_point(|e| e.base < base);
+        (self.tail.get(place)?.base == base).then_some(place)
+    }
+}
+
+/// What an append was, compared with the canonical log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Append {
+    /// The leader wrote on: the canonical log is longer now.
+    Extended,
+    /// The replica now has what the canonical log has there.
+    Matched,
+    /// The replica has, or goes on with, a tail of its own, as a deposed leader may.
+    Apart,
+    /// Log matching is broken: one offset and leader epoch, two histories.
+    Clash,
+    /// The batch does not continue the replica's log.
+    Gap,
+}
+
+/// The logs of one partition.
+#[derive(Clone, Debug)]
+pub(crate) struct Canon {
+    entries: VecDeque<Entry>,
+    /// How many entries have been dropped from the front: entries are numbered over all time.
+    dropped: u64,
+    start: Offset,
+    end: Offset,
+    leader: usize,
+    epoch: LeaderEpoch,
+    elected: Option<(usize, LeaderEpoch)>,
+    cut: Option<(LeaderEpoch, Offset)>,
+    replicas: Vec<Replica>,
+    apart: bool,
+    hint: u64,
+}
+
+impl Canon {
+    /// Empty logs, led by the first replica.
+    pub(crate) fn new(replicas: usize) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            dropped: 0,
+            start: Offset::ZERO,
+            end: Offset::ZERO,
+            leader: 0,
+            epoch: LeaderEpoch(0),
+            elected: None,
+            cut: None,
+            replicas: vec![Replica::default(); replicas],
+            apart: false,
+            hint: 0,
+        }
+    }
+
+    pub(crate) const fn start(&self) -> Offset {
+        self.start
+    }
+
+    pub(crate) const fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// Place of the replica whose log it is, and the epoch in which that one leads.
+    pub(crate) const fn leader(&self) -> (usize, LeaderEpoch) {
+        (self.leader, self.epoch)
+    }
+
+    /// The last take-over: its epoch, and how far the new leader's log matched.
+    pub(crate) const fn last_cut(&self) -> Option<(LeaderEpoch, Offset)> {
+        self.cut
+    }
+
+    pub(crate) fn replica(&self, place: usize) -> &Replica {
+        &self.replicas[place]
+    }
+
+    pub(crate) fn replica_mut(&mut self, place: usize) -> &mut Replica {
+        &mut self.replicas[place]
+    }
+
+    pub(crate) fn replicas(&self) -> &[Replica] {
+        &self.replicas
+    }
+
+    pub(crate) const fn entries(&self) -> &VecDeque<Entry> {
+        &self.entries
+    }
+
+    fn number_end(&self) -> u64 {
+        self.dropped + self.entries.len() as u64
+    }
+
+    fn at(&self, number: u64) -> Option<&Entry> {
+        self.entries.get(number.checked_sub(self.dropped)? as usize)
+    }
+
+    /// Number of the first entry that ends above this offset.
+    fn number_of(&self, offset: Offset) -> u64 {
+        self.dropped + self.entries.partition_point(|e| e.end() <= offset) as u64
+    }
+
+    /// Place among [`Canon::entries`] of the entry that holds this offset. Readers and
+    /// acknowledgements move on by one entry, so the last answer and its successor come first.
+    pub(crate) fn find(&mut self, offset: Offset) -> Option<usize> {
+        if offset < self.start || offset >= self.end {
+            return None;
+        }
+        for number in [self.hint, self.hint + 1] {
+            if let Some(entry) = self.at(number)
+                && entry.base <= offset
+                && offset < entry.end()
+            {
+                self.hint = number;
+                return Some((number - self.dropped) as usize);
+            }
+        }
+        self.hint = self.number_of(offset);
+        let entry = self.at(self.hint)?;
+        (entry.base <= offset).then_some((self.hint - self.dropped) as usize)
+    }
+
+    pub(crate) fn entry_mut(&mut self, place: usize) -> &mut Entry {
+        &mut self.entries[place]
+    }
+
+    /// The batches of a replica that are still remembered, oldest first.
+    pub(crate) fn log(&self, place: usize) -> impl Iterator<Item = &Entry> {
+        let replica = &self.replicas[place];
+        let matched = (replica.next.saturating_sub(self.dropped) as usize).min(self.entries.len());
+        self.entries.range(..matched).filter(|e| e.end() > replica.start).chain(replica.tail.iter())
+    }
+
+    // ---- elections ----
+
+    /// A leader was elected; it takes over when it first acts.
+    pub(crate) const fn elect(&mut self, place: usize, epoch: LeaderEpoch) {
+        self.elected = Some((place, epoch));
+    }
+
+    /// The leader elected that has not acted yet. It may still hear from the old one.
+    pub(crate) const fn elected(&self) -> Option<(usize, LeaderEpoch)> {
+        self.elected
+    }
+
+    /// Whether this append shows that the elected leader has begun to lead: its batch has its own
+    /// epoch, and is not the canonical batch that a follower would get there.
+    pub(crate) fn begins_to_lead(&self, place: usize, entry: &Entry) -> bool {
+        let Some((elected, epoch)) = self.elected else { return false };
+        elected == place && entry.epoch >= epoch && {
+            let replica = &self.replicas[place];
+            replica.is_apart() || !self.at(replica.next).is_some_and(|e| e.same(entry))
+        }
+    }
+
+    /// The elected leader takes over: its log is the canonical one from now on. What it lacks is
+    /// moved to `removed`, in order. Returns the places of the entries it brings along.
+    pub(crate) fn take_over(&mut self, removed: &mut Vec<Entry>) -> std::ops::Range<usize> {
+        let Some((leader, epoch)) = self.elected.take() else { return 0..0 };
+        let matched = self.replicas[leader].matched;
+        let keep = self.replicas[leader].next;
+        let kept = (keep.saturating_sub(self.dropped) as usize).min(self.entries.len());
+        removed.clear();
+        removed.extend(self.entries.drain(kept..));
+        self.end = matched;
+        self.start = self.start.min(matched);
+        for replica in &mut self.replicas {
+            if replica.next > keep {
+                for entry in removed[..(replica.next - keep) as usize].iter().rev() {
+                    replica.tail.push_front(entry.unmarked());
+                }
+                replica.next = keep;
+                replica.matched = matched;
+            }
+            replica.reach = replica.reach.min(matched);
+        }
+        let tail = std::mem::take(&mut self.replicas[leader].tail);
+        if let Some(last) = tail.back() {
+            self.end = last.end();
+        }
+        self.entries.extend(tail);
+        let number_end = self.number_end();
+        let end = self.end;
+        let own = &mut self.replicas[leader];
+        (own.next, own.matched, own.reach) = (number_end, end, end);
+        self.rematch();
+        (self.leader, self.epoch) = (leader, epoch);
+        self.cut = Some((epoch, matched));
+        kept..self.entries.len()
+    }
+
+    /// Tails that agree with the new canonical log become part of the matched prefix.
+    fn rematch(&mut self) {
+        self.apart = false;
+        for replica in &mut self.replicas {
+            while let Some(front) = replica.tail.front() {
+                let number = replica.next.checked_sub(self.dropped);
+                let Some(entry) = number.and_then(|n| self.entries.get(n as usize)) else { break };
+                if !entry.same(front) {
+                    break;
+                }
+                replica.matched = entry.end();
+                replica.reach = replica.reach.max(entry.end());
+                replica.next += 1;
+                replica.tail.pop_front();
+            }
+            self.apart |= replica.is_apart();
+        }
+    }
+
+    // ---- disks ----
+
+    /// A replica appended a batch.
+    pub(crate) fn append(&mut self, place: usize, entry: Entry) -> Append {
+        let end = self.replicas[place].end();
+        let mut gap = false;
+        if entry.base != end {
+            // A log that was created or reset at this offset is empty and starts here. Anything
+            // else is a hole or an overwrite: reported, then followed, so that it is told once.
+            gap = end > self.replicas[place].start;
+            self.realign(place, entry.base);
+        }
+        let kind = self.append_at_end(place, entry);
+        if gap { Append::Gap } else { kind }
+    }
+
+    fn append_at_end(&mut self, place: usize, entry: Entry) -> Append {
+        if self.apart && self.clashes_with_a_tail(place, &entry) {
+            self.push_tail(place, entry);
+            return Append::Clash;
+        }
+        if self.replicas[place].is_apart() {
+            let here = self.number_of(entry.base);
+            let clash =
+                self.at(here).is_some_and(|c| c.base == entry.base && c.epoch == entry.epoch);
+            self.push_tail(place, entry);
+            return if clash { Append::Clash } else { Append::Apart };
+        }
+        let next = self.replicas[place].next;
+        if let Some(canonical) = self.at(next) {
+            if canonical.same(&entry) {
+                let replica = &mut self.replicas[place];
+                replica.next += 1;
+                replica.matched = entry.end();
+                replica.reach = replica.reach.max(entry.end());
+                return Append::Matched;
+            }
+            let clash = canonical.epoch == entry.epoch;
+            self.push_tail(place, entry);
+            return if clash { Append::Clash } else { Append::Apart };
+        }
+        if place != self.leader {
+            self.push_tail(place, entry);
+            return Append::Apart;
+        }
+        self.entries.push_back(entry);
+        self.end = entry.end();
+        let replica = &mut self.replicas[place];
+        replica.next += 1;
+        replica.matched = entry.end();
+        replica.reach = replica.reach.max(entry.end());
+        Append::Extended
+    }
+
+    /// Log matching between tails. By induction it is enough that two batches of one offset and
+    /// epoch are the same batch behind the same batch.
+    fn clashes_with_a_tail(&self, place: usize, entry: &Entry) -> bool {
+        let own = &self.replicas[place];
+        self.replicas.iter().enumerate().any(|(other_place, other)| {
+            let Some(at) = other.tail_at(entry.base) else { return false };
+            if other_place == place || other.tail[at].epoch != entry.epoch {
+                return false;
+            }
+            let same_history = match (own.tail.back(), at.checked_sub(1).map(|b| &other.tail[b])) {
+                (None, None) => own.matched == other.matched,
+                (Some(mine), Some(theirs)) => mine.same(theirs),
+                _ => false,
+            };
+            !other.tail[at].same(entry) || !same_history
+        })
+    }
+
+    fn push_tail(&mut self, place: usize, entry: Entry) {
+        self.replicas[place].tail.push_back(entry.unmarked());
+        self.apart = true;
+    }
+
+    /// Makes the replica's log end at `to`, whatever it was.
+    fn realign(&mut self, place: usize, to: Offset) {
+        self.truncate(place, to);
+        if self.replicas[place].end() < to {
+            let next = self.number_of(to);
+            let replica = &mut self.replicas[place];
+            if !replica.is_apart() {
+                (replica.matched, replica.next) = (to, next);
+                replica.start = replica.start.max(to);
+            }
+        }
+    }
+
+    /// A replica's log was cut. Returns how many records it lost.
+    pub(crate) fn truncate(&mut self, place: usize, to: Offset) -> u64 {
+        let replica = &mut self.replicas[place];
+        let before = replica.end();
+        while replica.tail.back().is_some_and(|e| e.end() > to) {
+            replica.tail.pop_back();
+        }
+        if replica.matched > to {
+            while replica.next > self.dropped
+                && self.entries[(replica.next - 1 - self.dropped) as usize].end() > to
+            {
+                replica.next -= 1;
+            }
+            let last = (replica.next - self.dropped) as usize;
+            let end = if last == 0 { self.start } else { self.entries[last - 1].end() };
+            replica.matched = end.min(to);
+            replica.start = replica.start.min(replica.matched);
+        }
+        before - replica.end()
+    }
+
+    /// Removes canonical entries that no replica holds any more. Returns whether there were any.
+    pub(crate) fn drop_unheld(&mut self, removed: &mut Vec<Entry>) -> bool {
+        removed.clear();
+        let held = self.replicas.iter().map(|r| r.next).max().unwrap_or(0).max(self.dropped);
+        if held >= self.number_end() {
+            return false;
+        }
+        removed.extend(self.entries.drain((held - self.dropped) as usize..));
+        self.end = removed[0].base;
+        let end = self.end;
+        for replica in &mut self.replicas {
+            replica.reach = replica.reach.min(end);
+        }
+        true
+    }
+
+    /// The files of a replica start at `to` now. What lies below every start is forgotten.
+    pub(crate) fn move_start(&mut self, place: usize, to: Offset) {
+        let next = self.number_of(to);
+        let replica = &mut self.replicas[place];
+        replica.start = to;
+        while replica.tail.front().is_some_and(|e| e.end() <= to) {
+            replica.tail.pop_front();
+        }
+        if !replica.is_apart() && replica.matched < to {
+            (replica.matched, replica.next) = (to, next);
+            replica.reach = replica.reach.max(to);
+        }
+        let lowest = self.replicas.iter().map(|r| r.start).min().unwrap_or_default();
+        while self.entries.front().is_some_and(|e| e.end() <= lowest) {
+            self.entries.pop_front();
+            self.dropped += 1;
+        }
+        self.start = self.start.max(lowest);
+        self.end = self.end.max(self.start);
+        for replica in &mut self.replicas {
+            replica.next = replica.next.max(self.dropped);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `election-unjustified`, claim G12: who may be elected.
+//!
+//! A leader comes from the ISR before the election; or from the ELR if no member of that ISR is
+//! alive; or is the last known leader if both are empty, counted as unclean; or any replica, if
+//! unclean election is on or was asked for. It is registered, unfenced and not shutting down.
+//! Asked when the instant is over, because a fencing may be committed with the election it causes.
+//! Follows `PartitionChangeBuilder.java`.
+
+use crate::base::ids::PartitionId;
+use crate::model::fact::Stamp;
+use crate::model::metadata::PartitionState;
+
+use super::ghost::Ghosts;
+use super::registry::PropertyId;
+use super::violation::{Detail, Findings, Violation};
+
+/// An election as it was committed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Election {
+    pub(crate) partition: PartitionId,
+    /// Place of the winner.
+    pub(crate) place: usize,
+    /// The state before it.
+    pub(crate) before: PartitionState,
+    pub(crate) unclean: bool,
+    /// Unclean election was on, or an operator had asked for one.
+    pub(crate) unclean_allowed: bool,
+}
+
+/// Which right the winner had, as a mark.
+pub(crate) fn title(election: &Election, leader_was_last_known: bool) -> PropertyId {
+    if election.before.isr.has(election.place) {
+        PropertyId::ElectionClean
+    } else if !election.unclean {
+        PropertyId::ElectionFromElr
+    } else if leader_was_last_known && election.before.candidates_are_gone() {
+        PropertyId::ElectionLastKnown
+    } else {
+        PropertyId::ElectionUnclean
+    }
+}
+
+trait Candidates {
+    fn candidates_are_gone(&self) -> bool;
+}
+
+impl Candidates for PartitionState {
+    fn candidates_are_gone(&self) -> bool {
+        self.isr.is_empty() && self.elr.is_empty()
+    }
+}
+
+/// Judges an election.
+pub(crate) fn judge(ghosts: &Ghosts, election: &Election, stamp: Stamp, findings: &mut Findings) {
+    findings.exercise(PropertyId::ElectionUnjustified);
+    let ghost = &ghosts.partitions[election.partition.index()];
+    let Election { place, before, .. } = *election;
+    let winner = ghost.replicas[place];
+    let alive = |place: usize| {
+        let broker = ghosts.broker(*ghost.replicas.get(place).unwrap_or(&winner));
+        broker.is_active() && !broker.disk_failed
+    };
+    let why = if !ghosts.broker(winner).is_active() {
+        "it was elected while fenced or shutting down"
+    } else if before.isr.has(place) || election.unclean && election.unclean_allowed {
+        return;
+    } else if before.elr.has(place) {
+        if !before.isr.iter().any(|other| other != place && alive(other)) {
+            return;
+        }
+        "it was elected from the ELR while a member of the ISR was alive"
+    } else if before.last_known_elr == Some(winner) && before.candidates_are_gone() {
+        return;
+    } else {
+        "it was elected from outside ISR and ELR"
+    };
+    let violation = Violation::of(PropertyId::ElectionUnjustified, stamp, Detail::Winner { why })
+        .partition(ghost.id)
+        .broker(winner);
+    findings.add(PropertyId::ElectionUnjustified, violation);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::time::Span;
+    use crate::check::forge::Forge;
+    use crate::model::config::TopicKey;
+
+    #[test]
+    fn the_isr_comes_first() {
+        let mut forge = Forge::new();
+        forge.isr(&[1, 2], &[], 0).elect(2, 1).wait(Span::millis(1)).touch();
+        forge.expect_none("election-unjustified").expect("election-clean", 1);
+        forge.isr(&[1, 2], &[], 1).elect(3, 2).wait(Span::millis(1)).touch();
+        forge.expect("election-unjustified", 1);
+    }
+
+    #[test]
+    fn the_elr_comes_when_the_isr_is_gone() {
+        let mut forge = Forge::new();
+        forge.isr(&[1], &[2], 0).elect_from(2, 1, &[2], &[1], false).wait(Span::millis(1)).touch();
+        forge.expect("election-unjustified", 1);
+        let mut forge = Forge::new();
+        forge.isr(&[1], &[2], 0);
+        forge.now(|f| f.elect_from(2, 1, &[2], &[1], false).fence(1)).wait(Span::millis(1)).touch();
+        forge.expect_none("election-unjustified").expect("election-from-elr", 1);
+    }
+
+    #[test]
+    fn the_last_known_leader_comes_last_and_alive() {
+        let mut forge = Forge::new();
+        forge.isr(&[1], &[], 0).lose_leader(&[], &[], 1).last_known(1);
+        forge.elect_from(1, 2, &[1], &[], true).wait(Span::millis(1)).touch();
+        forge.expect_none("election-unjustified").expect("election-last-known", 1);
+        let mut forge = Forge::new();
+        forge.isr(&[1], &[], 0).fence(1).lose_leader(&[], &[], 1).last_known(1);
+        forge.elect_from(1, 2, &[1], &[], true).wait(Span::millis(1)).touch();
+        forge.expect("election-unjustified", 1);
+    }
+
+    #[test]
+    fn anybody_comes_where_unclean_election_is_on() {
+        let mut forge = Forge::new();
+        forge.config(TopicKey::UncleanLeaderElection, 1).isr(&[1], &[], 0);
+        forge.now(|f| f.elect_from(3, 1, &[3], &[], true).fence(1)).wait(Span::millis(1)).touch();
+        forge.expect_none("election-unjustified").expect("election-unclean", 1);
+    }
+}

@@ -1,0 +1,260 @@
+//! What the checkers know of the cluster besides logs: committed states, sessions, configurations.
+//!
+//! All of it comes from the plan and from observed facts. Does not judge; the property files do.
+
+use crate::base::ids::{
+    BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
+};
+use crate::base::time::{Span, Time};
+use crate::model::config::{TopicConfig, TopicKey};
+use crate::model::metadata::PartitionState;
+use crate::model::plan::Plan;
+
+use super::canon::Canon;
+
+/// A broker as committed metadata and the machine show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BrokerGhost {
+    pub(crate) up: bool,
+    pub(crate) paused: bool,
+    pub(crate) fenced: bool,
+    pub(crate) shutting_down: bool,
+    /// A log directory broke since the last start.
+    pub(crate) disk_failed: bool,
+    /// It stopped and has not been unfenced since.
+    pub(crate) returning: bool,
+    /// Its `replica.lag.time.max.ms`.
+    pub(crate) lag_max: Span,
+}
+
+impl BrokerGhost {
+    /// Registered, unfenced and not shutting down: the controller takes it for alive.
+    pub(crate) const fn is_active(&self) -> bool {
+        !self.fenced && !self.shutting_down
+    }
+}
+
+/// One partition.
+#[derive(Clone, Debug)]
+pub(crate) struct PartitionGhost {
+    pub(crate) id: PartitionId,
+    pub(crate) topic: TopicId,
+    /// The replica list.
+    pub(crate) replicas: Vec<BrokerId>,
+    pub(crate) canon: Canon,
+    /// The true high watermark: the highest offset that a leader ever showed, lowered only when
+    /// what it covered is lost.
+    pub(crate) watermark: Offset,
+    /// Up to here every batch shown or lost has been accounted for as lost.
+    pub(crate) accounted: Offset,
+    /// End of the last batch acknowledged with acks=all.
+    pub(crate) acked_all: Offset,
+    /// Acknowledged records not yet seen through a change of leader.
+    pub(crate) acked_unjudged: u64,
+    /// The committed state, and the one before it.
+    pub(crate) state: PartitionState,
+    pub(crate) before: PartitionState,
+    pub(crate) config: TopicConfig,
+    /// Leaders of this epoch and later have heard of `config`; others may use `min_insync_low`.
+    min_insync_from: LeaderEpoch,
+    min_insync_low: u32,
+}
+
+impl PartitionGhost {
+    fn new(id: PartitionId, topic: TopicId, replicas: &[BrokerId], config: TopicConfig) -> Self {
+        let state = PartitionState {
+            isr: ReplicaSet::first(replicas.len()),
+            elr: ReplicaSet::EMPTY,
+            leader: replicas.first().copied(),
+            last_known_elr: None,
+            leader_epoch: LeaderEpoch(0),
+            partition_epoch: PartitionEpoch(0),
+            recovering: false,
+        };
+        Self {
+            id,
+            topic,
+            replicas: replicas.to_vec(),
+            canon: Canon::new(replicas.len()),
+            watermark: Offset::ZERO,
+            accounted: Offset::ZERO,
+            acked_all: Offset::ZERO,
+            acked_unjudged: 0,
+            state,
+            before: state,
+            config,
+            min_insync_from: LeaderEpoch(0),
+            min_insync_low: config.min_insync_replicas,
+        }
+    }
+
+    /// Place of a broker in the replica list.
+    pub(crate) fn place(&self, broker: BrokerId) -> Option<usize> {
+        self.replicas.iter().position(|b| *b == broker)
+    }
+
+    /// All replicas.
+    pub(crate) const fn everyone(&self) -> ReplicaSet {
+        ReplicaSet::first(self.replicas.len())
+    }
+
+    /// The least `min.insync.replicas` that a leader of this epoch may go by, capped by the
+    /// replication factor as in `Partition.scala` (`effectiveMinIsr`).
+    pub(crate) fn min_insync(&self, epoch: LeaderEpoch) -> usize {
+        let configured = if epoch >= self.min_insync_from {
+            self.config.min_insync_replicas
+        } else {
+            self.min_insync_low
+        };
+        (configured as usize).min(self.replicas.len())
+    }
+
+    /// Members of the committed ISR or ELR: any of them may be elected cleanly.
+    pub(crate) const fn candidates(&self) -> ReplicaSet {
+        self.state.isr.union(self.state.elr)
+    }
+
+    /// A new state was committed.
+    pub(crate) const fn commit(&mut self, state: PartitionState) {
+        self.before = self.state;
+        self.state = state;
+    }
+
+    /// The state before the election of this epoch, whichever of the two facts came first.
+    pub(crate) fn before_election(&self, epoch: LeaderEpoch) -> PartitionState {
+        if self.state.leader_epoch == epoch && self.before.leader_epoch < epoch {
+            self.before
+        } else {
+            self.state
+        }
+    }
+
+    fn configure(&mut self, config: TopicConfig) {
+        if config.min_insync_replicas != self.config.min_insync_replicas {
+            // A leader replays the metadata log in order, so one elected later knows the change.
+            self.min_insync_low = self
+                .min_insync_low
+                .min(self.config.min_insync_replicas)
+                .min(config.min_insync_replicas);
+            self.min_insync_from = self.state.leader_epoch.next();
+        }
+        self.config = config;
+    }
+}
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Ghosts {
+    pub(crate) partitions: Vec<PartitionGhost>,
+    brokers: Vec<BrokerGhost>,
+    cluster_config: Vec<(TopicKey, i64)>,
+    overrides: Vec<Vec<(TopicKey, i64)>>,
+    /// When everything was healed.
+    pub(crate) healed: Option<Time>,
+    /// An operator asked for an unclean election at some time.
+    pub(crate) unclean_asked: bool,
+    /// Wall clocks were moved by a fault.
+    pub(crate) clocks_skewed: bool,
+}
+
+impl Ghosts {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let partitions = plan
+            .partitions()
+            .map(|p| {
+                let topic = plan.names.topic_of(p);
+                let config = plan.topics[topic.index()].config;
+                PartitionGhost::new(p, topic, plan.replicas(p), config)
+            })
+            .collect();
+        let brokers = plan
+            .brokers
+            .iter()
+            .map(|b| BrokerGhost {
+                up: true,
+                paused: false,
+                fenced: false,
+                shutting_down: false,
+                disk_failed: false,
+                returning: false,
+                lag_max: b.config.replica_lag_time_max,
+            })
+            .collect();
+        Self {
+            partitions,
+            brokers,
+            cluster_config: plan.cluster_topic_config.clone(),
+            overrides: plan.topics.iter().map(|t| t.overrides.clone()).collect(),
+            healed: None,
+            unclean_asked: false,
+            clocks_skewed: false,
+        }
+    }
+
+    pub(crate) fn partition(&mut self, partition: PartitionId) -> Option<&mut PartitionGhost> {
+        self.partitions.get_mut(partition.index())
+    }
+
+    /// A broker; one that the plan does not know is taken for fenced.
+    pub(crate) fn broker(&self, broker: BrokerId) -> BrokerGhost {
+        const UNKNOWN: BrokerGhost = BrokerGhost {
+            up: false,
+            paused: false,
+            fenced: true,
+            shutting_down: false,
+            disk_failed: false,
+            returning: false,
+            lag_max: Span::FOREVER,
+        };
+        let place = usize::from(broker.0).checked_sub(1);
+        place.and_then(|i| self.brokers.get(i)).copied().unwrap_or(UNKNOWN)
+    }
+
+    pub(crate) fn change_broker(
+        &mut self,
+        broker: BrokerId,
+        change: impl FnOnce(&mut BrokerGhost),
+    ) {
+        let place = usize::from(broker.0).checked_sub(1);
+        if let Some(ghost) = place.and_then(|i| self.brokers.get_mut(i)) {
+            change(ghost);
+        }
+    }
+
+    /// How many brokers the controller does not take for alive.
+    pub(crate) fn inactive_brokers(&self) -> usize {
+        self.brokers.iter().filter(|b| !b.is_active()).count()
+    }
+
+    pub(crate) const fn broker_count(&self) -> usize {
+        self.brokers.len()
+    }
+
+    /// A topic property was committed; `None` takes it away.
+    pub(crate) fn configure(&mut self, topic: Option<TopicId>, key: TopicKey, value: Option<i64>) {
+        let list = match topic {
+            Some(topic) => match self.overrides.get_mut(topic.index()) {
+                Some(list) => list,
+                None => return,
+            },
+            None => &mut self.cluster_config,
+        };
+        let old = list.iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
+        if old == value {
+            return;
+        }
+        list.retain(|(k, _)| *k != key);
+        list.extend(value.map(|v| (key, v)));
+        for ghost in &mut self.partitions {
+            if topic.is_some_and(|t| t != ghost.topic) {
+                continue;
+            }
+            let own = self.overrides.get(ghost.topic.index()).map_or(&[][..], Vec::as_slice);
+            let mut config = TopicConfig::default();
+            for (key, value) in self.cluster_config.iter().chain(own) {
+                config.set(*key, *value);
+            }
+            ghost.configure(config);
+        }
+    }
+}

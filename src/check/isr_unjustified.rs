@@ -1,0 +1,201 @@
+//! `isr-unjustified`, claim G16: changes of the ISR are justified by what happened.
+//!
+//! *Arrivals*: a member that joins holds everything below the true high watermark.
+//!
+//! *Departures*: a member may leave if the controller did not take its broker for alive, or if the
+//! leader may have thought that it lagged. What a leader thinks is not observed; this is: an answer
+//! reached the follower, the follower's log then ended where the leader's did, and another answer
+//! reached it. The request between the two claimed the leader's whole log, so the leader knew it
+//! as caught up no earlier than the answer before (`ReplicaState.java`: `lastCaughtUpTimeMs`). If
+//! there was such evidence within `replica.lag.time.max.ms` at every moment since the member
+//! joined or the leader was elected, no proposal to remove it can have been right, however long it
+//! took to be committed. Anything less is given the benefit of the doubt.
+
+use crate::base::ids::{BrokerId, Offset};
+use crate::base::time::{Span, Time};
+use crate::model::fact::Stamp;
+
+use super::ghost::{BrokerGhost, PartitionGhost};
+use super::registry::PropertyId;
+use super::violation::{Detail, Findings, Violation};
+
+/// What is known of one member's standing with its leader.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    /// The last answer that reached it, and the one before.
+    answered: Time,
+    answered_before: Time,
+    /// Where the leader's log ended at the last answer.
+    leader_end: Offset,
+    /// The leader knew it as caught up no earlier than this.
+    caught_up: Time,
+    /// There was a time without evidence, or something happened to its broker.
+    blemished: bool,
+}
+
+impl Standing {
+    const UNKNOWN: Self = Self {
+        answered: Time::NEVER,
+        answered_before: Time::NEVER,
+        leader_end: Offset::ZERO,
+        caught_up: Time::NEVER,
+        blemished: false,
+    };
+
+    fn is_good(&self, now: Time, lag_max: Span) -> bool {
+        // A tenth is left for clock drift.
+        self.caught_up != Time::NEVER && now.since(self.caught_up) <= lag_max.scaled(9, 10)
+    }
+}
+
+/// The standing of every replica.
+#[derive(Clone, Debug)]
+pub(crate) struct IsrUnjustified {
+    standings: Vec<Vec<Standing>>,
+}
+
+impl IsrUnjustified {
+    pub(crate) fn new(partitions: &[PartitionGhost]) -> Self {
+        let standings = |g: &PartitionGhost| vec![Standing::UNKNOWN; g.replicas.len()];
+        Self { standings: partitions.iter().map(standings).collect() }
+    }
+
+    /// An answer of the committed leader reached a follower.
+    pub(crate) fn answered(
+        &mut self,
+        ghost: &PartitionGhost,
+        (leader, follower): (usize, usize),
+        lag_max: Span,
+        now: Time,
+    ) {
+        let standing = &mut self.standings[ghost.id.index()][follower];
+        let caught_up = standing.answered_before != Time::NEVER
+            && ghost.canon.replica(follower).end() >= standing.leader_end;
+        if caught_up {
+            if standing.caught_up != Time::NEVER && !standing.is_good(now, lag_max) {
+                standing.blemished = true;
+            }
+            standing.caught_up = standing.answered_before;
+        }
+        standing.answered_before = standing.answered;
+        standing.answered = now;
+        standing.leader_end = ghost.canon.replica(leader).end();
+    }
+
+    /// A leader begins anew with its members: it takes them for caught up as of now.
+    pub(crate) fn elected(&mut self, ghost: &PartitionGhost, now: Time) {
+        for standing in &mut self.standings[ghost.id.index()] {
+            *standing = Standing { caught_up: now, ..Standing::UNKNOWN };
+        }
+    }
+
+    /// A member joined. How its leader saw it before does not matter any more.
+    pub(crate) fn joined(
+        &mut self,
+        ghost: &PartitionGhost,
+        place: usize,
+        stamp: Stamp,
+        findings: &mut Findings,
+    ) {
+        self.standings[ghost.id.index()][place] = Standing::UNKNOWN;
+        findings.exercise(PropertyId::IsrUnjustified);
+        let matched = ghost.canon.replica(place).matched;
+        if matched >= ghost.watermark {
+            return;
+        }
+        let detail = Detail::Behind { end: matched, watermark: ghost.watermark };
+        let violation = Violation::of(PropertyId::IsrUnjustified, stamp, detail)
+            .partition(ghost.id)
+            .offset(matched)
+            .broker(ghost.replicas[place]);
+        findings.add(PropertyId::IsrUnjustified, violation);
+    }
+
+    /// Something happened to a broker: what its leaders think of it is open.
+    pub(crate) fn blemish(&mut self, partitions: &[PartitionGhost], broker: BrokerId) {
+        for (ghost, standings) in partitions.iter().zip(&mut self.standings) {
+            if let Some(place) = ghost.place(broker) {
+                standings[place].blemished = true;
+            }
+        }
+    }
+
+    /// A member left at `stamp`; asked when the instant is over, so that a fencing committed with
+    /// it is known, whichever record came first.
+    pub(crate) fn left(
+        &self,
+        ghost: &PartitionGhost,
+        place: usize,
+        (member, lag_max): (BrokerGhost, Span),
+        stamp: Stamp,
+        findings: &mut Findings,
+    ) {
+        findings.exercise(PropertyId::IsrUnjustified);
+        let standing = &self.standings[ghost.id.index()][place];
+        let excused = standing.blemished
+            || !standing.is_good(stamp.time, lag_max)
+            || !member.is_active()
+            || member.returning
+            || member.paused
+            || !member.up
+            || member.disk_failed;
+        if excused {
+            return;
+        }
+        let detail = Detail::Removed { caught_up: standing.caught_up };
+        let violation = Violation::of(PropertyId::IsrUnjustified, stamp, detail)
+            .partition(ghost.id)
+            .broker(ghost.replicas[place]);
+        findings.add(PropertyId::IsrUnjustified, violation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::time::Span;
+    use crate::check::forge::Forge;
+
+    /// b2 and b3 are answered every 500 ms and have everything.
+    fn healthy(rounds: u64) -> Forge {
+        let mut forge = Forge::new();
+        for round in 0..rounds {
+            forge.wait(Span::millis(500));
+            forge.append(1, round, 1, 0);
+            forge.expose(1, 0, 2, round).append(2, round, 1, 0);
+            forge.expose(1, 0, 3, round).append(3, round, 1, 0);
+        }
+        forge
+    }
+
+    #[test]
+    fn a_member_in_good_standing_may_not_be_removed() {
+        let mut forge = healthy(100);
+        forge.isr(&[1, 2], &[], 0).wait(Span::millis(1)).touch();
+        forge.expect("isr-unjustified", 1);
+    }
+
+    #[test]
+    fn a_fenced_member_may_be_removed_even_before_the_fencing_is_told() {
+        let mut forge = healthy(100);
+        forge.now(|f| f.isr(&[1, 2], &[], 0).fence(3)).wait(Span::millis(1)).touch();
+        forge.expect_none("isr-unjustified").expect_none("fenced-in-isr");
+    }
+
+    #[test]
+    fn a_member_that_fell_silent_may_be_removed() {
+        let mut forge = healthy(100);
+        forge.wait(Span::secs(31)).isr(&[1], &[], 0).wait(Span::millis(1)).touch();
+        forge.expect_none("isr-unjustified");
+    }
+
+    #[test]
+    fn a_member_may_not_join_below_the_watermark() {
+        let mut forge = Forge::new();
+        forge.isr(&[1, 2], &[], 0);
+        forge.append(1, 0, 3, 0).append(2, 0, 3, 0).append(3, 0, 3, 0);
+        forge.append(1, 3, 1, 0).append(2, 3, 1, 0);
+        forge.expose(1, 0, 2, 4).isr(&[1, 2, 3], &[], 0).expect("isr-unjustified", 1);
+        forge.isr(&[1, 2], &[], 0).append(3, 3, 1, 0).isr(&[1, 2, 3], &[], 0);
+        forge.expect("isr-unjustified", 1);
+    }
+}

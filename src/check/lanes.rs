@@ -1,0 +1,426 @@
+//! Ghosts of clients: what each producer has open and in the log, and where each consumer stands.
+//!
+//! A *lane* is one producer process writing to one partition. Records of a lane are numbered, so
+//! what is in the log is one number and a short list of holes, whatever the length of the run.
+//! Does not judge; [`super::duplicate`], [`super::order_broken`] and others ask it.
+
+use std::collections::VecDeque;
+
+use crate::base::ids::{Offset, PartitionId, ProcessId, ProducerEpoch, ProducerId};
+use crate::base::time::{Span, Time};
+use crate::model::batch::Sequence;
+use crate::model::config::Acks;
+use crate::model::plan::{AppPlan, Plan};
+
+/// So many holes are remembered per lane. Older ones belong to records given up long ago.
+const HOLES_KEPT: usize = 1024;
+
+/// What an appended batch is to its lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// So many of its records are in the log already.
+    pub(crate) again: u32,
+    /// So many of its records come behind later records of the lane.
+    pub(crate) late: u32,
+    /// The producer epoch is the one in which the lane appended last, or there is none.
+    pub(crate) same_epoch: bool,
+    /// One past the highest ordinal in the log before it.
+    pub(crate) next: u32,
+}
+
+/// A record handed to a producer and not resolved.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    ordinal: u32,
+    workload: u32,
+    since: Time,
+}
+
+/// One producer process on one partition.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lane {
+    next: u32,
+    floor: u32,
+    holes: VecDeque<(u32, u32)>,
+    sequence: Option<(ProducerId, ProducerEpoch, u32)>,
+    waiting: VecDeque<Waiting>,
+    /// Records reported as sent without an offset (acks=0).
+    pub(crate) sent: u64,
+    /// Of those appended, records counted as lost already.
+    pub(crate) lost: u64,
+}
+
+/// What became of the records that a result was for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    pub(crate) records: u32,
+    /// Of them, those handed over before the moment asked about.
+    pub(crate) old: u32,
+}
+
+impl Lane {
+    /// A batch was appended to the canonical log.
+    pub(crate) fn arrive(&mut self, first: u32, count: u32, sequence: Option<Sequence>) -> Arrival {
+        let end = first.saturating_add(count);
+        let same_epoch = match (self.sequence, sequence) {
+            (Some((producer, epoch, next)), Some(s)) => {
+                // 31-bit sequence numbers wrap; a repeated one lies behind by less than half.
+                let behind = next.wrapping_sub(s.first) & 0x7fff_ffff;
+                (producer, epoch) == (s.producer, s.epoch) && behind != 0 && behind < 0x4000_0000
+            }
+            (None, None) => true,
+            _ => false,
+        };
+        let before = self.next;
+        let known = end.min(before).saturating_sub(first.max(self.floor));
+        let late = if first < before { self.fill(first, end.min(before)) } else { 0 };
+        if first > before {
+            self.holes.push_back((before, first));
+            if self.holes.len() > HOLES_KEPT
+                && let Some((_, end)) = self.holes.pop_front()
+            {
+                self.floor = end;
+            }
+        }
+        self.next = before.max(end);
+        if let Some(s) = sequence
+            && (late == 0 && known == 0 || !same_epoch)
+        {
+            let next = s.first.wrapping_add(count) & 0x7fff_ffff;
+            self.sequence = Some((s.producer, s.epoch, next));
+        }
+        Arrival { again: known - late.min(known), late, same_epoch, next: before }
+    }
+
+    /// Takes `[from, to)` out of the holes; returns how many records of it were missing.
+    fn fill(&mut self, from: u32, to: u32) -> u32 {
+        let mut filled = 0;
+        let mut place = self.holes.partition_point(|(_, end)| *end <= from);
+        while let Some(&(start, end)) = self.holes.get(place) {
+            if start >= to {
+                break;
+            }
+            let (low, high) = (start.max(from), end.min(to));
+            filled += high - low;
+            self.holes.remove(place);
+            for piece in [(start, low), (high, end)] {
+                if piece.0 < piece.1 {
+                    self.holes.insert(place, piece);
+                    place += 1;
+                }
+            }
+        }
+        filled
+    }
+
+    /// A batch fell out of the canonical log. Called from the last to the first.
+    pub(crate) fn leave(&mut self, first: u32, count: u32, sequence: Option<Sequence>) {
+        let end = first.saturating_add(count).min(self.next);
+        self.fill(first, end);
+        if end == self.next {
+            self.next = first.min(self.next);
+            while let Some(&(start, hole_end)) = self.holes.back() {
+                if hole_end < self.next {
+                    break;
+                }
+                self.next = self.next.min(start);
+                self.holes.pop_back();
+            }
+        } else if first < end {
+            let place = self.holes.partition_point(|(start, _)| *start < first);
+            self.holes.insert(place, (first, end));
+        }
+        if let Some(s) = sequence {
+            self.sequence = Some((s.producer, s.epoch, s.first));
+        }
+    }
+
+    /// How many records of the lane are in the canonical log, or were when retention took them.
+    pub(crate) fn present(&self) -> u64 {
+        let missing: u64 = self.holes.iter().map(|(a, b)| u64::from(b - a)).sum();
+        u64::from(self.next).saturating_sub(missing)
+    }
+
+    /// Whether a record is in the canonical log, or was when retention took it.
+    pub(crate) fn holds(&self, ordinal: u32) -> bool {
+        let place = self.holes.partition_point(|(_, end)| *end <= ordinal);
+        ordinal < self.next && self.holes.get(place).is_none_or(|(start, _)| *start > ordinal)
+    }
+
+    pub(crate) fn submit(&mut self, ordinal: u32, workload: u32, since: Time) {
+        self.waiting.push_back(Waiting { ordinal, workload, since });
+    }
+
+    /// A result came for consecutive records. `each` hears the workload number of every one.
+    pub(crate) fn resolve(
+        &mut self,
+        first: u32,
+        count: u32,
+        old_before: Time,
+        mut each: impl FnMut(u32, u32),
+    ) -> Resolved {
+        let mut resolved = Resolved::default();
+        let from = if self.waiting.front().is_some_and(|w| w.ordinal >= first) {
+            0
+        } else {
+            self.waiting.partition_point(|w| w.ordinal < first)
+        };
+        let end = first.saturating_add(count);
+        let mut to = from;
+        while let Some(w) = self.waiting.get(to)
+            && w.ordinal < end
+        {
+            resolved.records += 1;
+            resolved.old += u32::from(w.since < old_before);
+            each(w.ordinal, w.workload);
+            to += 1;
+        }
+        if from == 0 && to == 1 {
+            self.waiting.pop_front();
+        } else {
+            self.waiting.drain(from..to);
+        }
+        resolved
+    }
+
+    /// Forgets what was open: its process is gone.
+    pub(crate) fn abandon(&mut self, old_before: Time) -> Resolved {
+        let old = self.waiting.iter().filter(|w| w.since < old_before).count();
+        let resolved = Resolved { records: self.waiting.len() as u32, old: old as u32 };
+        self.waiting.clear();
+        resolved
+    }
+
+    /// The oldest open record: its ordinal, and since when it is open.
+    pub(crate) fn oldest(&self) -> Option<(u32, Time)> {
+        self.waiting.front().map(|w| (w.ordinal, w.since))
+    }
+
+    pub(crate) fn open(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+/// A consumer process on one partition.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reader {
+    /// One past the last record read, or where it was set; unknown after a start.
+    pub(crate) position: Option<Offset>,
+}
+
+/// What the plan says of one process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ProcessKind {
+    /// A producer; its lanes lie from here on, one per partition.
+    Producer {
+        lanes: usize,
+        acks: Acks,
+        delivery_timeout: Span,
+        /// It partitions by key with Kafka's default partitioner.
+        hashes_keys: bool,
+        resends: bool,
+    },
+    /// A consumer; its readers lie from here on, one per partition. `steady` ones start by
+    /// themselves and read to the end of the run.
+    Consumer { readers: usize, steady: bool },
+}
+
+/// A record that was given up and sent again by the application as another record.
+#[derive(Clone, Copy, Debug)]
+struct Resent {
+    old: (usize, u32),
+    new: (usize, u32),
+}
+
+/// All clients.
+#[derive(Clone, Debug)]
+pub(crate) struct Clients {
+    pub(crate) kinds: Vec<ProcessKind>,
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) readers: Vec<Reader>,
+    partitions: usize,
+    /// Records whose fate is unknown and that their application will send again.
+    given_up: Vec<(ProcessId, u32, (usize, u32))>,
+    resent: Vec<Resent>,
+    resent_settled: u64,
+}
+
+/// So many pairs of a record and its resend are kept open; older ones are counted as they stand.
+const PAIRS_KEPT: usize = 65_536;
+
+impl Clients {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let partitions = plan.names.partition_count();
+        let (mut lanes, mut readers) = (0, 0);
+        let kinds = plan
+            .processes
+            .iter()
+            .map(|process| match &process.app {
+                AppPlan::Producer(p) => {
+                    lanes += partitions;
+                    ProcessKind::Producer {
+                        lanes: lanes - partitions,
+                        acks: p.config.acks,
+                        delivery_timeout: p.config.delivery_timeout,
+                        hashes_keys: !p.config.ignore_keys && !p.config.round_robin,
+                        resends: p.resend,
+                    }
+                }
+                AppPlan::Consumer(_) => {
+                    readers += partitions;
+                    ProcessKind::Consumer { readers: readers - partitions, steady: process.starts }
+                }
+            })
+            .collect();
+        Self {
+            kinds,
+            lanes: vec![Lane::default(); lanes],
+            readers: vec![Reader::default(); readers],
+            partitions,
+            given_up: Vec::new(),
+            resent: Vec::new(),
+            resent_settled: 0,
+        }
+    }
+
+    /// Place of the lane of a producer on a partition.
+    pub(crate) fn lane(&self, process: ProcessId, partition: PartitionId) -> Option<usize> {
+        match self.kinds.get(process.index())? {
+            ProcessKind::Producer { lanes, .. } if partition.index() < self.partitions => {
+                Some(lanes + partition.index())
+            }
+            _ => None,
+        }
+    }
+
+    /// Place of the reader of a consumer on a partition.
+    pub(crate) fn reader(&self, process: ProcessId, partition: PartitionId) -> Option<usize> {
+        match self.kinds.get(process.index())? {
+            ProcessKind::Consumer { readers, .. } if partition.index() < self.partitions => {
+                Some(readers + partition.index())
+            }
+            _ => None,
+        }
+    }
+
+    /// The lanes of a producer, one per partition.
+    pub(crate) fn lanes_of(&self, lanes: usize) -> &[Lane] {
+        &self.lanes[lanes..lanes + self.partitions]
+    }
+
+    pub(crate) const fn partitions(&self) -> usize {
+        self.partitions
+    }
+
+    /// Whether a process's records are reported as sent before anybody has them (acks=0).
+    pub(crate) fn sends_blindly(&self, process: ProcessId) -> bool {
+        let kind = self.kinds.get(process.index());
+        matches!(kind, Some(ProcessKind::Producer { acks: Acks::None, .. }))
+    }
+
+    /// Whether a process submits failed records again.
+    pub(crate) fn resends(&self, process: ProcessId) -> bool {
+        let kind = self.kinds.get(process.index());
+        matches!(kind, Some(ProcessKind::Producer { resends: true, .. }))
+    }
+
+    /// Whether any producer has open records for a partition.
+    pub(crate) fn has_open(&self, partition: usize) -> bool {
+        self.kinds.iter().any(|kind| match kind {
+            ProcessKind::Producer { lanes, .. } => self.lanes[lanes + partition].open() > 0,
+            ProcessKind::Consumer { .. } => false,
+        })
+    }
+
+    /// A record was submitted; if it is an item given up before, the two are a pair from now on.
+    pub(crate) fn pair(&mut self, process: ProcessId, workload: u32, new: (usize, u32)) {
+        if let Some(place) =
+            self.given_up.iter().position(|(p, w, _)| (*p, *w) == (process, workload))
+        {
+            let (_, _, old) = self.given_up.swap_remove(place);
+            if self.resent.len() >= PAIRS_KEPT {
+                self.resent_settled += self.pairs_in_log();
+                self.resent.clear();
+            }
+            self.resent.push(Resent { old, new });
+        }
+    }
+
+    /// A record's fate is unknown to its application, which will send the item again.
+    pub(crate) fn give_up(&mut self, process: ProcessId, workload: u32, old: (usize, u32)) {
+        self.given_up.push((process, workload, old));
+    }
+
+    /// A process is gone: what it meant to send again, it forgot.
+    pub(crate) fn forget(&mut self, process: ProcessId) {
+        self.given_up.retain(|(p, _, _)| *p != process);
+    }
+
+    /// How many items are in the log twice because their application sent them again.
+    pub(crate) fn duplicated_by_resend(&self) -> u64 {
+        self.resent_settled + self.pairs_in_log()
+    }
+
+    fn pairs_in_log(&self) -> u64 {
+        let holds = |(lane, ordinal): (usize, u32)| self.lanes[lane].holds(ordinal);
+        self.resent.iter().filter(|r| holds(r.old) && holds(r.new)).count() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arrival, Lane};
+    use crate::base::ids::{ProducerEpoch, ProducerId};
+    use crate::base::time::Time;
+    use crate::model::batch::Sequence;
+
+    fn sequence(epoch: u16, first: u32) -> Option<Sequence> {
+        Some(Sequence { producer: ProducerId(1), epoch: ProducerEpoch(epoch), first })
+    }
+
+    #[test]
+    fn a_lane_tells_new_late_and_repeated_records() {
+        let mut lane = Lane::default();
+        let new = |next| Arrival { again: 0, late: 0, same_epoch: false, next };
+        assert_eq!(lane.arrive(0, 5, sequence(0, 0)), new(0));
+        assert_eq!(lane.arrive(10, 5, sequence(0, 10)), new(5));
+        let late = lane.arrive(5, 3, sequence(0, 5));
+        assert_eq!((late.late, late.again, late.same_epoch), (3, 0, true));
+        let again = lane.arrive(10, 5, sequence(0, 10));
+        assert_eq!((again.late, again.again, again.same_epoch), (0, 5, true));
+        let bumped = lane.arrive(10, 5, sequence(1, 0));
+        assert_eq!((bumped.again, bumped.same_epoch), (5, false));
+        assert_eq!(lane.present(), 13);
+        assert!(lane.holds(7) && !lane.holds(8) && !lane.holds(9) && lane.holds(10));
+    }
+
+    #[test]
+    fn what_leaves_the_log_may_come_again() {
+        let mut lane = Lane::default();
+        for batch in 0..4 {
+            lane.arrive(batch * 5, 5, sequence(0, batch * 5));
+        }
+        lane.leave(15, 5, sequence(0, 15));
+        lane.leave(10, 5, sequence(0, 10));
+        assert_eq!(lane.present(), 10);
+        let retried = lane.arrive(10, 5, sequence(0, 10));
+        assert_eq!((retried.again, retried.late), (0, 0));
+        lane.leave(0, 5, sequence(0, 0));
+        assert_eq!((lane.present(), lane.holds(0), lane.holds(5)), (10, false, true));
+    }
+
+    #[test]
+    fn results_find_their_records() {
+        let mut lane = Lane::default();
+        for ordinal in 0..6 {
+            lane.submit(ordinal, 100 + ordinal, Time(u64::from(ordinal)));
+        }
+        let mut heard = Vec::new();
+        let resolved = lane.resolve(2, 2, Time(3), |_, workload| heard.push(workload));
+        assert_eq!((resolved.records, resolved.old, &heard[..]), (2, 1, &[102, 103][..]));
+        assert_eq!(lane.resolve(0, 2, Time(0), |_, _| ()).records, 2);
+        assert_eq!(lane.resolve(0, 2, Time(0), |_, _| ()).records, 0);
+        assert_eq!((lane.oldest(), lane.open()), (Some((4, Time(4))), 2));
+        assert_eq!(lane.abandon(Time(5)).old, 1);
+    }
+}

@@ -1,0 +1,71 @@
+//! `metadata-converges`, claim F9: after the heal every partition has a leader and every broker is
+//! registered, unfenced and not shutting down.
+
+use crate::base::ids::BrokerId;
+use crate::base::time::Time;
+use crate::model::fact::Stamp;
+
+use super::ghost::Ghosts;
+use super::liveness::Account;
+use super::registry::PropertyId;
+use super::violation::{Detail, Findings, Violation};
+
+/// How many partitions lack a leader and how many brokers are away. Kept all the time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MetadataConverges {
+    away: u64,
+    pub(crate) account: Account,
+}
+
+impl MetadataConverges {
+    /// A leader was lost or found.
+    pub(crate) fn led(&mut self, had_leader: bool, has_leader: bool, now: Time) {
+        match (had_leader, has_leader) {
+            (true, false) => self.account.owe(1),
+            (false, true) => self.account.pay(1, now),
+            _ => {}
+        }
+    }
+
+    /// So many brokers are not active now.
+    pub(crate) fn brokers(&mut self, inactive: usize, now: Time) {
+        let inactive = inactive as u64;
+        self.account.owe(inactive.saturating_sub(self.away));
+        self.account.pay(self.away.saturating_sub(inactive), now);
+        self.away = inactive;
+    }
+}
+
+/// Judges what stands at the end.
+pub(crate) fn finish(ghosts: &Ghosts, healed: Time, stamp: Stamp, findings: &mut Findings) {
+    let all = ghosts.partitions.len() + ghosts.broker_count();
+    findings.exercise_many(PropertyId::MetadataConverges, all as u64);
+    let detail = Detail::After { heal: stamp.time.since(healed) };
+    let violation = Violation::of(PropertyId::MetadataConverges, stamp, detail);
+    for ghost in ghosts.partitions.iter().filter(|g| g.state.leader.is_none()) {
+        findings.add(PropertyId::MetadataConverges, violation.partition(ghost.id));
+    }
+    for broker in (0..ghosts.broker_count()).map(BrokerId::at) {
+        if !ghosts.broker(broker).is_active() {
+            findings.add(PropertyId::MetadataConverges, violation.broker(broker));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::time::Span;
+    use crate::check::forge::Forge;
+
+    #[test]
+    fn leaders_and_brokers_come_back() {
+        let mut forge = Forge::new();
+        forge.now(|f| f.lose_leader(&[1], &[], 1).fence(1)).heal().wait(Span::secs(1));
+        assert!(!forge.checks.converged());
+        forge.unfence(1).elect(1, 2);
+        assert!(forge.checks.liveness("metadata-converges").is_some());
+        let mut forge = Forge::new();
+        forge.now(|f| f.lose_leader(&[1], &[], 1).fence(1)).heal().wait(Span::secs(1)).finish();
+        forge.expect("metadata-converges", 2);
+    }
+}

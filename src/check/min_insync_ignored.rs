@@ -1,0 +1,80 @@
+//! `min-insync-ignored`, claim G10: acks=all means `min.insync.replicas` replicas at least.
+//!
+//! A batch acknowledged with acks=all, or shown below a high watermark (KAFKA-15583, since 3.7),
+//! must at some time have been on as many replicas as `min.insync.replicas` asks for, capped by the
+//! replication factor. Which replicas the leader counted is not observed and does not matter:
+//! fewer than that never held it. A changed value counts from the next leader epoch on, whose
+//! leader has heard of it; before that the smaller one does.
+
+use crate::base::ids::{LeaderEpoch, Offset};
+use crate::model::fact::Stamp;
+
+use super::ghost::PartitionGhost;
+use super::registry::PropertyId;
+use super::violation::{Detail, Findings, Violation};
+
+/// A batch that ends at `end` was acknowledged with acks=all.
+pub(crate) fn acked(
+    ghost: &PartitionGhost,
+    end: Offset,
+    epoch: LeaderEpoch,
+    stamp: Stamp,
+    findings: &mut Findings,
+) {
+    findings.exercise(PropertyId::MinInsyncIgnored);
+    judge(ghost, end, epoch, stamp, findings);
+}
+
+/// The true high watermark rose to `watermark`, shown by a leader of this epoch.
+pub(crate) fn judge(
+    ghost: &PartitionGhost,
+    watermark: Offset,
+    epoch: LeaderEpoch,
+    stamp: Stamp,
+    findings: &mut Findings,
+) {
+    let needed = ghost.min_insync(epoch);
+    if needed <= 1 {
+        return;
+    }
+    let holders = ghost.canon.replicas().iter().filter(|r| r.reach >= watermark).count();
+    if holders >= needed {
+        return;
+    }
+    let detail = Detail::HeldBy { replicas: holders as u8, needed: needed as u8 };
+    let violation = Violation::of(PropertyId::MinInsyncIgnored, stamp, detail)
+        .partition(ghost.id)
+        .offset(Offset(watermark.0.saturating_sub(1)));
+    findings.add(PropertyId::MinInsyncIgnored, violation);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::forge::Forge;
+    use crate::model::config::{Acks, TopicKey};
+
+    #[test]
+    fn acks_all_needs_min_insync_replicas() {
+        let mut forge = Forge::new();
+        forge.submit(2).append(1, 0, 1, 0).append(2, 0, 1, 0).ack(0, 1, Acks::All);
+        forge.power_loss(2, 1, 0).expect_none("min-insync-ignored");
+        forge.append(1, 1, 1, 0).ack(1, 1, Acks::All).expect("min-insync-ignored", 1);
+    }
+
+    #[test]
+    fn acks_1_does_not_but_stays_invisible() {
+        let mut forge = Forge::new();
+        forge.submit(1).append(1, 0, 1, 0).ack(0, 1, Acks::Leader);
+        forge.isr(&[1], &[], 0).expect_none("min-insync-ignored");
+        forge.expose(1, 0, 2, 1).expect("min-insync-ignored", 1);
+    }
+
+    #[test]
+    fn a_raised_value_counts_from_the_next_epoch() {
+        let mut forge = Forge::new();
+        forge.submit(2).config(TopicKey::MinInsyncReplicas, 3);
+        forge.append(1, 0, 1, 0).append(2, 0, 1, 0).ack(0, 1, Acks::All);
+        forge.expect_none("min-insync-ignored").elect(1, 1).append(1, 1, 1, 1).append(2, 1, 1, 1);
+        forge.ack(1, 1, Acks::All).expect("min-insync-ignored", 1);
+    }
+}

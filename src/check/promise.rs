@@ -1,0 +1,314 @@
+//! What is promised: from the plan and the file's own expectations, each property's arming.
+//!
+//! Inputs are topic, producer and feature configurations, the faults a file names and the budget of
+//! the random ones. Rules and drills are no input: a flawed rule breaks a promise, it does not
+//! change it. The conditions are those of claims G1, G3, G6, G7, G8 and G12.
+
+use crate::base::time::Span;
+use crate::model::config::{Acks, ProducerConfig};
+use crate::model::fault::{Action, FaultKind, Source};
+use crate::model::plan::{AppPlan, Plan, Taint};
+use crate::model::script::Step;
+
+use super::expect::{ExpectLine, Expectation};
+use super::registry::{Kind, PROPERTIES};
+
+/// How a property is taken in one column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Armed {
+    /// Guaranteed: one finding fails the run. (A liveness property: not meeting it does.)
+    Never,
+    /// May happen by design: counted and shown.
+    Allowed,
+    /// Nobody promised it: not shown as a guarantee.
+    NotPromised,
+}
+
+type Ruling = (Armed, &'static str);
+
+const ALWAYS: Ruling = (Armed::Never, "holds in every configuration");
+const STATED: &str = "the file says so";
+
+/// The properties that one loss breaks together.
+const BROKEN_BY_LOSS: [&str; 6] = [
+    "acked-lost",
+    "committed-lost",
+    "leader-incomplete",
+    "candidate-incomplete",
+    "inconsistent-read",
+    "dirty-read",
+];
+
+/// Each data and liveness property of a column: how it is armed, and why.
+#[must_use]
+pub fn promise(plan: &Plan, stated: &[ExpectLine]) -> Vec<(&'static str, Armed, &'static str)> {
+    let lines = || stated.iter().filter(|l| l.applies_to(&plan.kafka));
+    let may_break = |kind: Kind| {
+        lines().any(|line| match line.expectation {
+            Expectation::Sometimes(name) | Expectation::Always(name) => {
+                PROPERTIES.iter().any(|p| p.name == name && p.kind == kind)
+            }
+            _ => false,
+        })
+    };
+    let broken = may_break(Kind::Data);
+    let guarantees = PROPERTIES.iter().filter(|p| p.kind != Kind::Mark);
+    guarantees
+        .map(|property| {
+            let own = lines().rev().find(|l| l.expectation.property() == Some(property.name));
+            let (armed, why) = match own.map(|l| l.expectation) {
+                Some(Expectation::Never(_) | Expectation::Liveness { .. }) => {
+                    (Armed::Never, STATED)
+                }
+                Some(_) => (Armed::Allowed, STATED),
+                None => derived(plan, property.name, property.kind),
+            };
+            let derived_data = own.is_none() && property.kind == Kind::Data;
+            if derived_data && broken && armed == Armed::Never && property.name != "audit-failed" {
+                let why = "the file expects another data guarantee to be broken";
+                return (property.name, Armed::Allowed, why);
+            }
+            (property.name, armed, why)
+        })
+        .collect()
+}
+
+fn derived(plan: &Plan, name: &str, kind: Kind) -> Ruling {
+    if kind == Kind::Liveness {
+        return liveness(plan, name);
+    }
+    match name {
+        "acked-lost" => acked_lost(plan),
+        "log-diverged" => match unclean(plan) {
+            Some(ruling) => ruling,
+            None => ALWAYS,
+        },
+        name if BROKEN_BY_LOSS.contains(&name) => loss(plan).unwrap_or(ALWAYS),
+        "duplicate" if producers(plan).any(|p| !p.idempotence) => {
+            (Armed::Allowed, "a producer retries without idempotence")
+        }
+        "order-broken" => match producers(plan).find(|p| !p.idempotence) {
+            None => (Armed::Never, "every producer is idempotent"),
+            Some(p) if p.max_in_flight > 1 => {
+                (Armed::Allowed, "a producer has several requests in flight without idempotence")
+            }
+            Some(_) => (
+                Armed::Allowed,
+                "without idempotence a request may land after its delivery time-out",
+            ),
+        },
+        _ => ALWAYS,
+    }
+}
+
+fn producers(plan: &Plan) -> impl Iterator<Item = &ProducerConfig> {
+    plan.processes.iter().filter_map(|process| match &process.app {
+        AppPlan::Producer(producer) => Some(&producer.config),
+        AppPlan::Consumer(_) => None,
+    })
+}
+
+fn acked_lost(plan: &Plan) -> Ruling {
+    match producers(plan).map(|p| p.acks).min() {
+        Some(Acks::None) => (Armed::NotPromised, "acks=0 may lose anything silently"),
+        Some(Acks::Leader) => {
+            (Armed::NotPromised, "acks=1 loses what nobody fetched before the leader went")
+        }
+        Some(Acks::All) | None => loss(plan).unwrap_or((
+            Armed::Never,
+            "acks=all, unclean election off, and no fault takes more than the promise allows",
+        )),
+    }
+}
+
+/// Every fault and operation that the file names, with whether the budget is asked for it.
+fn named_actions(plan: &Plan) -> impl Iterator<Item = (&Action, bool)> {
+    let lines = plan.faults.iter().filter_map(|line| {
+        let random = matches!(line.source, Source::Every { .. } | Source::Swarm { .. });
+        Some((line.action.as_ref()?, random))
+    });
+    let steps = plan.script.iter().filter_map(|step| match &step.step {
+        Step::Do { action, .. } => Some((action, false)),
+        _ => None,
+    });
+    lines.chain(steps)
+}
+
+fn unclean(plan: &Plan) -> Option<Ruling> {
+    use crate::model::config::TopicKey;
+    let turned_on = |action: &Action| match action {
+        Action::ElectUnclean { .. } => true,
+        Action::SetConfig { key, value, .. } => {
+            *key == TopicKey::UncleanLeaderElection && *value != 0
+        }
+        _ => false,
+    };
+    let on = plan.topics.iter().any(|t| t.config.unclean_leader_election);
+    (on || named_actions(plan).any(|(a, _)| turned_on(a)))
+        .then_some((Armed::Allowed, "unclean election trades consistency for availability"))
+}
+
+/// Why committed records may be lost, if they may.
+fn loss(plan: &Plan) -> Option<Ruling> {
+    if let Some(ruling) = unclean(plan) {
+        return Some(ruling);
+    }
+    if let Some(ruling) = author_cuts(plan) {
+        return Some(ruling);
+    }
+    let swarm_cuts = |source: &Source| match source {
+        Source::Swarm { kinds, .. } => {
+            kinds.is_empty() || kinds.iter().any(|kind| cuts_a_tail(*kind))
+        }
+        _ => false,
+    };
+    let random = plan.faults.iter().any(|l| swarm_cuts(&l.source))
+        || named_actions(plan).any(|(a, random)| random && cuts_a_tail(a.kind()));
+    if !random {
+        return None;
+    }
+    if !plan.promise.refuse_beyond {
+        return Some((Armed::Allowed, "random faults go beyond the budget"));
+    }
+    if plan.promise.min_insync <= 1 {
+        return None; // the budget refuses every fault that cuts a tail
+    }
+    if plan.promise.taint == Taint::TailLost {
+        return Some((Armed::Allowed, "the budget does not count kill -9"));
+    }
+    if !plan.features.eligible_leader_replicas {
+        return Some((Armed::Allowed, "the last replica of an ISR may lose its page cache"));
+    }
+    let least = plan.topics.iter().map(|t| t.config.min_insync_replicas).min().unwrap_or(1);
+    if least < plan.promise.min_insync {
+        return Some((Armed::Allowed, "min.insync.replicas is below what the budget assumes"));
+    }
+    None
+}
+
+const fn cuts_a_tail(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::PowerLoss | FaultKind::Wipe | FaultKind::CorruptLog)
+}
+
+/// Faults that the author placed happen whatever the budget says.
+fn author_cuts(plan: &Plan) -> Option<Ruling> {
+    named_actions(plan)
+        .any(|(action, random)| !random && cuts_a_tail(action.kind()))
+        .then_some((Armed::Allowed, "the file itself takes bytes from disks"))
+}
+
+fn liveness(plan: &Plan, name: &str) -> Ruling {
+    if !plan.run.heal {
+        return (Armed::NotPromised, "nothing is healed");
+    }
+    let endless = producers(plan).any(|p| p.delivery_timeout == Span::FOREVER);
+    if name == "requests-end" && endless {
+        return (Armed::NotPromised, "a producer waits for ever");
+    }
+    if plan.brokers.iter().any(|b| b.disk_capacity != u64::MAX) {
+        return (Armed::Allowed, "a disk may fill up for good");
+    }
+    if name == "lag-drains" && plan.processes.iter().any(is_slow_reader) {
+        return (Armed::Allowed, "a consumer takes its time for each record");
+    }
+    (Armed::Never, "everything is healed and has time to converge")
+}
+
+fn is_slow_reader(process: &crate::model::plan::ProcessPlan) -> bool {
+    matches!(&process.app, AppPlan::Consumer(c) if c.processing > Span::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Armed, promise};
+    use crate::base::ids::BrokerId;
+    use crate::base::ids::NodeId;
+    use crate::base::time::{Span, Time};
+    use crate::check::expect::{ExpectLine, Expectation};
+    use crate::check::forge::plan;
+    use crate::model::config::Acks;
+    use crate::model::fault::{Action, FaultLine, Keep, Source, SwarmLevel, Target};
+    use crate::model::plan::{AppPlan, Plan};
+
+    fn armed(plan: &Plan, stated: &[ExpectLine], name: &str) -> Armed {
+        promise(plan, stated).iter().find(|(n, _, _)| *n == name).expect(name).1
+    }
+
+    fn line(source: Source, action: Option<Action>) -> FaultLine {
+        let target = Some(Target::Node(NodeId::Broker(BrokerId(1))));
+        FaultLine { source, target, length: Some(Span::secs(1)), action }
+    }
+
+    fn swarm() -> FaultLine {
+        let source = Source::Swarm {
+            level: SwarmLevel::Gentle,
+            kinds: vec![],
+            from: Time::ZERO,
+            until: Time(1),
+        };
+        line(source, None)
+    }
+
+    #[test]
+    fn the_golden_setting_promises_everything() {
+        let mut plan = plan();
+        plan.faults = vec![swarm(), line(Source::At(Time(5)), Some(Action::Crash))];
+        plan.promise.min_insync = 2;
+        assert!(promise(&plan, &[]).iter().all(|(_, armed, _)| *armed == Armed::Never));
+    }
+
+    #[test]
+    fn each_precondition_taken_away_lifts_the_promise() {
+        let cases: [(&str, fn(&mut Plan)); 6] = [
+            ("unclean", |p| p.topics[0].config.unclean_leader_election = true),
+            ("elr", |p| p.features.eligible_leader_replicas = false),
+            ("min.insync", |p| p.topics[0].config.min_insync_replicas = 1),
+            ("beyond", |p| p.promise.refuse_beyond = false),
+            ("taint", |p| p.promise.taint = crate::model::plan::Taint::TailLost),
+            ("power loss", |p| {
+                let action = Action::PowerLoss { keep: Keep::Nothing };
+                p.faults.push(line(Source::At(Time(5)), Some(action)));
+            }),
+        ];
+        for (name, change) in cases {
+            let mut plan = plan();
+            plan.faults = vec![swarm()];
+            plan.promise.min_insync = 2;
+            change(&mut plan);
+            for property in super::BROKEN_BY_LOSS {
+                assert_eq!(armed(&plan, &[], property), Armed::Allowed, "{name} {property}");
+            }
+            assert_eq!(armed(&plan, &[], "two-leaders"), Armed::Never, "{name}");
+        }
+    }
+
+    #[test]
+    fn producers_decide_about_acks_order_and_duplicates() {
+        let mut plan = plan();
+        let AppPlan::Producer(producer) = &mut plan.processes[0].app else { panic!("a producer") };
+        producer.config.acks = Acks::Leader;
+        producer.config.idempotence = false;
+        assert_eq!(armed(&plan, &[], "acked-lost"), Armed::NotPromised);
+        assert_eq!(armed(&plan, &[], "committed-lost"), Armed::Never);
+        assert_eq!(armed(&plan, &[], "duplicate"), Armed::Allowed);
+        assert_eq!(armed(&plan, &[], "order-broken"), Armed::Allowed);
+    }
+
+    #[test]
+    fn a_file_outranks_what_is_derived() {
+        let stated = |expectation| [ExpectLine { expectation, kafka: Some("4.1".to_owned()) }];
+        let mut plan = plan();
+        let sometimes = stated(Expectation::Sometimes("acked-lost"));
+        assert_eq!(armed(&plan, &sometimes, "acked-lost"), Armed::Allowed);
+        assert_eq!(armed(&plan, &sometimes, "leader-incomplete"), Armed::Allowed);
+        let mark = stated(Expectation::Sometimes("follower-truncated"));
+        assert_eq!(armed(&plan, &mark, "acked-lost"), Armed::Never);
+        plan.topics[0].config.unclean_leader_election = true;
+        let never = stated(Expectation::Never("acked-lost"));
+        assert_eq!(armed(&plan, &never, "acked-lost"), Armed::Never);
+        plan.kafka = "3.9".to_owned();
+        assert_eq!(armed(&plan, &never, "acked-lost"), Armed::Allowed);
+        plan.run.heal = false;
+        assert_eq!(armed(&plan, &[], "isr-fills"), Armed::NotPromised);
+    }
+}

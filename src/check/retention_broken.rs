@@ -1,0 +1,167 @@
+//! `retention-broken`, claim G15: retention deletes old, committed segments and nothing else.
+//!
+//! A log start never passes what is committed: the true high watermark, or, where nobody was shown
+//! one, what every member of the committed ISR holds. And where only time limits a log, no record
+//! goes before its time: moments of appending are sampled, and a margin is left for how long a
+//! producer may hold a record and for how far wall clocks may be apart. Follows
+//! `UnifiedLog.deleteOldSegments`.
+
+use std::collections::VecDeque;
+
+use crate::base::ids::{BrokerId, Offset};
+use crate::base::time::{Span, Time};
+use crate::model::fact::Stamp;
+use crate::model::plan::{AppPlan, Plan};
+
+use super::ghost::PartitionGhost;
+use super::registry::PropertyId;
+use super::violation::{Detail, Findings, Violation};
+
+/// How finely moments of appending are sampled: so many to a retention time.
+const SAMPLES: u64 = 32;
+
+#[derive(Clone, Debug)]
+struct Ages {
+    /// Records from this offset on were appended at this time or later.
+    samples: VecDeque<(Time, Offset)>,
+    /// The least `retention.ms` there was.
+    retention: Span,
+    /// `retention.bytes` was set at some time.
+    by_size: bool,
+}
+
+/// When what was appended, coarsely.
+#[derive(Clone, Debug)]
+pub(crate) struct RetentionBroken {
+    ages: Vec<Ages>,
+    margin: Span,
+}
+
+impl RetentionBroken {
+    pub(crate) fn new(plan: &Plan, partitions: &[PartitionGhost]) -> Self {
+        let held = plan.processes.iter().map(|p| match &p.app {
+            AppPlan::Producer(producer) => producer.config.delivery_timeout,
+            AppPlan::Consumer(_) => Span::ZERO,
+        });
+        let margin = held.max().unwrap_or_default() + plan.wall_offset + plan.wall_offset;
+        let ages = |g: &PartitionGhost| Ages {
+            samples: VecDeque::new(),
+            retention: g.config.retention,
+            by_size: g.config.retention_bytes != u64::MAX,
+        };
+        Self { ages: partitions.iter().map(ages).collect(), margin: margin + Span::secs(1) }
+    }
+
+    /// A topic's configuration changed.
+    pub(crate) fn reconfigured(&mut self, ghost: &PartitionGhost) {
+        let ages = &mut self.ages[ghost.id.index()];
+        ages.retention = ages.retention.min(ghost.config.retention);
+        ages.by_size |= ghost.config.retention_bytes != u64::MAX;
+    }
+
+    /// A batch was appended at `base`.
+    pub(crate) fn appended(&mut self, partition: usize, base: Offset, now: Time) {
+        let ages = &mut self.ages[partition];
+        if ages.retention == Span::FOREVER {
+            return;
+        }
+        let step = Span(ages.retention.0 / SAMPLES).max(Span::secs(1));
+        if ages.samples.back().is_some_and(|(at, _)| now.since(*at) < step) {
+            return;
+        }
+        while ages.samples.front().is_some_and(|(at, _)| now.since(*at) > ages.retention) {
+            ages.samples.pop_front();
+        }
+        ages.samples.push_back((now, base));
+    }
+
+    /// The files of a replica start at `to` now.
+    pub(crate) fn moved(
+        &self,
+        ghost: &PartitionGhost,
+        broker: BrokerId,
+        to: Offset,
+        clocks_skewed: bool,
+        stamp: Stamp,
+        findings: &mut Findings,
+    ) {
+        findings.exercise(PropertyId::RetentionBroken);
+        let members = ghost.state.isr.iter().filter(|place| *place < ghost.replicas.len());
+        let held = members.map(|place| ghost.canon.replica(place).matched).min();
+        let bound = ghost.watermark.max(held.unwrap_or_default());
+        let detail = if to > bound {
+            Detail::StartBeyond { bound }
+        } else if let Some(since) = self.too_young(ghost, to, stamp.time).filter(|_| !clocks_skewed)
+        {
+            Detail::StartTooYoung { since }
+        } else {
+            return;
+        };
+        let violation = Violation::of(PropertyId::RetentionBroken, stamp, detail)
+            .partition(ghost.id)
+            .offset(to)
+            .broker(broker);
+        findings.add(PropertyId::RetentionBroken, violation);
+    }
+
+    /// When the youngest record below `to` was appended at the earliest, if it had to stay.
+    fn too_young(&self, ghost: &PartitionGhost, to: Offset, now: Time) -> Option<Time> {
+        let ages = &self.ages[ghost.id.index()];
+        if ages.by_size || to == Offset::ZERO {
+            return None;
+        }
+        if ages.retention == Span::FOREVER {
+            return Some(Time::ZERO);
+        }
+        if ages.retention <= self.margin {
+            return None;
+        }
+        let must_stay = Span(ages.retention.0 - self.margin.0);
+        let youngest = ages.samples.iter().rev().find(|(_, base)| *base < to)?.0;
+        (now.since(youngest) < must_stay).then_some(youngest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::time::Span;
+    use crate::check::forge::Forge;
+    use crate::model::config::TopicKey;
+
+    fn replicated() -> Forge {
+        let mut forge = Forge::new();
+        forge.config(TopicKey::RetentionMs, 3_600_000);
+        for base in 0..4 {
+            forge.append(1, base, 1, 0).append(2, base, 1, 0).append(3, base, 1, 0);
+            forge.wait(Span::secs(600));
+        }
+        forge
+    }
+
+    #[test]
+    fn old_committed_segments_may_go() {
+        let mut forge = replicated();
+        forge.wait(Span::secs(3_000)).expose(1, 0, 2, 4);
+        forge.log_start(1, 2).log_start(2, 2).log_start(3, 2).expect_none("retention-broken");
+    }
+
+    #[test]
+    fn young_segments_may_not() {
+        let mut forge = replicated();
+        forge.expose(1, 0, 2, 4).log_start(1, 2).expect("retention-broken", 1);
+    }
+
+    #[test]
+    fn uncommitted_ones_may_not() {
+        let mut forge = replicated();
+        forge.append(1, 4, 1, 0).wait(Span::secs(8_000)).expose(1, 0, 2, 4);
+        forge.log_start(1, 5).expect("retention-broken", 1);
+    }
+
+    #[test]
+    fn a_log_without_retention_keeps_its_start() {
+        let mut forge = Forge::with(|plan| plan.topics[0].config.retention = Span::FOREVER);
+        forge.append(1, 0, 2, 0).append(2, 0, 2, 0).append(3, 0, 2, 0).expose(1, 0, 2, 2);
+        forge.wait(Span::secs(1_000_000)).log_start(1, 1).expect("retention-broken", 1);
+    }
+}

@@ -1,0 +1,71 @@
+//! `two-leaders`, claim G12: one leader epoch has one leader.
+//!
+//! From what the cluster committed, and from whoever answered fetches in an epoch. A deposed leader
+//! answers in its own, earlier epoch, and is no second leader. Known as `OneLeaderPerEpoch`.
+
+use crate::base::ids::{BrokerId, LeaderEpoch};
+use crate::model::fact::Stamp;
+
+use super::ghost::PartitionGhost;
+use super::registry::PropertyId;
+use super::violation::{Detail, Findings, Violation};
+
+/// So many epochs are remembered per partition.
+const EPOCHS_KEPT: usize = 8;
+
+/// The leaders of the last epochs, per partition.
+#[derive(Clone, Debug)]
+pub(crate) struct TwoLeaders {
+    leaders: Vec<[Option<(LeaderEpoch, BrokerId)>; EPOCHS_KEPT]>,
+}
+
+impl TwoLeaders {
+    pub(crate) fn new(partitions: usize) -> Self {
+        Self { leaders: vec![[None; EPOCHS_KEPT]; partitions] }
+    }
+
+    /// A broker led in an epoch: it was elected, or answered a fetch as the leader.
+    pub(crate) fn led(
+        &mut self,
+        ghost: &PartitionGhost,
+        broker: BrokerId,
+        epoch: LeaderEpoch,
+        stamp: Stamp,
+        findings: &mut Findings,
+    ) {
+        let slot = &mut self.leaders[ghost.id.index()][epoch.0 as usize % EPOCHS_KEPT];
+        findings.exercise(PropertyId::TwoLeaders);
+        let leader = match *slot {
+            Some((known, leader)) if known == epoch => leader,
+            // An epoch too old to be remembered cannot be judged.
+            Some((known, _)) if known > epoch => return,
+            _ => {
+                *slot = Some((epoch, broker));
+                return;
+            }
+        };
+        if leader != broker {
+            // Told once: the newcomer is remembered, and meets itself from now on.
+            *slot = Some((epoch, broker));
+            let detail = Detail::OtherLeader { leader, epoch };
+            let violation = Violation::of(PropertyId::TwoLeaders, stamp, detail)
+                .partition(ghost.id)
+                .broker(broker);
+            findings.add(PropertyId::TwoLeaders, violation);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::forge::Forge;
+
+    #[test]
+    fn an_epoch_has_one_leader() {
+        let mut forge = Forge::new();
+        forge.elect(2, 1).expose(1, 0, 3, 0).expose(2, 1, 3, 0).elect(2, 2);
+        forge.expect_none("two-leaders").expose(1, 2, 3, 0).expect("two-leaders", 1);
+        let mut forge = Forge::new();
+        forge.elect(2, 1).elect(3, 1).expect("two-leaders", 1);
+    }
+}

@@ -1,0 +1,96 @@
+//! `writes-resume`, claims F1 and F3: whoever writes after the heal is heard.
+//!
+//! A partition owes an acknowledgement from the heal on if it has open records then, or from its
+//! first record after it; any acknowledgement pays.
+
+use crate::base::ids::PartitionId;
+use crate::base::time::Time;
+use crate::model::fact::Stamp;
+
+use super::liveness::Account;
+use super::registry::PropertyId;
+use super::violation::{Detail, Findings, Violation};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owes {
+    Nothing,
+    Acknowledgement,
+    NothingMore,
+}
+
+/// What each partition owes.
+#[derive(Clone, Debug)]
+pub(crate) struct WritesResume {
+    partitions: Vec<Owes>,
+    pub(crate) account: Account,
+    healed: bool,
+}
+
+impl WritesResume {
+    pub(crate) fn new(partitions: usize) -> Self {
+        let partitions = vec![Owes::Nothing; partitions];
+        Self { partitions, account: Account::default(), healed: false }
+    }
+
+    /// Everything is healed; `open` tells whether a partition has open records.
+    pub(crate) fn healed(&mut self, open: impl Fn(usize) -> bool, findings: &mut Findings) {
+        self.healed = true;
+        for place in 0..self.partitions.len() {
+            if open(place) {
+                self.submitted(place, findings);
+            }
+        }
+    }
+
+    pub(crate) fn submitted(&mut self, partition: usize, findings: &mut Findings) {
+        if self.healed && self.partitions[partition] == Owes::Nothing {
+            self.partitions[partition] = Owes::Acknowledgement;
+            self.account.owe(1);
+            findings.exercise(PropertyId::WritesResume);
+        }
+    }
+
+    pub(crate) fn acked(&mut self, partition: usize, now: Time) {
+        if self.healed && self.partitions[partition] == Owes::Acknowledgement {
+            self.partitions[partition] = Owes::NothingMore;
+            self.account.pay(1, now);
+        }
+    }
+
+    pub(crate) fn finish(&self, healed: Time, stamp: Stamp, findings: &mut Findings) {
+        for (place, owes) in self.partitions.iter().enumerate() {
+            if *owes == Owes::Acknowledgement {
+                let detail = Detail::After { heal: stamp.time.since(healed) };
+                let violation = Violation::of(PropertyId::WritesResume, stamp, detail)
+                    .partition(PartitionId(place as u16));
+                findings.add(PropertyId::WritesResume, violation);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::time::Span;
+    use crate::check::forge::Forge;
+    use crate::model::config::Acks;
+
+    #[test]
+    fn writes_resume_with_an_acknowledgement() {
+        let mut forge = Forge::new();
+        forge.submit(1).heal().wait(Span::secs(3)).submit(1).append(1, 0, 2, 0).append(2, 0, 2, 0);
+        assert!(!forge.checks.converged());
+        forge.ack(0, 2, Acks::All);
+        assert_eq!(forge.checks.liveness("writes-resume").map(|s| s.0 / 1_000_000_000), Some(3));
+        forge.finish().expect_none("writes-resume");
+    }
+
+    #[test]
+    fn silence_after_the_heal_is_reported() {
+        let mut forge = Forge::new();
+        forge.heal().submit(1).wait(Span::secs(60)).finish().expect("writes-resume", 1);
+        let mut forge = Forge::new();
+        forge.heal().finish().expect_none("writes-resume");
+        assert_eq!(forge.checks.exercised("writes-resume"), 0);
+    }
+}
