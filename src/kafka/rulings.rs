@@ -411,3 +411,6 @@ pub const fn react_to_refused_isr(error: ErrorCode) -> RefusedIsr {
         _ => RefusedIsr::Retry,
     }
 }
+
+#[cfg(test)]
+mod tests;
