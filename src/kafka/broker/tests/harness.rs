@@ -378,10 +378,10 @@ impl Cluster {
         let parts = self.pool.take();
         self.pool.push(parts, Part::AlteredIsr { partition: P, error, state: self.state });
         let content = Content::PartitionAltered { error: ErrorCode::None, parts };
-        self.from_controller(connection, correlation, content);
+        self.controller_sends(connection, correlation, content);
     }
 
-    fn from_controller(&mut self, connection: ConnectionId, correlation: u32, content: Content) {
+    fn controller_sends(&mut self, connection: ConnectionId, correlation: u32, content: Content) {
         let to = self.other_end(connection, CONTROLLER);
         self.queue.push_back(Event::Message(to, connection, Message { correlation, content }));
     }
@@ -613,7 +613,7 @@ impl Cluster {
             },
             _ => return,
         };
-        self.from_controller(connection, correlation, content);
+        self.controller_sends(connection, correlation, content);
     }
 
     /// Appends to the metadata log, unless it says so already.
@@ -636,6 +636,6 @@ impl Cluster {
             self.pool.push(parts, Part::Record(*record));
         }
         let content = Content::MetadataFetched { from, end, parts };
-        self.from_controller(connection, correlation, content);
+        self.controller_sends(connection, correlation, content);
     }
 }
