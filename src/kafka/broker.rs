@@ -1,8 +1,8 @@
 //! A broker: replicas of partitions, clients to serve, a controller to obey.
 //!
-//! Follows `BrokerServer.scala`, `KafkaApis.scala` and `ReplicaManager.scala`, each part in a file of
-//! its own below. This file holds the state and says which handler is whose. Every handler ends in
-//! `finish`, which settles what it has touched: waiting answers first, then the next requests of
+//! Follows `BrokerServer.scala`, `KafkaApis.scala` and `ReplicaManager.scala`, each part in a file
+//! of its own below. This file holds the state and says which handler is whose. Every handler ends
+//! in `finish`, which settles what it has touched: waiting answers first, then the next requests of
 //! connections that are free again. Does not know what became of a message.
 
 mod channel;
@@ -228,7 +228,7 @@ impl Broker {
         }
     }
 
-    /// An answer on a channel of its own.
+    /// An answer on a channel of its own, which is free again afterwards.
     fn on_answer(&mut self, link: usize, message: Message, ctx: &mut Ctx<'_>) {
         if !self.links[link].answered(message.correlation) {
             return;
@@ -259,6 +259,7 @@ impl Broker {
             }
             _ => {}
         }
+        self.on_link_free(link, ctx);
     }
 
     // ---- starting ----
@@ -365,7 +366,6 @@ impl Node for Broker {
             && let End::Link(link) = *self.connections.end(connection)
         {
             self.on_answer(link, message, ctx);
-            self.on_link_free(link, ctx);
             return self.finish(ctx);
         }
         let handled_now = match self.connections.inbox(connection) {

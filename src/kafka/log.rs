@@ -223,8 +223,8 @@ impl Log {
         Ok(must_sync)
     }
 
-    /// Takes whole batches from `from` on that end at or below `limit`, in order, up to `max_bytes`;
-    /// the first one even beyond if `at_least_one`. Answers how many bytes it took.
+    /// Takes whole batches from `from` on that end at or below `limit`, in order, up to
+    /// `max_bytes`; the first one even beyond if `at_least_one`. Answers how many bytes it took.
     ///
     /// # Errors
     /// If the log directory has failed.

@@ -17,7 +17,9 @@ use crate::model::rules::{
 
 /// Whether a leader may append at all, before it looks at the batch
 /// (`Partition.appendRecordsToLeader`): acks=all needs the *committed* ISR to be large enough.
-#[must_use]
+///
+/// # Errors
+/// What the producer is told if not.
 pub fn may_accept_write(
     rules: &Rules,
     acks: Acks,
@@ -264,7 +266,9 @@ pub fn is_isr_eligible(rules: &Rules, seen: FollowerRegistration) -> bool {
 
 /// Whether the leader epoch in a request is the answering broker's
 /// (`Partition.checkCurrentLeaderEpoch`, KIP-320).
-#[must_use]
+///
+/// # Errors
+/// What the asking node is told if not.
 pub fn check_fetch_epoch(
     rules: &Rules,
     asked: Option<LeaderEpoch>,
@@ -411,3 +415,6 @@ pub const fn react_to_refused_isr(error: ErrorCode) -> RefusedIsr {
         _ => RefusedIsr::Retry,
     }
 }
+
+#[cfg(test)]
+mod tests;

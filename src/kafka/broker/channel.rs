@@ -1,8 +1,9 @@
 //! Connections of a broker: its own channels to others, and the inboxes of those who came.
 //!
-//! A [`Link`] follows `NetworkClient.java` with one request in flight, as `NodeToControllerChannel`,
-//! the Raft observer and a replica fetcher use it. An [`Inbox`] follows `SocketServer.scala`: the
-//! channel is muted until the response is sent. Neither knows what the messages say.
+//! A [`Link`] follows `NetworkClient.java` with one request in flight, as
+//! `NodeToControllerChannel`, the Raft observer and a replica fetcher use it. An [`Inbox`] follows
+//! `SocketServer.scala`: the channel is muted until the response is sent. Neither knows what the
+//! messages say.
 
 use std::collections::VecDeque;
 
@@ -116,6 +117,15 @@ impl Link {
     /// Turns to another node from the next connection on.
     pub(super) const fn turn_to(&mut self, to: NodeId) {
         self.to = to;
+    }
+
+    /// Whether a request is in flight, or the connection is on its way.
+    pub(super) const fn is_busy(&self) -> bool {
+        match self.state {
+            State::Open(_) => self.in_flight.is_some(),
+            State::Opening(_) | State::BackingOff => true,
+            State::Closed => false,
+        }
     }
 
     /// Whether a request may be sent now; if there is no connection, begins to open one. Gives the

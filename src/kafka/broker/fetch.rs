@@ -186,7 +186,7 @@ impl Broker {
         ctx: &mut Ctx<'_>,
     ) -> Result<(u64, bool), ErrorCode> {
         self.hosted(asked.partition)?;
-        let (replica, mut host) = self.replica_and_host(asked.partition);
+        let (replica, host) = self.replica_and_host(asked.partition);
         let replica = replica.ok_or(ErrorCode::NotLeaderOrFollower)?;
         let (divergence, place) = replica.meet(asked, terms.fetcher, ctx)?;
         if let Fetcher::Replica { broker, epoch: Some(epoch) } = terms.fetcher {
@@ -233,8 +233,7 @@ impl Broker {
         };
         if let (true, Some(place), Fetcher::Replica { epoch, .. }) = (first, place, terms.fetcher) {
             let before = replica.log.watermark();
-            let proposes =
-                replica.record_fetch(place, asked.offset, leader_end, epoch, &mut host, ctx);
+            let proposes = replica.record_fetch(place, asked.offset, leader_end, epoch, &host, ctx);
             let moved = replica.log.watermark() != before;
             if moved {
                 self.touch(asked.partition);

@@ -161,7 +161,8 @@ impl Partition {
 }
 
 impl Broker {
-    /// A leader epoch began for a partition that this broker follows: fetch from its leader.
+    /// A leader epoch began for a partition that this broker follows: it is fetched from its leader
+    /// from the next [`Broker::pump`] on.
     pub(super) fn follow(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
         self.unfollow(partition);
         let (replica, mut host) = self.replica_and_host(partition);
@@ -175,10 +176,7 @@ impl Broker {
         };
         let started = replica.start_following(leader, &mut host, ctx);
         match started {
-            Ok(()) => {
-                self.fetchers[leader.index()].partitions.push(partition);
-                self.pump(leader, ctx);
-            }
+            Ok(()) => self.fetchers[leader.index()].partitions.push(partition),
             Err(_) => self.fail_dir_of(partition, ctx),
         }
     }
@@ -195,13 +193,15 @@ impl Broker {
 
     /// Sends the next request to a leader, if there is one to send and nothing in the way.
     pub(super) fn pump(&mut self, leader: BrokerId, ctx: &mut Ctx<'_>) {
-        if self.fetchers[leader.index()].resolving.is_some() {
+        let link = fetcher_link(leader);
+        let fetcher = &self.fetchers[leader.index()];
+        if fetcher.resolving.is_some() || self.links[link].is_busy() {
             return;
         }
         let now = ctx.monotonic();
         let mut earliest: Option<Time> = None;
         let (mut wanted, mut out_of_range) = (false, None);
-        for partition in &self.fetchers[leader.index()].partitions {
+        for partition in &fetcher.partitions {
             let Some(fetch) = self.partitions[partition.index()].as_ref().and_then(|p| p.fetch)
             else {
                 continue;
@@ -224,7 +224,6 @@ impl Broker {
             }
             return;
         }
-        let link = fetcher_link(leader);
         match self.links[link].ready(ctx) {
             Readiness::Busy => {}
             Readiness::Opening(connection) => self.adopt(connection, link),
@@ -297,7 +296,6 @@ impl Broker {
                 self.fail_dir_of(partition, ctx);
             }
         }
-        self.pump(leader, ctx);
     }
 
     /// One partition of an answer; its batches begin at `place`.
@@ -412,9 +410,8 @@ impl Broker {
             self.fail_dir_of(partition, ctx);
         }
         if ask_start {
-            return self.ask_offset(partition, WhichOffset::Earliest, leader, ctx);
+            self.ask_offset(partition, WhichOffset::Earliest, leader, ctx);
         }
-        self.pump(leader, ctx);
     }
 
     /// The channel to a leader closed, or could not be opened: every partition backs off.

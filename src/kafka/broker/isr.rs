@@ -2,7 +2,8 @@
 //! change them.
 //!
 //! Follows the ISR half of `Partition.scala` and `AlterPartitionManager.scala`. A proposal is not
-//! believed before the controller confirms it: the high watermark waits for the larger of both sets.
+//! believed before the controller confirms it: the high watermark waits for the larger of both
+//! sets.
 
 use crate::base::ids::{
     BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ReplicaSet,
@@ -158,8 +159,8 @@ pub(super) struct AlterQueue {
 }
 
 impl Broker {
-    /// Hands a partition's proposal to the controller (`DefaultAlterPartitionManager.submit`). If an
-    /// older one of the partition is still under way, this one is dropped at once.
+    /// Hands a partition's proposal to the controller (`DefaultAlterPartitionManager.submit`). If
+    /// an older one of the partition is still under way, this one is dropped at once.
     pub(super) fn submit_isr(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
         let Some(replica) = self.partitions[partition.index()].as_mut() else {
             return;
@@ -252,7 +253,6 @@ impl Broker {
                 self.settle_proposal(partition, proposal, error, &state, ctx);
             }
         }
-        self.send_to_controller(ctx);
     }
 
     fn settle_proposal(

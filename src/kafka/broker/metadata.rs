@@ -4,7 +4,7 @@
 //! one answer of the controller is one delta. Of several changes of a partition in one delta only
 //! the last is acted on, and nothing is before the log has been replayed to its end once.
 
-use crate::base::ids::{Offset, PartitionId};
+use crate::base::ids::{BrokerId, Offset, PartitionId};
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::{METADATA, Readiness};
@@ -46,7 +46,6 @@ impl Broker {
             }
             self.publish(end, ctx);
         }
-        self.fetch_metadata(ctx);
     }
 
     /// Takes a record into the image and remembers which partition changed.
@@ -74,6 +73,10 @@ impl Broker {
         }
         changed.clear();
         self.changed = changed;
+        // All partitions first, then the fetches: one request carries them all.
+        for leader in 0..self.fetchers.len() {
+            self.pump(BrokerId::at(leader), ctx);
+        }
     }
 
     fn apply(&mut self, partition: PartitionId, leads: bool, ctx: &mut Ctx<'_>) {

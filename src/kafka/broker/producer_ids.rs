@@ -67,7 +67,6 @@ impl Broker {
             self.producer_ids.paused = true;
             ctx.set(Timer::of(TimerKind::ProducerIds), RETRY);
         }
-        self.send_to_controller(ctx);
     }
 
     /// The pause after a refusal is over.

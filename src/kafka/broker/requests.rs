@@ -1,7 +1,8 @@
 //! What clients and followers ask a broker: who answers, and the short answers.
 //!
-//! Follows `KafkaApis.scala`. Writing is in [`super::produce`], reading in [`super::fetch`]. A request
-//! whose answer must wait is parked in the purgatory and settled when its partition is touched.
+//! Follows `KafkaApis.scala`. Writing is in [`super::produce`], reading in [`super::fetch`]. A
+//! request whose answer must wait is parked in the purgatory and settled when its partition is
+//! touched.
 
 use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, Offset, PartitionId, ProducerEpoch};
 use crate::kafka::broker::Broker;
@@ -150,8 +151,8 @@ impl Broker {
         Content::ProducerIdGranted { error, producer, epoch: ProducerEpoch(0) }
     }
 
-    /// `ListOffsets` (`Partition.fetchOffsetForTimestamp`). A new leader withholds the latest offset
-    /// from consumers until its high watermark has reached the start of its epoch.
+    /// `ListOffsets` (`Partition.fetchOffsetForTimestamp`). A new leader withholds the latest
+    /// offset from consumers until its high watermark has reached the start of its epoch.
     fn list_offset(
         &self,
         partition: PartitionId,
