@@ -2,7 +2,7 @@
 
 use crate::base::ids::{PartitionId, TopicId};
 use crate::base::time::Span;
-use crate::model::config::{ConsumerConfig, OffsetReset, ProducerConfig};
+use crate::model::config::{ConsumerConfig, OffsetReset};
 use crate::model::plan::{AppPlan, ConsumerPlan, ProcessPlan, ProducerPlan};
 use crate::model::rules::Rules;
 
@@ -157,8 +157,7 @@ fn producer(
     version: &Version,
     cast: &Cast,
 ) -> ProducerPlan {
-    let mut config = ProducerConfig { linger: version.linger, ..ProducerConfig::default() };
-    config::producer(found, &at![path; "config"], &entry.config, &mut config);
+    let config = config::producer(found, &at![path; "config"], &entry.config, version.linger);
     let size = entry.size.map_or(100, |s| s.0);
     if size > LARGEST_RECORD {
         found.error(&at![path; "size"], "no broker takes such a record").label("at most `1GiB`");

@@ -1,6 +1,7 @@
 //! Applies `config` tables: Kafka's names to the fields of `model::config`, with a finding for
 //! every name that is unknown, without effect, out of scope or out of range.
 
+use crate::kafka::client::config::effective_producer;
 use crate::model::config::{BrokerConfig, ConsumerConfig, ProducerConfig, TopicConfig, TopicKey};
 
 use super::diagnostic::nearest;
@@ -156,19 +157,53 @@ pub(super) fn broker(
     set
 }
 
-/// Producer properties, as given; Kafka's rules between them come after.
+/// A producer's properties, as the Java client makes a configuration of them. `linger` is the
+/// default of its version.
 pub(super) fn producer(
     found: &mut Findings<'_>,
     path: &Path,
     table: &Properties,
-    config: &mut ProducerConfig,
-) {
-    for (property, value) in read(found, Scope::Producer, path, table) {
-        match property.effect {
-            Effect::Client(apply) => apply(&mut config.client, value),
-            Effect::Producer(apply) => apply(config, value),
-            _ => {}
+    linger: i64,
+) -> ProducerConfig {
+    let errors = found.errors();
+    let read = read(found, Scope::Producer, path, table);
+    if found.errors() > errors {
+        return ProducerConfig::default();
+    }
+    let mut given = vec![("linger.ms".to_owned(), linger.to_string())];
+    given.extend(read.iter().map(|(p, _)| (p.name.to_owned(), table[p.name].0.clone())));
+    match effective_producer(&given) {
+        Ok((config, _)) => config,
+        Err(refusal) => {
+            let message = format!("Kafka's producer refuses this ({})", refusal.exception);
+            let (label, help) = refused(refusal.property);
+            found.error(&at![path; refusal.property], &message).label(label).help(help);
+            ProducerConfig::default()
         }
+    }
+}
+
+/// What is wrong with a combination of properties, by the property that Kafka blames, and a way
+/// out of it.
+fn refused(property: &str) -> (String, &'static str) {
+    match property {
+        "acks" => (
+            "`enable.idempotence` is true and needs acks=all".to_owned(),
+            "leave `enable.idempotence` out: it is then off by itself with acks=0 or acks=1",
+        ),
+        "retries" => (
+            "`enable.idempotence` is true and needs retries".to_owned(),
+            "leave `enable.idempotence` out: it is then off by itself with retries=0",
+        ),
+        "max.in.flight.requests.per.connection" => (
+            "an idempotent producer has at most 5 requests in flight".to_owned(),
+            "say at most 5, or `\"enable.idempotence\": false`",
+        ),
+        "delivery.timeout.ms" => (
+            "shorter than linger.ms + request.timeout.ms".to_owned(),
+            "lower `request.timeout.ms` too, as in 20000 with 5000",
+        ),
+        other => (format!("`{other}` is to blame"), "`list configs` names defaults"),
     }
 }
 
@@ -185,5 +220,9 @@ pub(super) fn consumer(
             Effect::Consumer(apply) => apply(config, value),
             _ => {}
         }
+    } // `CommonClientConfigs.postProcessReconnectBackoffConfigs`: the one alone sets the other too.
+    let given = |name: &str| table.contains_key(name);
+    if given("reconnect.backoff.ms") && !given("reconnect.backoff.max.ms") {
+        config.client.reconnect_backoff_max = config.client.reconnect_backoff;
     }
 }

@@ -54,7 +54,7 @@ pub(super) struct FaultEntry {
     pub(super) probability: Option<Chance>,
     /// Random faults: each seed draws which kinds exist and how often they come.
     pub(super) swarm: Option<SwarmWord>,
-    /// The kinds a swarm draws from; all if not said.
+    /// The kinds a swarm draws from; every kind that a gate counts if not said.
     pub(super) kinds: Option<Vec<String>>,
     /// Start of the window of `every` and `swarm`; `0s`.
     pub(super) from: Option<Duration>,

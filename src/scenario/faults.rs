@@ -186,11 +186,10 @@ fn when(
     Some(Source::Swarm { level, kinds, from, until })
 }
 
-/// What a swarm draws from: everything that can be drawn. A property's change needs an author.
+/// What a swarm draws from: the counted kinds, unless the file lists others that can be drawn. A
+/// property's change needs an author, and what is never within a promise is no random fault.
 fn swarm_kinds(found: &mut Findings<'_>, path: &Path, words: Option<&[String]>) -> Vec<FaultKind> {
-    let drawable = |k: &FaultKind| *k != FaultKind::SetConfig;
-    let all = || FaultKind::ALL.iter().copied().filter(drawable);
-    let Some(words) = words else { return all().collect() };
+    let Some(words) = words else { return FaultKind::COUNTED.to_vec() };
     if words.is_empty() {
         found.error(path, "a swarm of nothing").help("leave `kinds` out for all of them");
     }
@@ -198,8 +197,14 @@ fn swarm_kinds(found: &mut Findings<'_>, path: &Path, words: Option<&[String]>) 
     for (place, word) in words.iter().enumerate() {
         let path = at![path; place];
         match FaultKind::ALL.iter().find(|k| k.name() == word) {
-            Some(kind) if !drawable(kind) => {
+            Some(FaultKind::SetConfig) => {
                 found.error(&path, "cannot be drawn").label("it needs parameters");
+            }
+            Some(kind) if kind.is_never_within() => {
+                found
+                    .error(&path, "cannot be drawn")
+                    .label("never within any promise")
+                    .help("write it as a line of its own, with `at`, `when` or `every`");
             }
             Some(kind) if kinds.contains(kind) => {
                 found.error(&path, "listed twice").label("the second one");

@@ -53,6 +53,11 @@ impl<'a> Findings<'a> {
         once
     }
 
+    /// How many errors were found so far.
+    pub(super) fn errors(&self) -> usize {
+        self.found.iter().filter(|d| d.severity == Severity::Error).count()
+    }
+
     fn add(
         &mut self,
         severity: Severity,

@@ -10,7 +10,34 @@ macro_rules! table {
     };
 }
 
-table!["acks-all-min-insync-2",];
+table![
+    "acks-0",
+    "acks-1",
+    "acks-1-leader-kill",
+    "acks-all",
+    "acks-all-min-insync-2",
+    "canary/acks-1",
+    "canary/budget-beyond",
+    "canary/elr-off",
+    "canary/min-insync-1",
+    "canary/tail-lost",
+    "canary/unclean-election",
+    "cascade",
+    "disk-full",
+    "leader-kill",
+    "min-insync",
+    "network-partition/follower-alone",
+    "network-partition/leader-from-controller",
+    "network-partition/leader-from-followers",
+    "network-partition/one-way",
+    "no-retry",
+    "power-loss",
+    "rolling-restart",
+    "slow-followers",
+    "stale-follower-first",
+    "unclean-election",
+    "unclean-election-on",
+];
 
 /// The text of a preset.
 #[must_use]

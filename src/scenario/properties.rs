@@ -7,9 +7,7 @@
 //! properties of a producer are `kafka::client`'s.
 
 use crate::base::time::Span;
-use crate::model::config::{
-    Acks, BrokerConfig, ClientConfig, ConsumerConfig, OffsetReset, ProducerConfig, TopicKey,
-};
+use crate::model::config::{BrokerConfig, ClientConfig, ConsumerConfig, OffsetReset, TopicKey};
 
 /// Whose property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,8 +65,8 @@ pub(super) enum Effect {
     Broker(fn(&mut BrokerConfig, i64)),
     /// A field that all clients share.
     Client(fn(&mut ClientConfig, i64)),
-    /// A field of a producer.
-    Producer(fn(&mut ProducerConfig, i64)),
+    /// A producer's: what it makes of all its properties is `kafka::client::config`'s to say.
+    Producer,
     /// A field of a consumer.
     Consumer(fn(&mut ConsumerConfig, i64)),
     /// Only the default is modelled; another value is refused by name.
@@ -133,13 +131,8 @@ const fn broker(
     property(name, default, values, Effect::Broker(set))
 }
 
-const fn producer(
-    name: &'static str,
-    default: &'static str,
-    values: Values,
-    set: fn(&mut ProducerConfig, i64),
-) -> Property {
-    property(name, default, values, Effect::Producer(set))
+const fn producer(name: &'static str, default: &'static str, values: Values) -> Property {
+    property(name, default, values, Effect::Producer)
 }
 
 const fn consumer(
@@ -291,10 +284,10 @@ static CLIENT: &[Property] = &[
     client("retry.backoff.max.ms", "1000", TIME, |c, v| c.retry_backoff_max = ms(v)),
     client("reconnect.backoff.ms", "50", TIME, |c, v| c.reconnect_backoff = ms(v)),
     client("reconnect.backoff.max.ms", "1000", TIME, |c, v| c.reconnect_backoff_max = ms(v)),
-    client("socket.connection.setup.timeout.ms", "10000", AT_LEAST_1, |c, v| {
+    client("socket.connection.setup.timeout.ms", "10000", TIME, |c, v| {
         c.connection_setup_timeout = ms(v);
     }),
-    client("socket.connection.setup.timeout.max.ms", "30000", AT_LEAST_1, |c, v| {
+    client("socket.connection.setup.timeout.max.ms", "30000", TIME, |c, v| {
         c.connection_setup_timeout_max = ms(v);
     }),
     client("metadata.max.age.ms", "300000", TIME, |c, v| c.metadata_max_age = ms(v)),
@@ -311,40 +304,22 @@ const fn client(
 
 const ROUND_ROBIN: &str = "org.apache.kafka.clients.producer.RoundRobinPartitioner";
 
-/// Producer properties.
+/// Producer properties. `kafka::client::config` knows them too; a test holds both together.
 static PRODUCER: &[Property] = &[
-    producer("acks", "all", Values::Word(&["all", "-1", "0", "1"]), |c, v| {
-        c.acks = match v {
-            2 => Acks::None,
-            3 => Acks::Leader,
-            _ => Acks::All,
-        };
-    }),
-    producer("retries", "2147483647", Values::Number(0, INT), |c, v| c.retries = v as u32),
-    producer("enable.idempotence", "true", Values::Boolean, |c, v| c.idempotence = v != 0),
-    producer("max.in.flight.requests.per.connection", "5", Values::Number(1, INT), |c, v| {
-        c.max_in_flight = v as u32;
-    }),
-    producer("batch.size", "16384", Values::Number(0, INT), |c, v| c.batch_size = v as u32),
-    producer("linger.ms", "5", TIME, |c, v| c.linger = ms(v)),
-    producer("buffer.memory", "33554432", TIME, |c, v| c.buffer_memory = v as u64),
-    producer("max.block.ms", "60000", TIME, |c, v| c.max_block = ms(v)),
-    producer("max.request.size", "1048576", Values::Number(0, INT), |c, v| {
-        c.max_request_size = v as u32;
-    }),
-    producer("delivery.timeout.ms", "120000", Values::Number(0, INT), |c, v| {
-        c.delivery_timeout = ms(v);
-    }),
-    producer("partitioner.ignore.keys", "false", Values::Boolean, |c, v| c.ignore_keys = v != 0),
-    producer("partitioner.adaptive.partitioning.enable", "true", Values::Boolean, |c, v| {
-        c.adaptive_partitioning = v != 0;
-    }),
-    producer("partitioner.availability.timeout.ms", "0", TIME, |c, v| {
-        c.availability_timeout = ms(v);
-    }),
-    producer("partitioner.class", "", Values::Word(&["", ROUND_ROBIN]), |c, v| {
-        c.round_robin = v != 0;
-    }),
+    producer("acks", "all", Values::Word(&["all", "-1", "0", "1"])),
+    producer("retries", "2147483647", Values::Number(0, INT)),
+    producer("enable.idempotence", "true", Values::Boolean),
+    producer("max.in.flight.requests.per.connection", "5", Values::Number(1, INT)),
+    producer("batch.size", "16384", Values::Number(0, INT)),
+    producer("linger.ms", "5", TIME),
+    producer("buffer.memory", "33554432", TIME),
+    producer("max.block.ms", "60000", TIME),
+    producer("max.request.size", "1048576", Values::Number(0, INT)),
+    producer("delivery.timeout.ms", "120000", Values::Number(0, INT)),
+    producer("partitioner.ignore.keys", "false", Values::Boolean),
+    producer("partitioner.adaptive.partitioning.enable", "true", Values::Boolean),
+    producer("partitioner.availability.timeout.ms", "0", TIME),
+    producer("partitioner.class", "", Values::Word(&[ROUND_ROBIN, "RoundRobinPartitioner"])),
 ];
 
 /// Consumer properties.
@@ -386,8 +361,14 @@ pub(super) fn modelled(scope: Scope) -> impl Iterator<Item = &'static Property> 
 
 #[cfg(test)]
 mod tests {
-    use super::{Effect, Scope, modelled};
+    use super::{Effect, Scope, Values, modelled};
+    use crate::kafka::client::config::effective_producer;
     use crate::model::config::{BrokerConfig, ConsumerConfig, ProducerConfig, TopicConfig};
+
+    /// The value of a property that has no default is not given.
+    fn has_default(default: &str) -> bool {
+        !default.is_empty()
+    }
 
     /// The defaults listed for readers are the defaults that hold.
     #[test]
@@ -395,24 +376,44 @@ mod tests {
         for scope in [Scope::Broker, Scope::Topic, Scope::Producer, Scope::Consumer] {
             for property in modelled(scope) {
                 let name = property.name;
+                if !has_default(property.default) {
+                    continue;
+                }
                 let value = property.number(property.default).expect(name);
                 let mut topic = TopicConfig::default();
                 let mut broker = BrokerConfig::default();
-                let mut producer = ProducerConfig::default();
                 let mut consumer = ConsumerConfig::default();
                 match property.effect {
                     Effect::Topic(key, factor) => topic.set(key, value.saturating_mul(factor)),
                     Effect::Broker(set) => set(&mut broker, value),
-                    Effect::Client(set) => set(&mut producer.client, value),
-                    Effect::Producer(set) => set(&mut producer, value),
+                    Effect::Client(set) => set(&mut consumer.client, value),
+                    Effect::Producer => {}
                     Effect::Consumer(set) => set(&mut consumer, value),
                     Effect::DefaultOnly => {}
                 }
                 assert_eq!(topic, TopicConfig::default(), "{name}");
                 assert_eq!(broker, BrokerConfig::default(), "{name}");
-                assert_eq!(producer, ProducerConfig::default(), "{name}");
                 assert_eq!(consumer, ConsumerConfig::default(), "{name}");
             }
+        }
+    }
+
+    /// Both tables of producer properties accept and refuse the same values.
+    #[test]
+    fn the_producer_agrees() {
+        for property in modelled(Scope::Producer) {
+            let name = property.name;
+            let ask = |value: &str| effective_producer(&[(name.to_owned(), value.to_owned())]);
+            if has_default(property.default) && name != "reconnect.backoff.ms" {
+                let (config, _) = ask(property.default).expect(name);
+                assert_eq!(config, ProducerConfig::default(), "{name}");
+            }
+            let wrong = match property.values {
+                Values::Number(low, _) => (low - 1).to_string(),
+                Values::Boolean | Values::Word(_) => "perhaps".to_owned(),
+            };
+            assert!(property.number(&wrong).is_err(), "{name}");
+            assert_eq!(ask(&wrong).map_err(|refusal| refusal.property).err(), Some(name));
         }
     }
 

@@ -70,6 +70,7 @@ fn broken_files_are_explained() {
         r#""faults": [{ "when": { "started": { "partition": "t-0" } }, "target": "one", "do": { "crash": {} } }]"#,
         r#""faults": [{ "swarm": "gentle", "kinds": ["crash", "crush"], "for": "1s" }]"#,
         r#""faults": [{ "swarm": "gentle", "from": "30s", "until": "20s" }]"#,
+        r#""faults": [{ "swarm": "gentle", "kinds": ["set-config", "wipe"] }]"#,
         r#""faults": [{ "every": "5s", "probability": "6/5", "target": "one", "do": { "pause": {} } }]"#,
         r#""faults": [{ "at": "1s", "do": { "partition": { "groups": [["broker:1"], ["broker:1"]] } } }]"#,
         r#""faults": [{ "at": "1s", "do": { "reassign": { "partition": "t-0", "replicas": [1] } } }]"#,
@@ -122,6 +123,7 @@ fn broken_texts_are_explained() {
         r#"{ "version": 1, "title": "t", "topics": [{ "name": "t", "replicas": [[1, 1], [4]] }] }"#,
         r#"{ "version": 1, "title": "t", "topics": [{ "name": "t", "config": { "cleanup.policy": "compact", "compression.type": "lz4", "min.insync.replicas": 0 } }] }"#,
         r#"{ "version": 1, "title": "t", "topics": [{ "name": "t" }], "producers": [{ "name": "p", "rate": "0/s", "size": "10KB" }, { "name": "p", "topics": ["u"], "config": { "acks": 2, "transactional.id": "x", "linger.msec": 5 } }] }"#,
+        r#"{ "version": 1, "title": "t", "topics": [{ "name": "t" }], "producers": [{ "name": "p", "config": { "acks": "1", "enable.idempotence": true } }, { "name": "q", "config": { "max.in.flight.requests.per.connection": 6 } }, { "name": "r", "config": { "delivery.timeout.ms": 30000 } }] }"#,
         r#"{ "version": 1, "title": "t", "topics": [{ "name": "t" }], "consumers": [{ "group": "g", "members": 2 }, { "name": "c" }, { "assign": ["t-1"], "loop": ["poll", "commit-sync"] }] }"#,
     ];
     let mut shown = String::new();
@@ -175,6 +177,7 @@ fn paths_of_set_reach_every_place() {
     let config = |s: &Scenario| producer(s).config;
     let acks = set(gate, "producer.acks", "1").expect("acks=1 is a configuration");
     assert_eq!(config(&acks).acks, Acks::Leader);
+    assert!(!config(&acks).idempotence, "off by itself with acks=1");
     assert_eq!(acks.resolved["producers"][0]["config"]["acks"], json!(1));
     let long = set(gate, "producers[p].config[acks]", "1").expect("the long path is the same");
     assert_eq!(acks.columns, long.columns);

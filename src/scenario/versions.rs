@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::time::Span;
 use crate::model::config::Features;
 use crate::model::rules::{
     FetchEpochCheck, HwNeedsMinIsr, HwQuorum, IsrJoinLiveness, IsrJoinRule, LastKnownLeaderCheck,
@@ -25,7 +24,7 @@ pub(super) struct Version {
     /// Whether eligible leader replicas exist, and whether a new cluster has them on.
     elr: Elr,
     /// `linger.ms` of its producers (5 since 4.0).
-    pub(super) linger: Span,
+    pub(super) linger: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +34,11 @@ enum Elr {
     On,
 }
 
-const LINGER: Span = Span::millis(5);
-
 /// Every version that can be simulated, oldest first.
 static VERSIONS: &[Version] = &[
-    Version { name: "3.9", rules: Rules::KAFKA_3_9, elr: Elr::Absent, linger: Span::ZERO },
-    Version { name: "4.0", rules: Rules::KAFKA_4_0, elr: Elr::Off, linger: LINGER },
-    Version { name: "4.1", rules: Rules::KAFKA_4_1, elr: Elr::On, linger: LINGER },
+    Version { name: "3.9", rules: Rules::KAFKA_3_9, elr: Elr::Absent, linger: 0 },
+    Version { name: "4.0", rules: Rules::KAFKA_4_0, elr: Elr::Off, linger: 5 },
+    Version { name: "4.1", rules: Rules::KAFKA_4_1, elr: Elr::On, linger: 5 },
 ];
 
 /// The column of a file that does not name its versions.
