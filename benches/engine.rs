@@ -54,8 +54,13 @@ fn bare_engine_loop(nodes: u32, messages: u64) -> u64 {
         sum = sum.wrapping_mul(31).wrapping_add(ping.number ^ now.0 ^ ping.padding[0]);
         let bits = rng.next_u64();
         let to = if ping.pong { other(bits) } else { ping.from };
-        let next =
-            Ping { from: ping.to, to, pong: !ping.pong, number: ping.number + 1, padding: [now.0; 4] };
+        let next = Ping {
+            from: ping.to,
+            to,
+            pong: !ping.pong,
+            number: ping.number + 1,
+            padding: [now.0; 4],
+        };
         queue.push(now + latency(bits), Class::Ordinary, popped.seq, next);
     }
     sum ^ seen.iter().fold(0, |a, b| a ^ b)
@@ -130,10 +135,19 @@ fn table(plan: &Plan) {
     let [reference, bare, checked, unchecked] = samples.map(median);
     println!("\nns per event, medians of {ROUNDS} rounds taken in turns");
     println!("  reference loop            {reference:8.1}");
-    println!("  bare engine loop          {bare:8.1}   {:5.2}x the reference loop", bare / reference);
-    println!("  gate, no-op tap           {unchecked:8.1}   {:5.2}x the bare loop", unchecked / bare);
+    println!(
+        "  bare engine loop          {bare:8.1}   {:5.2}x the reference loop",
+        bare / reference
+    );
+    println!(
+        "  gate, no-op tap           {unchecked:8.1}   {:5.2}x the bare loop",
+        unchecked / bare
+    );
     println!("  gate, every check         {checked:8.1}   {:5.2}x the bare loop", checked / bare);
-    println!("  checks cost               {:8.1} % over the no-op tap", (checked / unchecked - 1.0) * 100.0);
+    println!(
+        "  checks cost               {:8.1} % over the no-op tap",
+        (checked / unchecked - 1.0) * 100.0
+    );
     let nanos = wall.as_nanos() as f64;
     println!("  simulated seconds per second   {:.0}", simulated as f64 / nanos);
     println!("  ns per acknowledged record     {:.0}", nanos / acked as f64);

@@ -102,11 +102,13 @@ impl Judge {
         looked_for: Option<&'static str>,
     ) -> Self {
         let mine = |l: &&ExpectLine| l.kafka.as_ref().is_none_or(|k| *k == plan.kafka);
-        let mut stated: Vec<Expect> = lines.iter().filter(mine).filter_map(|l| expectation(&l.expectation)).collect();
+        let mut stated: Vec<Expect> =
+            lines.iter().filter(mine).filter_map(|l| expectation(&l.expectation)).collect();
         if let Some(property) = looked_for {
             stated = vec![Expect::Sometimes(property)];
         }
-        let told: Vec<Told> = stated.iter().map(|e| Told { expectation: *e, kafka: None }).collect();
+        let told: Vec<Told> =
+            stated.iter().map(|e| Told { expectation: *e, kafka: None }).collect();
         let promised = promise(plan, &told);
         let mut rows: Vec<Row> =
             stated.into_iter().map(|expect| Row { expect, stated: true }).collect();
@@ -175,11 +177,9 @@ impl Judge {
                 exercised: checks.exercised(p) > 0 || checks.count(p) > 0,
                 value: Some(checks.count(p)),
             },
-            Expect::Always(p) => Seen {
-                broken: checks.count(p) == 0,
-                exercised: true,
-                value: Some(checks.count(p)),
-            },
+            Expect::Always(p) => {
+                Seen { broken: checks.count(p) == 0, exercised: true, value: Some(checks.count(p)) }
+            }
             Expect::Liveness { property, within } => {
                 let took = checks.liveness(property);
                 let bound = within.unwrap_or(self.settle);
@@ -500,7 +500,8 @@ impl Verdicts {
         }
         if let Some((seed, step)) = self.in_vain.first() {
             let runs = grouped(self.in_vain.len() as u64);
-            reasons.push(format!("script[{step}] waited in vain in {runs} runs, first seed {seed}"));
+            reasons
+                .push(format!("script[{step}] waited in vain in {runs} runs, first seed {seed}"));
         }
         reasons
     }

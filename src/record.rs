@@ -219,9 +219,10 @@ impl Recorder {
             return;
         }
         let position = client.position.map_or(-1, |o| o.0 as i64);
-        let value = client.exception.take().map_or(Value::Int(position), |exception| {
-            Value::Text(exception.to_owned())
-        });
+        let value = client
+            .exception
+            .take()
+            .map_or(Value::Int(position), |exception| Value::Text(exception.to_owned()));
         self.facts.extend(name.map(|n| (n, value)));
     }
 

@@ -78,7 +78,8 @@ impl Repro {
             format!("{shown} is not UTF-8 text, from byte {}", e.utf8_error().valid_up_to())
         })?;
         let repro: Self = serde_json::from_str(&text).map_err(|e| {
-            let hint = "a repro file is written whole by a failing run; was it cut short or edited?";
+            let hint =
+                "a repro file is written whole by a failing run; was it cut short or edited?";
             format!("{shown}:{}:{}: {e}\n  = help: {hint}", e.line(), e.column())
         })?;
         if repro.repro != REPRO_VERSION {

@@ -276,9 +276,10 @@ impl Drive<'_> {
                 // A leader that has not heard the latest metadata may take an older ISR for
                 // committed: only one of the committed epoch is held against it.
                 let committed = self.world.committed().partition(partition).map(|i| i.state);
-                let isr = view.filter(|v| v.leads).map(|v| v.isr).filter(|isr| {
-                    committed.is_some_and(|c| c.leader == Some(id) && c.isr == *isr)
-                });
+                let isr = view
+                    .filter(|v| v.leads)
+                    .map(|v| v.isr)
+                    .filter(|isr| committed.is_some_and(|c| c.leader == Some(id) && c.isr == *isr));
                 let readable = log.batches().len() - usize::from(log.is_torn());
                 let replica = AuditReplica {
                     broker: id,

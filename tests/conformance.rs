@@ -54,8 +54,7 @@ fn compare_pair(recording: &Path, scenario: &Path) -> Report {
     let plan = &scenario.columns[0];
     let outcomes: Vec<Outcome> =
         (0..SEEDS).map(|seed| run(plan, seed, Options::default())).collect();
-    let mut report =
-        Report { name, differences: Vec::new(), unbound: Vec::new(), compared: 0 };
+    let mut report = Report { name, differences: Vec::new(), unbound: Vec::new(), compared: 0 };
     for outcome in &outcomes {
         if outcome.ended != Ended::Done {
             let what = format!("seed {}: the run ended {:?}", outcome.seed, outcome.ended);

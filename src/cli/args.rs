@@ -11,8 +11,10 @@ use crate::sweep::SeedRange;
 /// A deterministic simulator of Apache Kafka's reliability.
 #[derive(Debug, Parser)]
 #[command(name = "highwater", version, about, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 held · 1 violated or not found · 2 bad input · 3 inconclusive \
-· 4 replay differs · 70 internal error · 130 interrupted")]
+#[command(
+    after_help = "Exit codes: 0 held · 1 violated or not found · 2 bad input · 3 inconclusive \
+· 4 replay differs · 70 internal error · 130 interrupted"
+)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -38,7 +38,9 @@ pub(crate) fn replay(args: &ReplayArgs) -> Exit {
 fn from_repro(path: &Path, args: &ReplayArgs) -> Option<Asked> {
     let told = Repro::read(path).map_err(|message| complain(&message)).ok()?;
     if args.seed.is_some() || !args.scenario.set.is_empty() || !args.scenario.kafka.is_empty() {
-        complain("a repro file holds its own seed and scenario: --seed, --set and --kafka go with a scenario file");
+        complain(
+            "a repro file holds its own seed and scenario: --seed, --set and --kafka go with a scenario file",
+        );
         return None;
     }
     let text = serde_json::to_string_pretty(&told.scenario).unwrap_or_default();

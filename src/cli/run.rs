@@ -87,8 +87,7 @@ fn one(common: &Common<'_>, scenario: &Scenario, column: usize) -> Exit {
     }
     common.progress.done.store(0, Ordering::Relaxed);
     let jobs = options.jobs.unwrap_or_else(rayon::current_num_threads);
-    let shown =
-        Shown::start(args.progress, &common.progress, range.count(), jobs, &scenario.name);
+    let shown = Shown::start(args.progress, &common.progress, range.count(), jobs, &scenario.name);
     let keep_lines = common.out.is_some();
     let swept = sweep(plan, &judge, &options, &common.progress, |judged| {
         if jsonl || keep_lines {
@@ -226,5 +225,9 @@ fn reproduce(
 /// A word for a POSIX shell, quoted if it must be.
 fn shell(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,%+@".contains(c);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }

@@ -1,7 +1,7 @@
 //! What `run` and `replay` share: the slow pass that tells a story, repro files, report forms.
 
-use crate::cli::output::Form;
 use crate::base::ids::BrokerId;
+use crate::cli::output::Form;
 use crate::judge::Kept;
 use crate::model::plan::Plan;
 use crate::model::rules::Drill;
@@ -56,7 +56,8 @@ pub(crate) fn repro(
     drill: Option<Drill>,
 ) -> Repro {
     let plan = &scenario.columns[column];
-    let name = drill.and_then(|d| Drill::ALL.iter().find(|(k, ..)| *k == d)).map(|d| d.1.to_owned());
+    let name =
+        drill.and_then(|d| Drill::ALL.iter().find(|(k, ..)| *k == d)).map(|d| d.1.to_owned());
     Repro {
         repro: REPRO_VERSION,
         highwater: env!("CARGO_PKG_VERSION").to_owned(),

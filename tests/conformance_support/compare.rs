@@ -99,7 +99,9 @@ fn difference(
         return duration_difference(key, median, range);
     }
     for (seed, found) in found.iter().enumerate() {
-        let Some(found) = found else { return Some(format!("{key}: seed {seed} has no such fact")) };
+        let Some(found) = found else {
+            return Some(format!("{key}: seed {seed} has no such fact"));
+        };
         let held = match rule {
             Rule::Count => count_held(recorded, found),
             Rule::LeaderEpochs => recorded.iter().any(|r| epochs_held(r, found, exact)),
@@ -121,9 +123,8 @@ fn difference(
 pub fn duration_difference(key: &str, median: i64, (low, high): (i64, i64)) -> Option<String> {
     let lower = if low < 1000 { 0 } else { low * 8 / 10 };
     let upper = (high * 12 / 10).max(if high < 1000 { 1000 } else { 0 });
-    (median < lower || median > upper).then(|| {
-        format!("{key}: median {median} ms over the seeds, recorded {low}–{high} ms")
-    })
+    (median < lower || median > upper)
+        .then(|| format!("{key}: median {median} ms over the seeds, recorded {low}–{high} ms"))
 }
 
 fn range(recorded: &[Json]) -> Option<(i64, i64)> {
@@ -170,7 +171,14 @@ fn epochs_held(recorded: &Json, found: &Value, exact: bool) -> bool {
 }
 
 const STATE_KEYS: [&str; 8] = [
-    "leader", "leaderEpoch", "partitionEpoch", "isr", "elr", "lastKnownElr", "recovery", "replicas",
+    "leader",
+    "leaderEpoch",
+    "partitionEpoch",
+    "isr",
+    "elr",
+    "lastKnownElr",
+    "recovery",
+    "replicas",
 ];
 
 fn states_held(recorded: &Json, found: &Value, renaming: bool) -> bool {
@@ -184,7 +192,8 @@ fn states_held(recorded: &Json, found: &Value, renaming: bool) -> bool {
     let replicas: Vec<i64> = set(&recorded[0]["replicas"]).into_iter().collect();
     let orders = if renaming { permutations(&replicas) } else { vec![replicas.clone()] };
     orders.iter().any(|order| {
-        let rename: BTreeMap<i64, i64> = replicas.iter().copied().zip(order.iter().copied()).collect();
+        let rename: BTreeMap<i64, i64> =
+            replicas.iter().copied().zip(order.iter().copied()).collect();
         recorded.iter().zip(found).all(|(r, f)| state_held(r, f, &rename))
     })
 }

@@ -99,14 +99,8 @@ fn simulated_events(plan: &Plan, outcome: &Outcome) -> Vec<Event> {
 }
 
 /// Compares the durations that every recorded run and every seed shows.
-pub fn compare(
-    recording: &Json,
-    plan: &Plan,
-    outcomes: &[Outcome],
-    say: &mut impl FnMut(Verdict),
-) {
-    let bound: Vec<String> =
-        plan.script.iter().filter_map(|step| step.record_as.clone()).collect();
+pub fn compare(recording: &Json, plan: &Plan, outcomes: &[Outcome], say: &mut impl FnMut(Verdict)) {
+    let bound: Vec<String> = plan.script.iter().filter_map(|step| step.record_as.clone()).collect();
     let runs = recording.get("run").and_then(Json::as_array).cloned().unwrap_or_default();
     let recorded: Vec<BTreeMap<String, i64>> =
         runs.iter().map(|run| durations(&recorded_events(run), &bound)).collect();
