@@ -22,7 +22,6 @@ mod file;
 mod findings;
 mod inert;
 mod list;
-mod names;
 mod path;
 mod plan;
 pub mod presets;

@@ -1,11 +1,14 @@
 //! Resolves `expect`: which property, which bound, which column.
+//!
+//! Names are those of the registries of `check`; how a line is judged is not known here.
 
 use crate::base::time::Span;
+use crate::check::metrics::{METRICS, Unit};
+use crate::check::registry::{Kind, PROPERTIES};
 
 use super::diagnostic::suggest;
 use super::file::{ExpectEntry, ScenarioFile};
 use super::findings::Findings;
-use super::names;
 use super::path::{Path, at};
 use super::words::Scalar;
 
@@ -141,7 +144,7 @@ fn expectation(
                 .error(&path, "nothing is healed, so nothing need come true")
                 .label("`run.heal` is false");
         }
-        let property = named(found, &path, name, names::LIVENESS, "liveness property")?;
+        let property = named(found, &path, name, true)?;
         let within = entry.within.map(|d| d.0);
         return Some(Expectation::Liveness { property, within });
     }
@@ -162,43 +165,42 @@ fn expectation(
 
 /// A data guarantee or a mark.
 fn safety(found: &mut Findings<'_>, path: &Path, name: &str) -> Option<String> {
-    if names::LIVENESS.contains(&name) {
+    if names(true).any(|n| n == name) {
         found
             .error(path, &format!("`{name}` is a liveness property"))
             .label("it must come true, not stay away")
             .help(format!("write `{{ \"liveness\": \"{name}\", \"within\": \"15s\" }}`"));
         return None;
     }
-    named(found, path, name, names::SAFETY, "property")
+    named(found, path, name, false)
 }
 
-fn named(
-    found: &mut Findings<'_>,
-    path: &Path,
-    name: &str,
-    known: &[&str],
-    what: &str,
-) -> Option<String> {
-    if known.contains(&name) {
+/// Names of liveness properties, or of all others.
+fn names(liveness: bool) -> impl Iterator<Item = &'static str> {
+    PROPERTIES.iter().filter(move |p| (p.kind == Kind::Liveness) == liveness).map(|p| p.name)
+}
+
+fn named(found: &mut Findings<'_>, path: &Path, name: &str, liveness: bool) -> Option<String> {
+    if names(liveness).any(|n| n == name) {
         return Some(name.to_owned());
     }
-    let help = suggest(name, known.iter().copied(), "`list invariants` and `list marks` name all");
+    let what = if liveness { "liveness property" } else { "property" };
+    let help = suggest(name, names(liveness), "`list invariants` and `list marks` name all");
     found.error(path, &format!("unknown {what} `{name}`")).help(help);
     None
 }
 
 fn bound(found: &mut Findings<'_>, path: &Path, metric: &str, text: &Scalar) -> Option<Bound> {
-    let Some((_, unit)) = names::METRICS.iter().find(|(name, _)| *name == metric) else {
-        let all = names::METRICS.iter().map(|(name, _)| *name);
-        let help = suggest(metric, all, "`list metrics` names all");
+    let Some(known) = METRICS.iter().find(|m| m.name == metric) else {
+        let help = suggest(metric, METRICS.iter().map(|m| m.name), "`list metrics` names all");
         found.error_key(path, &format!("unknown metric `{metric}`")).help(help);
         return None;
     };
     let text = &text.0;
-    let (bound, example) = match unit {
-        names::Unit::Span => (Span::parse(text).ok().map(Bound::Span), "a duration like \"25s\""),
-        names::Unit::Percent => (percent(text), "a percentage like \"90%\" or \"99.95%\""),
-        names::Unit::Count => (text.parse().ok().map(Bound::Count), "a whole number"),
+    let (bound, example) = match known.unit {
+        Unit::Span => (Span::parse(text).ok().map(Bound::Span), "a duration like \"25s\""),
+        Unit::Permille => (percent(text), "a percentage like \"90%\" or \"99.5%\""),
+        Unit::Count => (text.parse().ok().map(Bound::Count), "a whole number"),
     };
     if bound.is_none() {
         let message = format!("`{text}` is no bound of `{metric}`");
@@ -207,17 +209,17 @@ fn bound(found: &mut Findings<'_>, path: &Path, metric: &str, text: &Scalar) -> 
     bound
 }
 
-/// `90%`, `99.95%`: at most four digits after the point, so it is exact in parts per million.
+/// `90%`, `99.5%`: metrics are measured in thousandths, so a finer bound would not be kept.
 fn percent(text: &str) -> Option<Bound> {
     let number = text.strip_suffix('%')?;
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
     let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || part.len() > 4 || !digits(whole) || !digits(part) {
+    if whole.is_empty() || part.len() > 1 || !digits(whole) || !digits(part) {
         return None;
     }
     let whole: u32 = whole.parse().ok().filter(|w| *w <= 100)?;
-    let part: u32 = format!("{part:0<4}").parse().ok()?;
-    let ppm = whole * 10_000 + part;
+    let tenths: u32 = format!("0{part}").parse().ok()?;
+    let ppm = whole * 10_000 + tenths * 1_000;
     (ppm <= 1_000_000).then_some(Bound::Percent(ppm))
 }
 
@@ -228,9 +230,9 @@ mod tests {
     #[test]
     fn percentages_are_exact() {
         assert_eq!(percent("90%"), Some(Bound::Percent(900_000)));
-        assert_eq!(percent("99.95%"), Some(Bound::Percent(999_500)));
+        assert_eq!(percent("99.5%"), Some(Bound::Percent(995_000)));
         assert_eq!(percent("100%"), Some(Bound::Percent(1_000_000)));
-        for bad in ["90", "%", "101%", "100.1%", "-1%", "9.99999%", "a%", ".5%"] {
+        for bad in ["90", "%", "101%", "100.1%", "-1%", "99.95%", "a%", ".5%"] {
             assert_eq!(percent(bad), None, "{bad}");
         }
     }
