@@ -100,8 +100,10 @@ fn show_again(asked: &Asked, args: &ReplayArgs) -> Exit {
         },
     );
     report.header.fingerprint = format!("{fingerprint:016x}");
-    report.story = Some(story);
-    print(&human::render(&report, stdout_color()));
+    for finding in report.failures.iter_mut().chain(&mut report.found) {
+        finding.reproduce = "this run".to_owned();
+    }
+    print(&format!("{}\n{story}", human::render(&report, stdout_color())));
     let exit = match report.verdict {
         Verdict::Fail => Exit::Violated,
         Verdict::Pass => Exit::Held,
