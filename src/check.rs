@@ -285,8 +285,8 @@ impl Checks {
     ) {
         let Some(ghost) = self.ghosts.partition(partition) else { return };
         let Some(place) = ghost.place(broker) else { return };
-        if ghost.canon.begins_to_lead(place, &entry) {
-            self.take_over(stamp, partition);
+        if let Some(epoch) = ghost.canon.begins_to_lead(place, &entry) {
+            self.take_over(stamp, partition, epoch);
         }
         let Some(ghost) = self.ghosts.partition(partition) else { return };
         let lane = self.clients.lane(entry.first.process, partition);
@@ -316,9 +316,9 @@ impl Checks {
 
     /// The leader that was elected last has begun to act, or is known to lack something: what it
     /// does not have is out of the canonical log from now on.
-    fn take_over(&mut self, stamp: Stamp, partition: PartitionId) {
+    fn take_over(&mut self, stamp: Stamp, partition: PartitionId, epoch: LeaderEpoch) {
         let Some(ghost) = self.ghosts.partition(partition) else { return };
-        let Some((place, epoch)) = ghost.canon.elected() else { return };
+        let Some(place) = ghost.canon.elected_in(epoch) else { return };
         self.findings.exercise_many(PropertyId::AckedLost, ghost.acked_unjudged);
         ghost.acked_unjudged = 0;
         let cut = ghost.canon.replica(place).matched;
@@ -326,7 +326,7 @@ impl Checks {
             let range = (cut, ghost.watermark);
             leader_incomplete::lacks(ghost, (place, epoch), range, stamp, &mut self.findings);
         }
-        let adopted = ghost.canon.take_over(&mut self.removed);
+        let adopted = ghost.canon.take_over(epoch, &mut self.removed);
         let loss = Loss::MissingFrom(ghost.replicas[place], epoch);
         self.fell_out(stamp, partition, cut, loss);
         for at in adopted {
@@ -420,8 +420,8 @@ impl Checks {
         {
             self.isr_unjustified.answered(ghost, (place, follower), lag_max, stamp.time);
         }
-        if ghost.canon.elected().is_some_and(|(p, e)| (p, e) == (place, epoch)) {
-            self.take_over(stamp, partition);
+        if ghost.canon.elected_in(epoch) == Some(place) {
+            self.take_over(stamp, partition, epoch);
         }
         if offset > self.ghosts.partitions[partition.index()].watermark {
             self.raise(stamp, partition, place, epoch, offset);
@@ -469,10 +469,10 @@ impl Checks {
         ghost.watermark = real;
         candidate_incomplete::judge(ghost, stamp, &mut self.findings);
         min_insync_ignored::judge(ghost, real, epoch, stamp, &mut self.findings);
-        if let Some((elected, _)) = ghost.canon.elected()
+        if let Some((elected, epoch)) = ghost.canon.elected()
             && ghost.canon.replica(elected).matched < real
         {
-            self.take_over(stamp, partition);
+            self.take_over(stamp, partition, epoch);
         }
     }
 
@@ -494,8 +494,8 @@ impl Checks {
         };
         let Some(place) = ghost.place(leader) else { return };
         self.two_leaders.led(ghost, leader, epoch, stamp, &mut self.findings);
-        let before = ghost.before_election(epoch);
-        if epoch == LeaderEpoch(0) && before.leader_epoch == epoch {
+        let before = ghost.before_election(leader, epoch);
+        if (before.leader, before.leader_epoch) == (Some(leader), epoch) {
             return; // the first state of the partition, as planned
         }
         let unclean_allowed = asked || ghost.config.unclean_leader_election;
@@ -512,7 +512,7 @@ impl Checks {
         // be sent by the old leader until it acts.
         let matched = ghost.canon.replica(place).matched;
         if matched < ghost.watermark.max(ghost.acked_all) {
-            self.take_over(stamp, partition);
+            self.take_over(stamp, partition, epoch);
         }
     }
 

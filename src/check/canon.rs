@@ -117,7 +117,9 @@ pub(crate) struct Canon {
     end: Offset,
     leader: usize,
     epoch: LeaderEpoch,
-    elected: Option<(usize, LeaderEpoch)>,
+    /// Leaders elected that have not acted yet, oldest first. Even one that has been superseded
+    /// may act in its epoch before it hears so.
+    elected: Vec<(usize, LeaderEpoch)>,
     cut: Option<(LeaderEpoch, Offset)>,
     replicas: Vec<Replica>,
     apart: bool,
@@ -134,7 +136,7 @@ impl Canon {
             end: Offset::ZERO,
             leader: 0,
             epoch: LeaderEpoch(0),
-            elected: None,
+            elected: Vec::new(),
             cut: None,
             replicas: vec![Replica::default(); replicas],
             apart: false,
@@ -223,33 +225,44 @@ impl Canon {
     // ---- elections ----
 
     /// A leader was elected; it takes over when it first acts.
-    pub(crate) const fn elect(&mut self, place: usize, epoch: LeaderEpoch) {
-        self.elected = Some((place, epoch));
+    pub(crate) fn elect(&mut self, place: usize, epoch: LeaderEpoch) {
+        self.elected.push((place, epoch));
     }
 
-    /// The leader elected that has not acted yet. It may still hear from the old one.
-    pub(crate) const fn elected(&self) -> Option<(usize, LeaderEpoch)> {
-        self.elected
+    /// The leader elected last, if it has not acted yet. It may still hear from the old one.
+    pub(crate) fn elected(&self) -> Option<(usize, LeaderEpoch)> {
+        self.elected.last().copied()
     }
 
-    /// Whether this append shows that the elected leader has begun to lead: its batch has its own
-    /// epoch, and is not the canonical batch that a follower would get there.
-    pub(crate) fn begins_to_lead(&self, place: usize, entry: &Entry) -> bool {
-        let Some((elected, epoch)) = self.elected else { return false };
-        elected == place && entry.epoch >= epoch && {
-            let replica = &self.replicas[place];
-            replica.is_apart() || !self.at(replica.next).is_some_and(|e| e.same(entry))
-        }
+    /// The leader elected in this epoch, if it has not acted yet.
+    pub(crate) fn elected_in(&self, epoch: LeaderEpoch) -> Option<usize> {
+        self.elected.iter().rev().find(|(_, e)| *e == epoch).map(|(place, _)| *place)
     }
 
-    /// The elected leader takes over: its log is the canonical one from now on. What it lacks is
-    /// moved to `removed`, in order. Returns the places of the entries it brings along.
-    pub(crate) fn take_over(&mut self, removed: &mut Vec<Entry>) -> std::ops::Range<usize> {
-        let Some((leader, epoch)) = self.elected.take() else { return 0..0 };
+    /// The epoch in which an elected leader shows by this append that it has begun to lead: the
+    /// batch is of that epoch, and is not the canonical one that a follower would get there.
+    pub(crate) fn begins_to_lead(&self, place: usize, entry: &Entry) -> Option<LeaderEpoch> {
+        let mine = |(p, e): &&(usize, LeaderEpoch)| *p == place && *e <= entry.epoch;
+        let &(_, epoch) = self.elected.iter().rev().find(mine)?;
+        let replica = &self.replicas[place];
+        let follows = !replica.is_apart() && self.at(replica.next).is_some_and(|e| e.same(entry));
+        (!follows).then_some(epoch)
+    }
+
+    /// The leader elected in `epoch` takes over: its log is the canonical one from now on. What it
+    /// lacks is moved to `removed`, in order. Returns the places of the entries it brings along.
+    pub(crate) fn take_over(
+        &mut self,
+        epoch: LeaderEpoch,
+        removed: &mut Vec<Entry>,
+    ) -> std::ops::Range<usize> {
+        removed.clear();
+        let Some(at) = self.elected.iter().rposition(|(_, e)| *e == epoch) else { return 0..0 };
+        let (leader, _) = self.elected[at];
+        self.elected.drain(..=at);
         let matched = self.replicas[leader].matched;
         let keep = self.replicas[leader].next;
         let kept = (keep.saturating_sub(self.dropped) as usize).min(self.entries.len());
-        removed.clear();
         removed.extend(self.entries.drain(kept..));
         self.end = matched;
         self.start = self.start.min(matched);
@@ -348,6 +361,9 @@ impl Canon {
         replica.next += 1;
         replica.matched = entry.end();
         replica.reach = replica.reach.max(entry.end());
+        if self.apart {
+            self.rematch();
+        }
         Append::Extended
     }
 
@@ -448,3 +464,6 @@ impl Canon {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -316,6 +316,15 @@ impl Forge {
         self.tell_election(false)
     }
 
+    /// The same, with the two facts about it in the other order.
+    pub(crate) fn commit_then_elect(&mut self, leader: u16, epoch: u32) -> &mut Self {
+        self.state.leader = Some(BrokerId(leader));
+        self.state.leader_epoch = LeaderEpoch(epoch);
+        self.commit();
+        let PartitionState { leader, leader_epoch, isr, elr, .. } = self.state;
+        self.tell(Fact::Elected { partition: T0, leader, leader_epoch, isr, elr, unclean: false })
+    }
+
     pub(crate) fn elect_from(
         &mut self,
         leader: u16,

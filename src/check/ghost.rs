@@ -120,9 +120,10 @@ impl PartitionGhost {
         self.state = state;
     }
 
-    /// The state before the election of this epoch, whichever of the two facts came first.
-    pub(crate) fn before_election(&self, epoch: LeaderEpoch) -> PartitionState {
-        if self.state.leader_epoch == epoch && self.before.leader_epoch < epoch {
+    /// The state before an election, whichever of the two facts about it came first. An epoch by
+    /// itself does not tell: a wrong rule may elect without a new one.
+    pub(crate) fn before_election(&self, leader: BrokerId, epoch: LeaderEpoch) -> PartitionState {
+        if (self.state.leader, self.state.leader_epoch) == (Some(leader), epoch) {
             self.before
         } else {
             self.state

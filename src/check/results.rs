@@ -97,10 +97,10 @@ impl Checks {
             (base + u64::from(count), ghost.canon.entry_mut(found.unwrap_or(0)).epoch);
         ghost.acked_all = ghost.acked_all.max(end);
         min_insync_ignored::acked(ghost, end, epoch, stamp, &mut self.findings);
-        if let Some((elected, _)) = ghost.canon.elected()
+        if let Some((elected, epoch)) = ghost.canon.elected()
             && ghost.canon.replica(elected).matched < end
         {
-            self.take_over(stamp, partition);
+            self.take_over(stamp, partition, epoch);
         }
     }
 

@@ -67,5 +67,11 @@ mod tests {
         forge.expect_none("two-leaders").expose(1, 2, 3, 0).expect("two-leaders", 1);
         let mut forge = Forge::new();
         forge.elect(2, 1).elect(3, 1).expect("two-leaders", 1);
+        // Whichever fact about the election comes first.
+        let mut forge = Forge::new();
+        forge.append(1, 0, 1, 0).append(2, 0, 1, 0).elect(1, 0).expect_none("two-leaders");
+        forge.commit_then_elect(2, 0).expect("two-leaders", 1);
+        forge.append_other(2, 1, 1, 0, 7).expect_none("log-diverged");
+        forge.append(1, 1, 1, 0).expect("log-diverged", 1);
     }
 }
