@@ -8,7 +8,7 @@ use crate::base::time::{Span, Time};
 use crate::check::expect::{ExpectLine as Told, Expectation as Expect};
 use crate::check::metrics::{Unit, metric};
 use crate::check::promise::{Armed, promise};
-use crate::check::registry::PROPERTIES;
+use crate::check::registry::{Kind, PROPERTIES};
 use crate::check::violation::Violation;
 use crate::model::fault::Fault;
 use crate::model::names::Names;
@@ -174,7 +174,8 @@ impl Judge {
         match row.expect {
             Expect::Never(p) | Expect::Sometimes(p) => Seen {
                 broken: checks.count(p) > 0,
-                exercised: checks.exercised(p) > 0 || checks.count(p) > 0,
+                // That a mark was not seen needs no test: every run looks for it.
+                exercised: checks.exercised(p) > 0 || checks.count(p) > 0 || is_mark(p),
                 value: Some(checks.count(p)),
             },
             Expect::Always(p) => {
@@ -555,6 +556,10 @@ impl Judged {
             fingerprint: format!("{:016x}", self.fingerprint),
         }
     }
+}
+
+fn is_mark(property: &str) -> bool {
+    PROPERTIES.iter().any(|p| p.name == property && p.kind == Kind::Mark)
 }
 
 /// A stated line, with its names looked up. Names were checked when the file was read.
