@@ -105,6 +105,9 @@ impl World {
     /// A node stopped by itself at the end of a handler.
     pub(super) fn exited<O: Observer>(&mut self, host: HostId, how: StopKind, tap: &mut O) {
         let clean = how == StopKind::Shutdown;
+        // Whoever asked it to shut down meant to start it again; and once faults are over nobody
+        // leaves a broker down that halted.
+        let wanted = self.hosts[host.index()].terminating || self.over;
         let reason = if clean { CloseReason::Peer } else { CloseReason::Reset };
         self.end_process(host, Some(reason));
         let machine = &mut self.hosts[host.index()];
@@ -112,7 +115,7 @@ impl World {
         let (node, held) = (machine.node, machine.stops > 0);
         self.drain_journal(host, tap);
         self.desk.announce(tap, Fact::Stopped { node, how, lost: 0 });
-        if clean && !held {
+        if wanted && !held {
             self.begin_start(host);
         }
     }

@@ -465,3 +465,6 @@ impl Network {
         self.freed.push(ConnectionId(slot));
     }
 }
+
+#[cfg(test)]
+mod tests;
