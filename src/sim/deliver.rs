@@ -193,11 +193,9 @@ impl World {
     }
 
     pub(super) fn accepted<O: Observer>(&mut self, conn: ConnRef, tap: &mut O) {
-        let Some(host) = self.network.host(conn, 1) else { return };
-        // The process may have been killed between the accept of its kernel and its own.
-        if self.hosts[host.index()].condition != Condition::Running
-            || !self.is_awake(host, Event::Accepted { conn })
-        {
+        // A frozen process may have been killed between its kernel's accept and its own.
+        let Some(host) = self.network.acceptor(conn) else { return };
+        if !self.is_awake(host, Event::Accepted { conn }) {
             return;
         }
         let peer = self.node(self.network.peer(conn, 1));

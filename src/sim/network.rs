@@ -423,6 +423,12 @@ impl Network {
         self.connections[conn.slot as usize].ends[1 - usize::from(end)].host
     }
 
+    /// The host that has accepted a connection, if it still knows it.
+    pub(super) fn acceptor(&self, conn: ConnRef) -> Option<HostId> {
+        let [_, acceptor] = self.ends(conn)?;
+        (acceptor.state == State::Open).then_some(acceptor.host)
+    }
+
     /// The host at an end of a connection that has not been forgotten.
     pub(super) fn host(&self, conn: ConnRef, end: End) -> Option<HostId> {
         Some(self.ends(conn)?[usize::from(end)].host)

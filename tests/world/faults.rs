@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use highwater::base::ids::{BrokerId, ControllerId, NodeId};
 use highwater::base::time::{Span, Time};
 use highwater::model::fact::{Fact, StopKind};
-use highwater::model::fault::{Action, Direction, Keep, Target};
+use highwater::model::fault::{
+    Action, Direction, FaultKind, FaultLine, Keep, Source, SwarmLevel, Target,
+};
 use highwater::model::plan::Plan;
 use highwater::sim::world::World;
 
@@ -188,5 +190,55 @@ fn everything_heals() {
         let late = ear.times(|fact| matches!(fact, Fact::Acked { .. }));
         assert!(late.last().is_some_and(|last| *last > at(199_000)), "seed {seed}");
         assert!(world.parts_in_use() < 50, "seed {seed}: {}", world.parts_in_use());
+    }
+}
+
+fn swarm(level: SwarmLevel, kinds: Vec<FaultKind>) -> Plan {
+    let source = Source::Swarm { level, kinds, from: at(5_000), until: at(45_000) };
+    let line = FaultLine { source, target: None, length: None, action: None };
+    Plan { faults: vec![line], ..plan() }
+}
+
+/// Runs to the end of the faults, heals, and lets it settle.
+fn settled(plan: &Plan, seed: u64) -> (World, Ear) {
+    let (mut world, mut ear) = watch(plan, seed, at(45_000));
+    world.heal_all(&mut ear);
+    run(&mut world, &mut ear, at(180_000));
+    (world, ear)
+}
+
+/// No disk loses a tail here, so nothing acknowledged may be lost, whatever happens.
+#[test]
+fn a_swarm_of_faults_loses_nothing_and_heals() {
+    let kinds: Vec<FaultKind> = FaultKind::ALL
+        .iter()
+        .copied()
+        .filter(|kind| {
+            use FaultKind::{CorruptLog, ElectUnclean, PowerLoss, SetConfig, Wipe};
+            !matches!(kind, PowerLoss | Wipe | CorruptLog | SetConfig | ElectUnclean)
+        })
+        .collect();
+    for seed in 0..12 {
+        let (world, ear) = settled(&swarm(SwarmLevel::Harsh, kinds.clone()), seed);
+        assert_eq!(isr(&world), 3, "seed {seed}");
+        assert_eq!(acked_but_lost(&world, &ear), 0, "seed {seed}");
+        let acks = ear.times(|fact| matches!(fact, Fact::Acked { .. }));
+        assert!(acks.last().is_some_and(|last| *last > at(179_000)), "seed {seed}");
+        assert!(world.parts_in_use() < 60, "seed {seed}: {}", world.parts_in_use());
+    }
+}
+
+/// The concrete schedule of a run, written back as lines with fixed times, gives the same run.
+#[test]
+fn a_swarm_replays_from_its_schedule() {
+    for seed in 0..8 {
+        let plan = swarm(SwarmLevel::Harsh, FaultKind::ALL.to_vec());
+        let (world, ear) = settled(&plan, seed);
+        let schedule = world.director().schedule();
+        let faults = schedule.iter().map(|(time, fault)| fault.as_line(*time)).collect();
+        let (again, heard) = settled(&Plan { faults, ..plan }, seed);
+        assert_eq!(again.director().schedule(), schedule, "seed {seed}");
+        assert_eq!(heard.fingerprint, ear.fingerprint, "seed {seed}");
+        assert_eq!(again.handled(), world.handled(), "seed {seed}");
     }
 }
