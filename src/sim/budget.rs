@@ -50,7 +50,9 @@ impl Ledger {
 /// What the budget knows of one broker.
 #[derive(Clone, Copy, Debug)]
 struct Standing {
-    /// Whether it has registered since its last unclean stop.
+    /// Whether it has registered since its last stop. Until then even a controlled shutdown leaves
+    /// a marker without a broker epoch, and its next registration counts as unclean
+    /// (`CleanShutdownFileHandler.java`, `ClusterControlManager.java`).
     registered: bool,
     /// How many faults keep its disk full: it halts at its next write.
     full: u32,
@@ -160,8 +162,11 @@ impl Budget {
     pub fn on_fact(&mut self, fact: &Fact) {
         match *fact {
             Fact::Stopped { node: NodeId::Broker(broker), how, .. } => {
-                self.brokers[broker.index()].broken = false;
-                if how != StopKind::Shutdown {
+                let standing = &mut self.brokers[broker.index()];
+                standing.broken = false;
+                let clean = how == StopKind::Shutdown && standing.registered;
+                standing.registered = false;
+                if !clean {
                     self.taint(broker, how);
                 }
             }
@@ -186,12 +191,21 @@ impl Budget {
             NodeId::Broker(broker) => self.brokers[broker.index()].log_dirs == 1,
             _ => false,
         };
+        let unregistered = |node: &NodeId| match *node {
+            NodeId::Broker(broker) => !self.brokers[broker.index()].registered,
+            _ => false,
+        };
         match action {
             Action::PowerLoss { .. } | Action::Wipe => Blow::CutsTail,
             Action::Crash | Action::Restart { how: RestartHow::Crash } | Action::DiskFull => {
                 Blow::Unclean
             }
             Action::DiskError { .. } if nodes.iter().any(single_dir) => Blow::Unclean,
+            Action::Shutdown | Action::Restart { how: RestartHow::Shutdown }
+                if nodes.iter().any(unregistered) =>
+            {
+                Blow::Unclean
+            }
             _ => Blow::None,
         }
     }
@@ -314,6 +328,16 @@ mod tests {
         register(&mut budget, 3);
         isrs(&mut budget, 3, &[2, 1, 3]);
         assert!(budget.allows(&POWER_LOSS, &[broker(2)]));
+    }
+
+    #[test]
+    fn a_controlled_shutdown_before_registering_counts_as_unclean() {
+        let mut budget = Budget::new(&within(2));
+        stop(&mut budget, 1, StopKind::Shutdown);
+        stop(&mut budget, 2, StopKind::PowerLoss);
+        assert!(!budget.allows(&Action::Shutdown, &[broker(1)]), "1 has started, not registered");
+        register(&mut budget, 1);
+        assert!(budget.allows(&Action::Shutdown, &[broker(1)]));
     }
 
     #[test]
