@@ -40,7 +40,7 @@ fn bare_engine_loop(nodes: u32, messages: u64) -> u64 {
     let mut queue: Queue<Ping> = Queue::new();
     let mut seen = vec![0u64; nodes as usize];
     let latency = |bits: u64| Span(1_000_000 + (((bits >> 32) * 9_000_000) >> 32));
-    let other = |bits: u64| ((bits & 0xffff_ffff) * u64::from(nodes) >> 32) as u32;
+    let other = |bits: u64| (((bits & 0xffff_ffff) * u64::from(nodes)) >> 32) as u32;
     for from in 0..nodes {
         let bits = rng.next_u64();
         let ping = Ping { from, to: other(bits), pong: false, number: 0, padding: [0; 4] };

@@ -83,7 +83,7 @@ impl Heap {
 
 /// Delivers `messages` pings and pongs between `nodes` nodes, one outstanding each; returns a
 /// checksum so that nothing is optimised away.
-pub fn reference_loop(nodes: u32, messages: u64) -> u64 {
+pub(crate) fn reference_loop(nodes: u32, messages: u64) -> u64 {
     let mut rng = ChaCha8Rng::from_seed([7; 32]);
     let mut heap = Heap { keys: Vec::new(), hole: false };
     let mut slab: Vec<Message> = Vec::new();
@@ -93,7 +93,7 @@ pub fn reference_loop(nodes: u32, messages: u64) -> u64 {
     let latency = |bits: u64| 1_000_000 + (((bits >> 32) * 9_000_000) >> 32);
     for from in 0..nodes {
         let bits = rng.next_u64();
-        let to = ((bits & 0xffff_ffff) * u64::from(nodes) >> 32) as u32;
+        let to = (((bits & 0xffff_ffff) * u64::from(nodes)) >> 32) as u32;
         slab.push(Message { from, to, pong: false, number: 0, padding: [0; 4] });
         heap.push(u128::from(latency(bits)) << 64 | u128::from(seq) << 24 | u128::from(from));
         seq += 1;
@@ -109,7 +109,7 @@ pub fn reference_loop(nodes: u32, messages: u64) -> u64 {
         sum = sum.wrapping_mul(31).wrapping_add(message.number ^ now ^ message.padding[0]);
         let bits = rng.next_u64();
         let to = if message.pong {
-            ((bits & 0xffff_ffff) * u64::from(nodes) >> 32) as u32
+            (((bits & 0xffff_ffff) * u64::from(nodes)) >> 32) as u32
         } else {
             message.from
         };

@@ -263,14 +263,7 @@ impl Checks {
                 self.ghosts.unclean_asked = true
             }
             Fact::Injected { kind: FaultKind::ClockSkew, .. } => self.ghosts.clocks_skewed = true,
-            Fact::EpochBumped { .. } => self.findings.mark(PropertyId::EpochBumped),
-            Fact::Deduplicated { .. } => self.findings.mark(PropertyId::Deduplicated),
-            Fact::Retried { error, .. } => {
-                self.findings.mark(PropertyId::BatchRetried);
-                self.metrics.add(MetricId::Retries, 1);
-                self.note_refusal(error);
-            }
-            _ => {}
+            _ => self.claimed(fact),
         }
     }
 
@@ -413,7 +406,7 @@ impl Checks {
         let Some(place) = ghost.place(broker) else { return };
         let findings = &mut self.findings;
         self.two_leaders.led(ghost, broker, epoch, stamp, findings);
-        self.watermark_fell.exposed(ghost, broker, epoch, receiver, offset, stamp, findings);
+        self.watermark_fell.exposed(ghost, (broker, epoch), receiver, offset, stamp, findings);
         if let NodeId::Broker(follower) = receiver.0
             && epoch == ghost.state.leader_epoch
             && let Some(follower) = ghost.place(follower)

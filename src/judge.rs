@@ -1,7 +1,8 @@
 //! Verdicts: what a scenario expects, held against one run, and folded over many in seed order.
 //!
-//! Three-valued: held, violated, or never put to the test. What is promised without being stated is
-//! derived in `check::promise`; a stated line outranks it. Does not run anything and does not print.
+//! Three-valued: held, violated, or never put to the test. What is promised without being stated
+//! is derived in `check::promise`; a stated line outranks it. Does not run anything, does not
+//! print.
 
 use crate::base::rng::mix64;
 use crate::base::time::{Span, Time};

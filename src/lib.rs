@@ -39,7 +39,7 @@
 //! | [`sim`] | the machine room: queue, network, disks, clocks, lanes, faults, director, world | base, model, kafka |
 //! | [`check`] | the oracle: one property per file, facts only | base, model |
 //! | [`report`] | statistics, stories and formats, facts only | base, model, values of check |
-//! | [`scenario`] | file → validated plan, diagnostics, schema | base, model, names of check, configs |
+//! | [`scenario`] | file → validated plan, diagnostics, schema | base, model, names of check, `kafka::client::config` |
 //! | [`record`] | what a script binds by `as` | base, model |
 //! | [`run`] | one run: phases, tap, audit | all of the above |
 //! | [`judge`], [`sweep`], [`repro`] | many runs, verdicts, repro files | all of the above |

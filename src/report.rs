@@ -2,8 +2,8 @@
 //!
 //! [`Report`] is plain data that `run` fills in from outcomes; [`human`], [`markdown`] and
 //! [`json`] are functions from it to text. [`summary`] and [`timeline`] listen to every fact of
-//! the fast pass; [`story`] and [`trace`] read the recorded facts of a slow pass. Deliberately knows no node,
-//! no machine and no file: the command line decides where the bytes go.
+//! the fast pass; [`story`] and [`trace`] read the recorded facts of a slow pass. Deliberately
+//! knows no node, no machine and no file: the command line decides where the bytes go.
 
 pub mod committed;
 pub mod counts;

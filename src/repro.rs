@@ -97,6 +97,12 @@ impl Repro {
         String::from_utf8_lossy(head).contains("\"repro\"")
     }
 
+    /// The scenario as the text of a scenario file.
+    #[must_use]
+    pub fn scenario_text(&self) -> String {
+        format!("{:#}\n", self.scenario)
+    }
+
     /// Writes the file, whole or not at all.
     ///
     /// # Errors

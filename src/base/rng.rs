@@ -128,7 +128,7 @@ impl Latency {
     /// The latency that 64 random bits stand for.
     #[must_use]
     pub const fn draw(&self, bits: u64) -> Span {
-        let place = (bits >> 32) * 1_000 >> 32; // 0..1000, by the high half
+        let place = ((bits >> 32) * 1_000) >> 32; // 0..1000, by the high half
         let within = bits & 0xffff_ffff; // position inside the bucket, by the low half
         let (low, high) = if place < 500 {
             (self.p50.0 / 2, self.p50.0)
@@ -146,7 +146,7 @@ impl Latency {
 
 #[cfg(test)]
 mod tests {
-    use super::{Latency, Ratio, Rng, fnv1a, mix64};
+    use super::{Latency, Ratio, Rng, fnv1a};
     use crate::base::time::Span;
 
     /// Golden draws: if a dependency changes its stream, every fingerprint changes, so fail here.

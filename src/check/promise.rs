@@ -259,7 +259,8 @@ mod tests {
 
     #[test]
     fn each_precondition_taken_away_lifts_the_promise() {
-        let cases: [(&str, fn(&mut Plan)); 6] = [
+        type Case = (&'static str, fn(&mut Plan));
+        let cases: [Case; 6] = [
             ("unclean", |p| p.topics[0].config.unclean_leader_election = true),
             ("elr", |p| p.features.eligible_leader_replicas = false),
             ("min.insync", |p| p.topics[0].config.min_insync_replicas = 1),

@@ -5,7 +5,7 @@ use crate::base::time::{Span, Time};
 use crate::model::batch::RecordId;
 use crate::model::config::Acks;
 use crate::model::error::ErrorCode;
-use crate::model::fact::{PositionChange, Stamp};
+use crate::model::fact::{Fact, PositionChange, Stamp};
 
 use super::ghost::PartitionGhost;
 use super::inconsistent_read::Read;
@@ -135,6 +135,20 @@ impl Checks {
             self.metrics.add(MetricId::Rejected, count.into());
         }
         self.note_refusal(error);
+    }
+
+    /// What nodes say about themselves makes marks and counts, never a verdict.
+    pub(super) fn claimed(&mut self, fact: &Fact) {
+        match *fact {
+            Fact::EpochBumped { .. } => self.findings.mark(PropertyId::EpochBumped),
+            Fact::Deduplicated { .. } => self.findings.mark(PropertyId::Deduplicated),
+            Fact::Retried { error, .. } => {
+                self.findings.mark(PropertyId::BatchRetried);
+                self.metrics.add(MetricId::Retries, 1);
+                self.note_refusal(error);
+            }
+            _ => {}
+        }
     }
 
     pub(super) fn note_refusal(&mut self, error: ErrorCode) {

@@ -36,8 +36,7 @@ impl WatermarkFell {
     pub(crate) fn exposed(
         &mut self,
         ghost: &PartitionGhost,
-        broker: BrokerId,
-        epoch: LeaderEpoch,
+        (broker, epoch): (BrokerId, LeaderEpoch),
         (to, connection): (NodeId, ConnectionId),
         offset: Offset,
         stamp: Stamp,

@@ -39,11 +39,12 @@ fn from_repro(path: &Path, args: &ReplayArgs) -> Option<Asked> {
     let told = Repro::read(path).map_err(|message| complain(&message)).ok()?;
     if args.seed.is_some() || !args.scenario.set.is_empty() || !args.scenario.kafka.is_empty() {
         complain(
-            "a repro file holds its own seed and scenario: --seed, --set and --kafka go with a scenario file",
+            "a repro file holds its own seed and scenario: --seed, --set and --kafka go with a \
+             scenario file",
         );
         return None;
     }
-    let text = serde_json::to_string_pretty(&told.scenario).unwrap_or_default();
+    let text = told.scenario_text();
     let source = Source::Text { name: &told.name, text: &text };
     let scenario = load(&source, &Overrides::default())
         .map_err(|diagnostics| say(diagnostics.render(stderr_color()).trim_end()))

@@ -1,6 +1,6 @@
 //! Statistics as rows: a name, and a value in integers that each output renders its own way.
 //!
-//! Also the named metrics of a single run that `at-most` and `at-least` bound.
+//! The metrics that a scenario file may bound are not these but `check::metrics`.
 
 use std::fmt;
 
@@ -186,127 +186,6 @@ impl Summary {
         self.processes.iter().for_each(|process| errors.merge(&process.failed));
         errors.by_exception().into_iter().collect()
     }
-
-    /// The metric of this name, of a finished run. Spans in nanoseconds, shares in millionths;
-    /// none if the run gives no value (availability without a write).
-    ///
-    /// # Panics
-    /// If there is no metric of that name: names come from [`METRICS`].
-    #[must_use]
-    pub fn metric(&self, name: &str) -> Option<u64> {
-        let metric = METRICS.iter().find(|metric| metric.name == name);
-        let metric = metric.expect("names of metrics are checked where they are read");
-        (metric.of)(self)
-    }
-}
-
-/// What a bound on a metric is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// A duration.
-    Span,
-    /// A percentage, kept in millionths.
-    Share,
-    /// A count.
-    Count,
-}
-
-/// A metric of one run that `at-most` and `at-least` may bound.
-#[derive(Clone, Copy, Debug)]
-pub struct Metric {
-    /// Its name in scenario files.
-    pub name: &'static str,
-    /// What a bound is written in.
-    pub unit: Unit,
-    /// What it is, in one sentence.
-    pub about: &'static str,
-    of: fn(&Summary) -> Option<u64>,
-}
-
-/// Every metric, for `list metrics`.
-pub const METRICS: &[Metric] = &[
-    Metric {
-        name: "write-gap",
-        unit: Unit::Span,
-        about: "longest time that records waited for a partition and none was acknowledged",
-        of: |s| has_written(s).then(|| s.longest_write_gap().0),
-    },
-    Metric {
-        name: "write-availability",
-        unit: Unit::Share,
-        about: "part of the writing time outside write gaps of one second or more",
-        of: |s| s.write_availability().map(u64::from),
-    },
-    Metric {
-        name: "ack-gap",
-        unit: Unit::Span,
-        about: "longest time between two acknowledgements of one producer",
-        of: |s| s.processes.iter().filter(|p| p.acked > 0).map(|p| p.longest_ack_gap.0).max(),
-    },
-    Metric {
-        name: "ack-latency-p99",
-        unit: Unit::Span,
-        about: "time from submission to acknowledgement that 99 of 100 records keep",
-        of: |s| Some(s.ack_latency()).filter(|l| !l.is_empty()).map(|l| l.permille(990).0),
-    },
-    Metric {
-        name: "ack-latency-max",
-        unit: Unit::Span,
-        about: "longest time from submission to acknowledgement",
-        of: |s| Some(s.ack_latency()).filter(|l| !l.is_empty()).map(|l| l.max().0),
-    },
-    Metric {
-        name: "records-acked",
-        unit: Unit::Count,
-        about: "records acknowledged",
-        of: |s| Some(s.counts.acked),
-    },
-    Metric {
-        name: "records-failed",
-        unit: Unit::Count,
-        about: "records that failed: refused, given up, or never sent",
-        of: |s| Some(s.counts.rejected + s.counts.gave_up + s.counts.send_failed),
-    },
-    Metric {
-        name: "elections",
-        unit: Unit::Count,
-        about: "elections that found a leader",
-        of: |s| Some(s.counts.elections()),
-    },
-    Metric {
-        name: "unclean-elections",
-        unit: Unit::Count,
-        about: "leaders from outside ISR and ELR, last known leaders included",
-        of: |s| Some(s.counts.elected_unclean + s.counts.elected_last_known),
-    },
-    Metric {
-        name: "isr-shrinks",
-        unit: Unit::Count,
-        about: "committed states with fewer in-sync replicas",
-        of: |s| Some(s.counts.isr_shrinks),
-    },
-    Metric {
-        name: "under-replicated",
-        unit: Unit::Span,
-        about: "time with fewer in-sync replicas than replicas, summed over partitions",
-        of: |s| Some(s.health().under_replicated.0),
-    },
-    Metric {
-        name: "under-min-insync",
-        unit: Unit::Span,
-        about: "time with fewer in-sync replicas than min.insync.replicas, summed over partitions",
-        of: |s| Some(s.health().under_min_insync.0),
-    },
-    Metric {
-        name: "offline",
-        unit: Unit::Span,
-        about: "time without a leader, summed over partitions",
-        of: |s| Some(s.health().offline.0),
-    },
-];
-
-fn has_written(summary: &Summary) -> bool {
-    summary.lanes.iter().any(|lane| lane.active > Span::ZERO)
 }
 
 #[cfg(test)]

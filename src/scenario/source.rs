@@ -223,10 +223,10 @@ pub(super) fn lay_options(tree: &mut Tree, overrides: &Overrides) -> Vec<Diagnos
         (&overrides.consumer_config, "consumers", "--consumer-config"),
     ];
     for (file, section, option) in files {
-        if let Some(file) = file {
-            if let Err(diagnostic) = lay_properties(tree, file, section, option) {
-                errors.extend(diagnostic.0);
-            }
+        if let Some(file) = file
+            && let Err(diagnostic) = lay_properties(tree, file, section, option)
+        {
+            errors.extend(diagnostic.0);
         }
     }
     for (path, value) in &overrides.set {

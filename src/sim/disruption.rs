@@ -142,7 +142,8 @@ impl Network {
         }
     }
 
-    /// A machine loses power: nobody is told. Bytes on the wire go on, those in its memory are gone.
+    /// A machine loses power: nobody is told. Bytes on the wire go on, those in its memory are
+    /// gone.
     pub(super) fn power_lost(&mut self, bench: &mut Bench<'_>, host: HostId) {
         self.powered[host.index()] = false;
         for slot in 0..self.connections.len() as u32 {

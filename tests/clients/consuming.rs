@@ -1,3 +1,5 @@
+//! What a consumer does against a scripted broker.
+
 use highwater::app::PollLoop;
 use highwater::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId};
 use highwater::base::time::{Span, Time};

@@ -1,3 +1,5 @@
+//! What a producer does against a scripted broker.
+
 use highwater::app::NumberedProducer;
 use highwater::base::ids::{BrokerId, LeaderEpoch, PartitionId, TopicId};
 use highwater::base::time::Span;

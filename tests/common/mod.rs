@@ -10,12 +10,12 @@ use highwater::scenario::{Overrides, Scenario, Source, load};
 use highwater::sweep::{Progress, SeedRange, SeedRule, SweepOptions, sweep};
 
 /// The project's folder.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Every scenario file, sorted.
-pub fn scenario_files() -> Vec<PathBuf> {
+pub(crate) fn scenario_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     collect(&root().join("scenarios"), &mut files);
     files.sort();
@@ -35,12 +35,12 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// A scenario of the project, with values laid over it.
-pub fn scenario(name: &str, set: &[(&str, &str)]) -> Scenario {
+pub(crate) fn scenario(name: &str, set: &[(&str, &str)]) -> Scenario {
     load_file(&root().join(format!("scenarios/{name}.json")), set)
 }
 
 /// A scenario file, with values laid over it.
-pub fn load_file(path: &Path, set: &[(&str, &str)]) -> Scenario {
+pub(crate) fn load_file(path: &Path, set: &[(&str, &str)]) -> Scenario {
     let set = set.iter().map(|(p, v)| ((*p).to_owned(), (*v).to_owned())).collect();
     let overrides = Overrides { set, ..Overrides::default() };
     match load(&Source::File(path), &overrides) {
@@ -50,7 +50,7 @@ pub fn load_file(path: &Path, set: &[(&str, &str)]) -> Scenario {
 }
 
 /// Sweeps the first column over `0..seeds`, without stopping at failures.
-pub fn swept(scenario: &Scenario, seeds: u64, options: Options) -> (Judge, Verdicts) {
+pub(crate) fn swept(scenario: &Scenario, seeds: u64, options: Options) -> (Judge, Verdicts) {
     let plan = &scenario.columns[0];
     let judge = Judge::new(plan, &scenario.expect, false, None);
     let options = SweepOptions {

@@ -1,8 +1,8 @@
 //! A client's connections, one per broker, and the requests in flight on them.
 //!
-//! Follows `NetworkClient.java`, `ClusterConnectionStates.java` and `InFlightRequests.java`: connect
-//! on demand, wait before connecting again, close a connection whose oldest request is too old and
-//! fail everything in flight on it. Does not know what the requests are about.
+//! Follows `NetworkClient.java`, `ClusterConnectionStates.java` and `InFlightRequests.java`:
+//! connect on demand, wait before connecting again, close a connection whose oldest request is too
+//! old and fail everything in flight on it. Does not know what the requests are about.
 //!
 //! Until the first metadata answer the brokers are bootstrap servers, and Kafka never uses such a
 //! connection again once it knows the brokers by their numbers; here it is closed then, so that the

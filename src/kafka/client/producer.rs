@@ -1,4 +1,4 @@
-//! The producer: `send()`, its waits, and its conversation with brokers apart from produce requests.
+//! The producer: `send()`, its waits, and what it says to brokers apart from produce requests.
 //!
 //! Follows `KafkaProducer.java` and `Sender.runOnce`. Kafka has a sender thread beside the
 //! application's; here the sender acts whenever something happened to the process. A `send()` that
