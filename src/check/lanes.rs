@@ -171,7 +171,7 @@ impl Lane {
             && w.ordinal < end
         {
             resolved.records += 1;
-            resolved.old += u32::from(w.since < old_before);
+            resolved.old += u32::from(w.since <= old_before);
             each(w.ordinal, w.workload);
             to += 1;
         }
@@ -185,7 +185,7 @@ impl Lane {
 
     /// Forgets what was open: its process is gone.
     pub(crate) fn abandon(&mut self, old_before: Time) -> Resolved {
-        let old = self.waiting.iter().filter(|w| w.since < old_before).count();
+        let old = self.waiting.iter().filter(|w| w.since <= old_before).count();
         let resolved = Resolved { records: self.waiting.len() as u32, old: old as u32 };
         self.waiting.clear();
         resolved
