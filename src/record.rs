@@ -79,6 +79,8 @@ pub struct Recorder {
     /// Facts of `stop` steps that are known only at the end of the run.
     stopped: Vec<(Option<String>, ProcessId)>,
     halted: BTreeSet<BrokerId>,
+    /// Labelled records that failed before they had a partition.
+    unplaced: BTreeMap<u16, i64>,
 }
 
 impl Recorder {
@@ -98,6 +100,7 @@ impl Recorder {
             facts: Vec::new(),
             stopped: Vec::new(),
             halted: BTreeSet::new(),
+            unplaced: BTreeMap::new(),
         })
     }
 
@@ -118,7 +121,7 @@ impl Recorder {
         match *fact {
             Fact::Submitted { process, partition, record, workload, label, .. } => {
                 self.values[partition.index()].insert(record, (workload, label));
-                self.clients[process.index()].sent += u64::from(label.is_none());
+                self.clients[process.index()].sent += 1;
             }
             Fact::Acked { process, partition, first, count, base, .. } => {
                 let client = &mut self.clients[process.index()];
@@ -141,7 +144,10 @@ impl Recorder {
             }
             Fact::SendFailed { process, error, label, .. } => {
                 let client = &mut self.clients[process.index()];
-                client.sent += u64::from(label.is_none());
+                client.sent += 1;
+                if let Some(label) = label {
+                    *self.unplaced.entry(label).or_default() += 1;
+                }
                 *client.failed_unplaced.entry(error.exception()).or_default() += 1;
                 client.answers.push(Answer::Failed(error));
             }
@@ -360,7 +366,6 @@ impl Recorder {
     }
 
     fn states(&self, partition: PartitionId) -> Value {
-        let replicas = &self.replicas[partition.index()];
         let number = |n: u32| Value::Int(i64::from(n));
         let states = self.moments.iter().filter_map(|m| match &m.what {
             Happening::Changed(p, state) if *p == partition => Some(state),
@@ -376,21 +381,20 @@ impl Recorder {
             entries.push(("recovery".to_owned(), Value::Text(recovery.to_owned())));
             Value::Map(entries)
         };
-        debug_assert!(!replicas.is_empty(), "every partition has replicas");
         Value::List(states.map(entry).collect())
     }
 
     fn lost(&self, label: u16, partitions: &[PartitionEnd]) -> i64 {
-        let mut lost = 0;
+        let mut lost = self.unplaced.get(&label).copied().unwrap_or(0);
         for end in partitions {
             let readable = records(&end.readable);
             let readable: BTreeSet<RecordId> = readable.map(|(_, record)| record).collect();
             let sent = self.values[end.partition.index()].iter();
             lost += sent
                 .filter(|(record, (_, l))| *l == Some(label) && !readable.contains(*record))
-                .count();
+                .count() as i64;
         }
-        lost as i64
+        lost
     }
 
     fn counts(&self, process: ProcessId, partitions: &[PartitionEnd]) -> Value {

@@ -245,7 +245,7 @@ impl Drive<'_> {
     /// Shows the recorder what steps of the script that are done now have asked for.
     fn record_steps(&mut self) {
         let Some(recorder) = &mut self.tap.recorder else { return };
-        while let Some(step) = self.world.director_mut().take_due_record() {
+        while let Some((step, at)) = self.world.director_mut().take_due_record() {
             let asked = match recorder.step(step) {
                 Step::Describe { partition } | Step::Read { partition, .. } => {
                     Some((*partition, None))
@@ -260,7 +260,7 @@ impl Drive<'_> {
                 let broker = broker.or_else(|| state.and_then(|s| s.leader))?;
                 self.world.disk(broker).log(partition).ok()
             });
-            recorder.step_done(self.world.now(), step, state, log);
+            recorder.step_done(at, step, state, log);
         }
     }
 

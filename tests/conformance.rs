@@ -61,7 +61,7 @@ fn compare_pair(recording: &Path, scenario: &Path) -> Report {
             report.differences.push(what);
         }
     }
-    compare::facts(&recording, &outcomes, &mut |verdict| match verdict {
+    compare::facts(&recording, plan, &outcomes, &mut |verdict| match verdict {
         compare::Verdict::Held => report.compared += 1,
         compare::Verdict::Unbound(key) => report.unbound.push(key),
         compare::Verdict::Differs(what) => report.differences.push(what),

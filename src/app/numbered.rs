@@ -29,7 +29,8 @@ const KEY_SALT: u64 = 0x6b65_7973;
 #[derive(Clone, Copy, Debug)]
 struct Scripted {
     left: u32,
-    label: Option<u16>,
+    /// The label of the next record, and the number behind it.
+    label: Option<(u16, u32)>,
     partition: Option<PartitionId>,
     /// The record whose answer it waits for; none while its send blocks.
     sent: Option<(PartitionId, RecordId)>,
@@ -139,10 +140,11 @@ impl NumberedProducer {
             }
             scripted.left -= 1;
             let Scripted { label, partition, .. } = *scripted;
-            let workload = match label {
-                Some(label) => clients.next_of_label(label),
-                None => clients.next_workload(),
-            };
+            if let Some((_, number)) = &mut scripted.label {
+                *number += 1;
+            }
+            let workload = label.map_or_else(|| clients.next_workload(), |(_, number)| number);
+            let label = label.map(|(label, _)| label);
             let record = NewRecord { partition, label, thread: SCRIPTED, ..self.record(workload) };
             match clients.send(record) {
                 Sending::Queued(partition, id) => {

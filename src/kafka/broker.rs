@@ -178,14 +178,37 @@ impl Broker {
         for parts in inbox.queue.iter().filter_map(|message| message.content.parts()) {
             ctx.release(parts);
         }
-        let parts = match inbox.parked {
-            Some(Parked::Produce(ticket)) => {
+        if let Some(parked) = inbox.parked {
+            self.forget_parked(parked, ctx);
+        }
+    }
+
+    /// A peer closed a connection on which requests wait behind one in process. The answer to that
+    /// one is still written into the socket (the reset comes back later), so the channel is unmuted
+    /// and reads one more request; writing its answer fails. Recorded: frozen-leader-plain, two
+    /// repetitions of each freeze.
+    fn read_once_more(&mut self, connection: ConnectionId, ctx: &mut Ctx<'_>) {
+        let Some(inbox) = self.connections.inbox(connection).filter(|inbox| inbox.muted) else {
+            return;
+        };
+        let Some(message) = inbox.queue.pop_front() else {
+            return;
+        };
+        if let Some(parked) = inbox.parked.take() {
+            self.forget_parked(parked, ctx);
+        }
+        self.on_request(connection, message, ctx);
+    }
+
+    /// Forgets what waits for an answer that nobody will read.
+    fn forget_parked(&mut self, parked: Parked, ctx: &mut Ctx<'_>) {
+        let parts = match parked {
+            Parked::Produce(ticket) => {
                 self.purgatory.produces.take(ticket).map(|parked| parked.response)
             }
-            Some(Parked::Fetch(ticket)) => {
+            Parked::Fetch(ticket) => {
                 self.purgatory.fetches.take(ticket).map(|parked| parked.request)
             }
-            None => None,
         };
         if let Some(parts) = parts {
             ctx.release(parts);
@@ -285,7 +308,7 @@ impl Broker {
             partitions: vec![None; partitions],
             unassigned: vec![None; partitions],
             offline_dirs: disk.failed_dirs(),
-            lifecycle: Lifecycle::new(incarnation, clean, deadline),
+            lifecycle: Lifecycle::new(incarnation, clean, deadline, ctx.monotonic()),
             links: links.collect(),
             fetchers: vec![ReplicaFetcher::default(); usize::from(brokers)],
             connections: Connections::default(),
@@ -395,6 +418,7 @@ impl Node for Broker {
             self.links[link].closed(ctx);
             self.on_link_lost(link, ctx);
         } else {
+            self.read_once_more(connection, ctx);
             self.forget(connection, ctx);
         }
         self.finish(ctx);

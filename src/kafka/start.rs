@@ -76,8 +76,9 @@ pub enum Command {
     Send {
         /// How many.
         count: u32,
-        /// Number of the label of their values.
-        label: Option<u16>,
+        /// Number of the label of their values, and the first number behind it: labels are
+        /// counted over a whole script, whoever sends.
+        label: Option<(u16, u32)>,
         /// To this partition; the partitioner chooses if `None`.
         partition: Option<PartitionId>,
     },

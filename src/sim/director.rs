@@ -326,7 +326,7 @@ impl Director {
     }
 
     /// The next step that has just ended and is to be recorded now, from the state as it is.
-    pub fn take_due_record(&mut self) -> Option<u32> {
+    pub fn take_due_record(&mut self) -> Option<(u32, Time)> {
         self.script.take_due_record()
     }
 

@@ -247,7 +247,10 @@ impl World {
         }
     }
 
-    /// SIGCONT: what waited happens now, in the order in which it came.
+    /// SIGCONT: what waited happens now, in the order in which it came; timers that fell due come
+    /// before messages. `epoll_wait` is interrupted, a time-out that has passed ends the poll with
+    /// nothing read, and `NetworkClient` then finds its requests expired (recorded:
+    /// frozen-follower fetches again after its back-off of 1 s).
     pub(super) fn thaw<O: Observer>(&mut self, host: HostId, tap: &mut O) {
         let machine = &mut self.hosts[host.index()];
         machine.freezes -= 1;
@@ -257,8 +260,11 @@ impl World {
         }
         let deferred = std::mem::take(&mut machine.deferred);
         self.desk.announce(tap, Fact::Resumed { node });
+        let due = |(_, event): &(u64, Event)| matches!(event, Event::Fire { .. });
+        let (timers, messages) = deferred.into_iter().partition(due);
+        self.happen_now(host, timers);
         self.with_network(|n, bench| n.reads_again(bench, host));
-        self.happen_now(host, deferred);
+        self.happen_now(host, messages);
     }
 
     /// The disk answers again: what waited for it happens now.

@@ -21,8 +21,8 @@ use crate::sim::flow::{
 };
 use crate::sim::links::Links;
 
-/// SYNs are sent at 0, 1, 3, 7 and 15 s.
-const LAST_SYN: u8 = 4;
+/// SYNs are sent at 0, 1, 3, 7, 15, 31 and 63 s, if the opener waits that long.
+const LAST_SYN: u8 = 6;
 
 /// What an end of a connection is to its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,6 +28,10 @@ const PATIENCE: Span = Span::secs(900);
 /// The least time between two steps.
 const BREATH: Span = Span::nanos(1);
 
+/// How often an operator who waits looks again, as the lab does: whoever acts on what it saw acts
+/// when the brokers have heard of it too.
+const LOOK: Span = Span::millis(50);
+
 /// How far a script has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScriptEnd {
@@ -132,7 +136,9 @@ pub(super) struct Script {
     finished: Option<u32>,
     faults: BTreeMap<String, u32>,
     marks: Vec<StepMark>,
-    to_record: VecDeque<u32>,
+    /// How many records of each label were asked for: they are counted over the whole script.
+    labelled: Vec<u32>,
+    to_record: VecDeque<(u32, Time)>,
     end: ScriptEnd,
 }
 
@@ -161,6 +167,7 @@ impl Script {
             finished: None,
             faults: BTreeMap::new(),
             marks: Vec::new(),
+            labelled: Vec::new(),
             to_record: VecDeque::new(),
             end,
         }
@@ -174,7 +181,7 @@ impl Script {
         &self.marks
     }
 
-    pub(super) fn take_due_record(&mut self) -> Option<u32> {
+    pub(super) fn take_due_record(&mut self) -> Option<(u32, Time)> {
         self.to_record.pop_front()
     }
 
@@ -234,7 +241,8 @@ impl Script {
             Step::Sleep(span) => self.wait(Waiting::Clock, view.now + span, agenda, out),
             Step::Until { pattern, within } => self.await_fact(&pattern, within, view, agenda, out),
             Step::Send { process, count, label, partition } => {
-                let command = Command::Send { count, label, partition };
+                let numbered = label.map(|label| (label, self.number(label, count)));
+                let command = Command::Send { count, label: numbered, partition };
                 out.push(Order::Command { process, command });
                 let results = Waiting::Results { process, label, left: count, open: Vec::new() };
                 self.wait_or_finish(count > 0, results, view.now, agenda, out);
@@ -273,6 +281,17 @@ impl Script {
             }
         }
         None
+    }
+
+    /// The first number of so many further records of a label.
+    fn number(&mut self, label: u16, count: u32) -> u32 {
+        let place = usize::from(label);
+        if self.labelled.len() <= place {
+            self.labelled.resize(place + 1, 0);
+        }
+        let first = self.labelled[place];
+        self.labelled[place] += count;
+        first
     }
 
     /// What the director did for the present step.
@@ -422,14 +441,20 @@ impl Script {
         if let Some(name) = &self.steps[self.current].record_as {
             let (name, started) = (name.clone(), self.started);
             self.marks.push(StepMark { step, name, started, done: now });
-            self.to_record.push_back(step);
         }
+        let ScriptStep { step: kind, record_as } = &self.steps[self.current];
+        if record_as.is_some() || matches!(kind, Step::Stop { .. }) {
+            // Of a fault it is the moment of its injection that counts.
+            let at = if matches!(kind, Step::Do { .. }) { self.started } else { now };
+            self.to_record.push_back((step, at));
+        }
+        let pause = if matches!(kind, Step::Until { .. }) { LOOK } else { BREATH };
         self.finished = Some(step);
         self.current += 1;
         if self.current == self.steps.len() {
             self.wait(Waiting::Nothing, now + BREATH, agenda, out);
         } else {
-            self.wait(Waiting::Begin, now + BREATH, agenda, out);
+            self.wait(Waiting::Begin, now + pause, agenda, out);
         }
     }
 

@@ -160,7 +160,7 @@ fn delivery_time_out_of_a_retried_batch_raises_the_epoch() {
     let delivery_timeout = Span::secs(8);
     let config = ProducerConfig { client, delivery_timeout, ..quick() };
     let mut bench = bench(plan(config, None, None), 1);
-    bench.command(Command::Send { count: 2, label: Some(0), partition: None });
+    bench.command(Command::Send { count: 2, label: Some((0, 0)), partition: None });
     while bench.named("gave-up").is_empty() {
         if !bench.inbox.is_empty() {
             let request = bench.next();
@@ -255,7 +255,7 @@ fn a_stopped_producer_flushes_first() {
 #[test]
 fn labels_and_pace_are_numbered_apart() {
     let mut bench = bench(plan(quick(), None, None), 1);
-    for (count, label) in [(2, Some(0)), (1, Some(1)), (1, Some(0)), (1, None)] {
+    for (count, label) in [(2, Some((0, 0))), (1, Some((1, 0))), (1, Some((0, 2))), (1, None)] {
         bench.command(Command::Send { count, label, partition: None });
         while !bench.inbox.is_empty() {
             let request = bench.next();

@@ -18,32 +18,35 @@ struct Event {
 
 enum What {
     Did(String),
-    Registered(i64),
+    Registered,
     Other(String),
 }
 
 /// Durations by what they are from and to, of one run. Each event is measured from the latest `did`
-/// that the scenario binds, or from the registration of the broker if one lies between: the start
-/// of a JVM is left out.
+/// that the scenario binds; the start of a JVM is left out, so after the start of a broker from its
+/// registration to its unfencing, and from its unfencing to what that causes.
 fn durations(events: &[Event], bound: &[String]) -> BTreeMap<String, i64> {
     let mut found = BTreeMap::new();
     let mut from: Option<(String, i64)> = None;
-    let mut registered: Option<i64> = None;
+    let mut started: Option<(i64, &str)> = None;
     for event in events {
         match &event.what {
             What::Did(text) => {
                 from = bound.contains(text).then(|| (text.clone(), event.ms));
-                registered = None;
+                started = None;
             }
-            What::Registered(_) => registered = Some(event.ms),
+            What::Registered => started = Some((event.ms, "registration")),
             What::Other(name) => {
                 let Some((did, at)) = &from else { continue };
-                let (start, word) = match registered {
-                    Some(at) => (at, "registration"),
+                let (start, word) = match started {
+                    Some(started) => started,
                     None => (*at, "did"),
                 };
                 let key = format!("from {did:?} ({word}) to {name}");
                 found.entry(key).or_insert(event.ms - start);
+                if word != "did" && name.ends_with("unfenced") {
+                    started = Some((event.ms, "unfence"));
+                }
             }
         }
     }
@@ -61,7 +64,7 @@ fn recorded_events(run: &Json) -> Vec<Event> {
         let Some(ms) = entry["t"].as_i64() else { continue };
         let node = entry["node"].as_i64().unwrap_or(-1);
         let what = match entry["metadata"].as_str().unwrap_or_default() {
-            "broker registered" => What::Registered(node),
+            "broker registered" => What::Registered,
             "broker fenced" => What::Other(format!("broker {node} fenced")),
             "broker unfenced" => What::Other(format!("broker {node} unfenced")),
             "partition changed" => What::Other(format!(
@@ -83,7 +86,7 @@ fn simulated_events(plan: &Plan, outcome: &Outcome) -> Vec<Event> {
     for moment in moments {
         let what = match &moment.what {
             Happening::Did(text) => What::Did(text.clone()),
-            Happening::Registered(broker) => What::Registered(i64::from(broker.0)),
+            Happening::Registered(_) => What::Registered,
             Happening::Fenced(broker) => What::Other(format!("broker {} fenced", broker.0)),
             Happening::Unfenced(broker) => What::Other(format!("broker {} unfenced", broker.0)),
             Happening::Changed(partition, state) => What::Other(format!(
@@ -99,7 +102,12 @@ fn simulated_events(plan: &Plan, outcome: &Outcome) -> Vec<Event> {
 }
 
 /// Compares the durations that every recorded run and every seed shows.
-pub fn compare(recording: &Json, plan: &Plan, outcomes: &[Outcome], say: &mut impl FnMut(Verdict)) {
+pub(crate) fn compare(
+    recording: &Json,
+    plan: &Plan,
+    outcomes: &[Outcome],
+    say: &mut impl FnMut(Verdict),
+) {
     let bound: Vec<String> = plan.script.iter().filter_map(|step| step.record_as.clone()).collect();
     let runs = recording.get("run").and_then(Json::as_array).cloned().unwrap_or_default();
     let recorded: Vec<BTreeMap<String, i64>> =

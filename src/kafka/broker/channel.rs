@@ -54,9 +54,15 @@ pub(super) struct Terms {
     pub(super) backoff: Span,
     /// Largest back-off.
     pub(super) backoff_max: Span,
-    /// Connection setup time-out, first and largest.
-    pub(super) setup: (Span, Span),
+    /// How long connecting may take.
+    pub(super) setup: Span,
+    /// Whether the thread sleeps in `NetworkClient.poll` until something comes or as long as a
+    /// request may take, and so looks at time-outs no sooner.
+    pub(super) blocks: bool,
 }
+
+/// How long the kernel tries to connect (`tcp_syn_retries` = 6).
+const KERNEL_SETUP: Span = Span::secs(127);
 
 impl Terms {
     /// What Kafka gives the channel at this place.
@@ -73,11 +79,21 @@ impl Terms {
             // `BrokerBlockingSender.scala`: none; the fetcher backs its partitions off instead.
             _ => (config.replica_socket_timeout, Span::ZERO),
         };
+        let setup = match link {
+            // Recorded: after a cut from the controller that lasts 30 s the broker is back with the
+            // SYN at 31 s of the attempt that began when its first heartbeat timed out
+            // (cut-leader-from-controller, cut-follower-from-controller, cut-leader-with-client):
+            // an `InterBrokerSendThread` was not seen to give up by the setup time-out.
+            HEARTBEAT | CONTROLLER | METADATA => KERNEL_SETUP,
+            // `NetworkClientUtils.awaitReady` polls for the socket time-out in one go.
+            _ => config.replica_socket_timeout,
+        };
         Self {
             request_timeout,
             backoff: config.reconnect_backoff.min(backoff_max),
             backoff_max,
-            setup: (config.connection_setup_timeout, config.connection_setup_timeout_max),
+            setup,
+            blocks: link >= FETCHERS,
         }
     }
 }
@@ -93,8 +109,8 @@ pub(super) struct Link {
     failures: u32,
     in_flight: Option<u32>,
     next_correlation: u32,
-    /// When the request in flight is too old.
-    deadline: Time,
+    /// When the request in flight was sent.
+    sent: Time,
     /// Whether the time-out timer is set: it is re-armed lazily.
     armed: bool,
 }
@@ -109,7 +125,7 @@ impl Link {
             failures: 0,
             in_flight: None,
             next_correlation: 0,
-            deadline: Time::ZERO,
+            sent: Time::ZERO,
             armed: false,
         }
     }
@@ -134,10 +150,7 @@ impl Link {
         match self.state {
             State::Open(_) if self.in_flight.is_none() => Readiness::Ready,
             State::Closed => {
-                let (first, max) = self.terms.setup;
-                let span = first.scaled(1 << self.failures.min(8), 1).min(max);
-                let setup = ctx.rng.jitter(span, 20);
-                let connection = ctx.open(self.to, setup);
+                let connection = ctx.open(self.to, self.terms.setup);
                 self.state = State::Opening(connection);
                 Readiness::Opening(connection)
             }
@@ -153,7 +166,7 @@ impl Link {
         };
         self.next_correlation = self.next_correlation.wrapping_add(1);
         self.in_flight = Some(self.next_correlation);
-        self.deadline = ctx.monotonic() + self.terms.request_timeout;
+        self.sent = ctx.monotonic();
         ctx.send(connection, self.next_correlation, content);
         if !self.armed {
             self.armed = true;
@@ -209,6 +222,14 @@ impl Link {
         Some(connection)
     }
 
+    /// Closes the connection and forgets how it fared: its thread ends, and a later one has a
+    /// client of its own. Gives the connection back, to be forgotten.
+    pub(super) fn retire(&mut self, ctx: &mut Ctx<'_>) -> Option<ConnectionId> {
+        let connection = self.close(ctx);
+        self.failures = 0;
+        connection
+    }
+
     /// The back-off is over.
     pub(super) fn may_reconnect(&mut self) {
         if self.state == State::BackingOff {
@@ -217,16 +238,19 @@ impl Link {
     }
 
     /// The time-out timer fired: whether the request in flight is too old. Otherwise the timer is
-    /// set again if there still is one.
+    /// set again if there still is one. What is exactly as old as allowed is not too old
+    /// (`InFlightRequests.hasExpiredRequest`), which a thread that blocks learns at its next look.
     pub(super) fn timed_out(&mut self, ctx: &mut Ctx<'_>) -> bool {
         self.armed = false;
         if self.in_flight.is_none() {
             return false;
         }
-        let left = self.deadline.since(ctx.monotonic());
-        if left == Span::ZERO {
-            return true;
-        }
+        let (age, limit) = (ctx.monotonic().since(self.sent), self.terms.request_timeout);
+        let left = match limit.0.saturating_sub(age.0) {
+            0 if self.terms.blocks && age < limit + Span::millis(1) => limit,
+            0 => return true,
+            left => Span(left),
+        };
         self.armed = true;
         ctx.set(Timer::nth(TimerKind::RequestTimeout, self.place), left);
         false

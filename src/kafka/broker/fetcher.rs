@@ -414,6 +414,18 @@ impl Broker {
         }
     }
 
+    /// A fetcher without partitions ends, and its connection or its attempt at one with it
+    /// (`AbstractFetcherManager.shutdownIdleFetcherThreads`).
+    pub(super) fn retire_if_idle(&mut self, leader: BrokerId, ctx: &mut Ctx<'_>) {
+        let fetcher = &mut self.fetchers[leader.index()];
+        if fetcher.partitions.is_empty() {
+            fetcher.resolving = None;
+            if let Some(connection) = self.links[fetcher_link(leader)].retire(ctx) {
+                self.connections.forget(connection);
+            }
+        }
+    }
+
     /// The channel to a leader closed, or could not be opened: every partition backs off.
     pub(super) fn on_fetcher_closed(&mut self, leader: BrokerId, ctx: &mut Ctx<'_>) {
         let fetcher = &mut self.fetchers[leader.index()];

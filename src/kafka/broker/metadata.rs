@@ -58,7 +58,8 @@ impl Broker {
 
     /// Acts on what was replayed; `end` is the end of the log as far as it is known.
     pub(super) fn publish(&mut self, end: Offset, ctx: &mut Ctx<'_>) {
-        self.published |= self.image.end() >= end;
+        // The first publication starts the managers; it ends the start of the broker.
+        self.published |= self.image.end() >= end && self.lifecycle.is_ready(ctx.monotonic());
         if !self.published || self.changed.is_empty() {
             return;
         }
@@ -75,6 +76,7 @@ impl Broker {
         self.changed = changed;
         // All partitions first, then the fetches: one request carries them all.
         for leader in 0..self.fetchers.len() {
+            self.retire_if_idle(BrokerId::at(leader), ctx);
             self.pump(BrokerId::at(leader), ctx);
         }
     }

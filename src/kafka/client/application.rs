@@ -174,12 +174,6 @@ impl Clients<'_, '_> {
         self.set.store.workloads()
     }
 
-    /// The next number behind a label.
-    #[must_use]
-    pub fn next_of_label(&mut self, label: u16) -> u32 {
-        self.set.store.next_of_label(label)
-    }
-
     /// `KafkaProducer.send`. The thread of a blocked record must not send before it has returned.
     ///
     /// # Panics

@@ -21,8 +21,6 @@ pub struct Store {
     /// Per partition, how many records were made for it: a `RecordId` is never used twice.
     ordinals: Vec<u32>,
     workloads: u32,
-    /// Per label, how many records bear it.
-    labels: Vec<u32>,
 }
 
 impl Store {
@@ -43,12 +41,6 @@ impl Store {
     pub(super) const fn next_workload(&mut self) -> u32 {
         self.workloads += 1;
         self.workloads - 1
-    }
-
-    pub(super) fn next_of_label(&mut self, label: u16) -> u32 {
-        let count = slot(&mut self.labels, usize::from(label));
-        *count += 1;
-        *count - 1
     }
 }
 
