@@ -83,7 +83,7 @@ impl Heap {
 
 /// Delivers `messages` pings and pongs between `nodes` nodes, one outstanding each; returns a
 /// checksum so that nothing is optimised away.
-pub fn reference_loop(nodes: u32, messages: u64) -> u64 {
+pub(crate) fn reference_loop(nodes: u32, messages: u64) -> u64 {
     let mut rng = ChaCha8Rng::from_seed([7; 32]);
     let mut heap = Heap { keys: Vec::new(), hole: false };
     let mut slab: Vec<Message> = Vec::new();

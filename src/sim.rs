@@ -32,7 +32,7 @@ mod lifecycle;
 mod links;
 mod network;
 mod nodes;
-mod queue;
+pub mod queue;
 pub mod rolling;
 pub mod script;
 #[cfg(test)]

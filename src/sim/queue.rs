@@ -14,7 +14,7 @@ const EMPTY: u128 = u128::MAX;
 
 /// At equal time, everything of the first class comes before anything of the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub enum Class {
     /// What happens by itself.
     Ordinary = 0,
     /// Faults and heals: they follow everything else, wherever they came from, so that a triggered
@@ -24,15 +24,15 @@ pub(super) enum Class {
 
 /// An event taken from the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Popped<E> {
+pub struct Popped<E> {
     /// When it happens.
-    pub(super) time: Time,
+    pub time: Time,
     /// Its own sequence number.
-    pub(super) seq: u64,
+    pub seq: u64,
     /// Sequence number of the event that caused it.
-    pub(super) cause: u64,
+    pub cause: u64,
     /// What happens.
-    pub(super) event: E,
+    pub event: E,
 }
 
 /// Four siblings: one cache line.
@@ -42,7 +42,7 @@ struct Group([u128; 4]);
 
 /// A queue of events.
 #[derive(Clone, Debug)]
-pub(super) struct Queue<E> {
+pub struct Queue<E> {
     root: u128,
     /// Group *n* holds the children of node *n*; unused places hold [`EMPTY`].
     groups: Vec<Group>,
@@ -55,9 +55,16 @@ pub(super) struct Queue<E> {
     next_seq: u64,
 }
 
+impl<E: Copy> Default for Queue<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<E: Copy> Queue<E> {
     /// An empty queue.
-    pub(super) const fn new() -> Self {
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             root: EMPTY,
             groups: Vec::new(),
@@ -74,7 +81,7 @@ impl<E: Copy> Queue<E> {
     ///
     /// # Panics
     /// If the run has had 2³⁹ events, or has 2²⁴ pending ones: the key has no room for more.
-    pub(super) fn push(&mut self, time: Time, class: Class, cause: u64, event: E) {
+    pub fn push(&mut self, time: Time, class: Class, cause: u64, event: E) {
         let seq = self.take_seq();
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -100,7 +107,7 @@ impl<E: Copy> Queue<E> {
     }
 
     /// A sequence number for something that happens outside of any event.
-    pub(super) fn take_seq(&mut self) -> u64 {
+    pub fn take_seq(&mut self) -> u64 {
         let seq = self.next_seq;
         assert!(seq < 1 << SEQ_BITS, "a run cannot have more than 2^39 events");
         self.next_seq += 1;
@@ -108,7 +115,7 @@ impl<E: Copy> Queue<E> {
     }
 
     /// Takes the next event.
-    pub(super) fn pop(&mut self) -> Option<Popped<E>> {
+    pub fn pop(&mut self) -> Option<Popped<E>> {
         if self.hole {
             self.fill_hole();
         }
@@ -126,7 +133,8 @@ impl<E: Copy> Queue<E> {
     }
 
     /// When the next event happens.
-    pub(super) fn next_time(&self) -> Option<Time> {
+    #[must_use]
+    pub fn next_time(&self) -> Option<Time> {
         let key = if self.hole { least(self.groups.first()?).0 } else { self.root };
         (self.nodes > usize::from(self.hole)).then_some(Time((key >> 64) as u64))
     }
