@@ -400,6 +400,7 @@ impl Verdicts {
             header: Header {
                 kafka: judge.kafka.clone(),
                 runs: self.runs,
+                facts: self.summary.counts.facts,
                 simulated: self.simulated,
                 fingerprint: format!("{:016x}", self.fingerprint),
                 ..header
@@ -551,7 +552,7 @@ impl Judged {
             },
             violations: self.findings.iter().map(finding).collect(),
             events: self.events,
-            facts: 0,
+            facts: self.summary.counts.facts,
             simulated: Span(self.time.0),
             acked: self.summary.counts.acked,
             fingerprint: format!("{:016x}", self.fingerprint),

@@ -4,8 +4,11 @@
 mod common;
 
 use common::{load_file, scenario, scenario_files, swept};
+use highwater::base::time::Time;
+use highwater::model::fact::Deaf;
 use highwater::run::{Options, run};
 use highwater::scenario::{Overrides, Source, load, with_schedule};
+use highwater::sim::world::World;
 
 const SEEDS: u64 = 3;
 
@@ -20,6 +23,20 @@ fn a_second_run_is_the_same_run() {
             assert_eq!(first.fingerprint, second.fingerprint, "{} seed {seed}", scenario.name);
             assert_eq!(first.events, second.events, "{} seed {seed}", scenario.name);
         }
+    }
+}
+
+#[test]
+fn observing_changes_nothing() {
+    let gate = scenario("acks-all-min-insync-2", &[("run.heal", "false")]);
+    let plan = &gate.columns[0];
+    for seed in 0..10 {
+        let observed = run(plan, seed, Options::default());
+        let mut world = World::new(plan, seed, highwater::app::build(plan));
+        while world.next_time().is_some_and(|at| at <= Time::ZERO + plan.run.duration) {
+            world.step(&mut Deaf);
+        }
+        assert_eq!((world.handled(), world.now()), (observed.events, observed.time), "seed {seed}");
     }
 }
 

@@ -171,6 +171,8 @@ pub struct Disk {
     dirs: u16,
     directory_id: u32,
     journal: Vec<Fact>,
+    /// Nobody wants to hear what is done to logs.
+    silent: bool,
 }
 
 impl Disk {
@@ -191,6 +193,7 @@ impl Disk {
             dirs: dirs.max(1),
             directory_id: 1,
             journal: Vec::new(),
+            silent: false,
         }
     }
 
@@ -256,7 +259,7 @@ impl Disk {
         let log = &mut self.logs[partition.index()];
         log.bytes += u64::from(batch.bytes);
         log.apply(LogOp::Append(batch));
-        self.journal.push(appended(self.owner, partition, &batch));
+        self.observe(appended(self.owner, partition, &batch));
         Ok(())
     }
 
@@ -288,7 +291,7 @@ impl Disk {
         log.apply(LogOp::Truncate(to));
         let after = log.current.end().min(to);
         self.recount(partition);
-        self.journal.push(Fact::Truncated { broker: owner, partition, from: before, to: after });
+        self.observe(Fact::Truncated { broker: owner, partition, from: before, to: after });
         Ok(())
     }
 
@@ -305,7 +308,7 @@ impl Disk {
         let after = log.current.segments.front().copied().unwrap_or_default();
         self.recount(partition);
         if after > before {
-            self.journal.push(Fact::LogStartMoved { broker: owner, partition, to: after });
+            self.observe(Fact::LogStartMoved { broker: owner, partition, to: after });
         }
         Ok(())
     }
@@ -322,8 +325,8 @@ impl Disk {
         let first = log.current.segments.front().copied().unwrap_or_default();
         log.apply(LogOp::Reset(start));
         self.recount(partition);
-        self.journal.push(Fact::Truncated { broker: owner, partition, from: before, to: first });
-        self.journal.push(Fact::LogStartMoved { broker: owner, partition, to: start });
+        self.observe(Fact::Truncated { broker: owner, partition, from: before, to: first });
+        self.observe(Fact::LogStartMoved { broker: owner, partition, to: start });
         Ok(())
     }
 
@@ -384,6 +387,13 @@ impl Disk {
             return Err(IoError::Failed);
         }
         Ok(())
+    }
+
+    /// Notes what was done to a log.
+    fn observe(&mut self, fact: Fact) {
+        if !self.silent {
+            self.journal.push(fact);
+        }
     }
 
     fn recount(&mut self, partition: PartitionId) {
@@ -513,6 +523,11 @@ impl Disk {
         }
     }
 
+    /// Whether nobody wants to hear what is done to logs. A lost tail is told nevertheless.
+    pub const fn sim_set_silent(&mut self, silent: bool) {
+        self.silent = silent;
+    }
+
     /// Whether there are observed facts to drain.
     #[must_use]
     pub const fn sim_has_journal(&self) -> bool {
@@ -557,7 +572,7 @@ impl Disk {
         let restored: Vec<Batch> =
             after.batches.iter().take(readable).skip(new_skip + common).copied().collect();
         for batch in restored {
-            self.journal.push(appended(self.owner, partition, &batch));
+            self.observe(appended(self.owner, partition, &batch));
         }
         lost as u32
     }

@@ -390,6 +390,10 @@ pub trait Observer {
     fn wants_facts(&self) -> bool;
     /// Whether network facts (`Sent`, `Delivered`, …) are wanted too: only for a trace.
     fn wants_trace(&self) -> bool;
+    /// Whether events are hashed.
+    fn wants_digests(&self) -> bool {
+        self.wants_facts()
+    }
     /// A fact happened.
     fn fact(&mut self, stamp: Stamp, fact: &Fact);
     /// An event was popped that reached a handler or changed the machine: 64 bits of its content.

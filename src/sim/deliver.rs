@@ -96,8 +96,11 @@ impl World {
         let connection = id_of(conn);
         let from = self.network.peer(conn, end);
         self.note_delivery(host, from, connection, &message, tap);
-        let digest = Digest::of(Kind::Message, host).content(&message.content, &self.parts);
-        self.reached(digest.word(u64::from(from.0)), tap);
+        let mut digest = Digest::of(Kind::Message, host);
+        if tap.wants_digests() {
+            digest = digest.content(&message.content, &self.parts).word(u64::from(from.0));
+        }
+        self.reached(digest, tap);
         let cost = self.service_time(host, &message.content);
         let life = self.hosts[host.index()].life;
         self.run(host, Input::Message(connection, message), tap);

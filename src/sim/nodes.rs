@@ -178,6 +178,16 @@ impl Nodes {
         }
     }
 
+    /// Tells every disk whether anybody wants to hear what is done to logs.
+    pub(super) fn silence_disks(&mut self, silent: bool) {
+        for slot in &mut self.brokers {
+            disk_of(slot).sim_set_silent(silent);
+        }
+        for slot in &mut self.controllers {
+            disk_of(slot).sim_set_silent(silent);
+        }
+    }
+
     /// The disk of a broker or controller; client processes have none.
     pub(super) fn disk_mut(&mut self, node: NodeId) -> Option<&mut Disk> {
         match node {

@@ -57,6 +57,8 @@ pub struct World {
     pub(super) active: Vec<ActiveFault>,
     /// Everything was healed: no fault begins any more.
     pub(super) over: bool,
+    /// Nobody wants facts at present.
+    silent: bool,
     handled: u64,
 }
 
@@ -98,6 +100,7 @@ impl World {
             faults: Table::new(),
             active: Vec::new(),
             over: false,
+            silent: false,
             handled: 0,
         };
         world.schedule_beginning();
@@ -125,6 +128,11 @@ impl World {
         self.now = popped.time;
         self.desk.stamp = Stamp { time: popped.time, seq: popped.seq, cause: popped.cause };
         self.desk.curious = self.desk.director.wants_all_facts();
+        let silent = !self.desk.wants(tap);
+        if silent != self.silent {
+            self.silent = silent;
+            self.nodes.silence_disks(silent);
+        }
         self.carry_out(popped.event, tap);
         self.finish_event(tap);
         true
