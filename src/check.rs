@@ -13,6 +13,7 @@ mod acked_lost;
 pub mod audit;
 mod candidate_incomplete;
 mod canon;
+mod committed;
 mod committed_lost;
 mod dirty_read;
 mod duplicate;
@@ -45,18 +46,17 @@ pub mod violation;
 mod watermark_fell;
 mod writes_resume;
 
-use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, Offset, PartitionId, ReplicaSet};
+use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, Offset, PartitionId};
 use crate::base::time::Time;
 use crate::model::batch::BatchKind;
 use crate::model::fact::{Fact, Stamp};
 use crate::model::fault::FaultKind;
-use crate::model::metadata::PartitionState;
 use crate::model::plan::Plan;
 
 use self::acked_lost::Loss;
 use self::canon::{Append, Entry};
 use self::election_unjustified::Election;
-use self::ghost::{Ghosts, PartitionGhost};
+use self::ghost::Ghosts;
 use self::inconsistent_read::{InconsistentRead, Read};
 use self::isr_fills::IsrFills;
 use self::isr_unjustified::IsrUnjustified;
@@ -65,7 +65,7 @@ use self::lag_drains::LagDrains;
 use self::lanes::Clients;
 use self::liveness::Account;
 use self::metadata_converges::MetadataConverges;
-use self::metrics::{Health, MetricId, Metrics};
+use self::metrics::{MetricId, Metrics};
 use self::registry::PropertyId;
 use self::retention_broken::RetentionBroken;
 use self::two_leaders::TwoLeaders;
@@ -86,7 +86,7 @@ pub struct End {
 #[derive(Clone, Copy, Debug)]
 enum Late {
     Joined(PartitionId, usize),
-    Left(PartitionId, usize),
+    Left(PartitionId, usize, Time),
     Fenced(BrokerId),
     Elected(Election),
 }
@@ -112,6 +112,7 @@ pub struct Checks {
     late: Vec<(Stamp, Late)>,
     removed: Vec<Entry>,
     now: Time,
+    heard: u64,
 }
 
 impl Checks {
@@ -139,6 +140,7 @@ impl Checks {
             late: Vec::new(),
             removed: Vec::new(),
             now: Time::ZERO,
+            heard: 0,
             ghosts,
             clients,
         }
@@ -147,6 +149,7 @@ impl Checks {
     /// Hears a fact.
     pub fn observe(&mut self, stamp: Stamp, fact: &Fact) {
         self.now = stamp.time;
+        self.heard += 1;
         if let Some((first, _)) = self.late.first()
             && first.time < stamp.time
         {
@@ -223,20 +226,18 @@ impl Checks {
             Fact::Stopped { node, .. } => self.stopped(stamp, node),
             Fact::Started { node } => self.started(node),
             Fact::Paused { node: NodeId::Broker(broker) } => {
-                self.ghosts.change_broker(broker, |b| b.paused = true);
-                self.isr_unjustified.blemish(&self.ghosts.partitions, broker);
+                self.disturb(stamp, broker, |b| b.paused = true);
             }
             Fact::Resumed { node: NodeId::Broker(broker) } => {
-                self.ghosts.change_broker(broker, |b| b.paused = false);
-                self.isr_unjustified.blemish(&self.ghosts.partitions, broker);
+                self.disturb(stamp, broker, |b| b.paused = false);
             }
             Fact::DiskFailed { broker, .. } => {
-                self.ghosts.change_broker(broker, |b| b.disk_failed = true);
-                self.isr_unjustified.blemish(&self.ghosts.partitions, broker);
+                self.disturb(stamp, broker, |b| b.disk_failed = true);
             }
             Fact::BrokerRegistered { broker, unclean, .. } => {
                 self.session_changed(stamp, broker, |b| {
                     (b.fenced, b.shutting_down) = (true, false);
+                    b.unclean_at = if unclean { Some(stamp.time) } else { b.unclean_at };
                 });
                 self.late.push((stamp, Late::Fenced(broker)));
                 if unclean {
@@ -462,164 +463,8 @@ impl Checks {
         ghost.watermark = real;
         candidate_incomplete::judge(ghost, stamp, &mut self.findings);
         min_insync_ignored::judge(ghost, real, epoch, stamp, &mut self.findings);
-        if let Some((elected, epoch)) = ghost.canon.elected()
-            && ghost.canon.replica(elected).matched < real
-        {
+        if let Some(epoch) = ghost.canon.elected_lacks(real) {
             self.take_over(stamp, partition, epoch);
         }
-    }
-
-    // ---- committed metadata ----
-
-    fn elected(
-        &mut self,
-        stamp: Stamp,
-        partition: PartitionId,
-        leader: Option<BrokerId>,
-        epoch: LeaderEpoch,
-        unclean: bool,
-    ) {
-        let asked = self.ghosts.unclean_asked;
-        let Some(ghost) = self.ghosts.partition(partition) else { return };
-        let Some(leader) = leader else {
-            self.findings.mark(PropertyId::LeaderMissing);
-            return;
-        };
-        let Some(place) = ghost.place(leader) else { return };
-        self.two_leaders.led(ghost, leader, epoch, stamp, &mut self.findings);
-        let before = ghost.before_election(leader, epoch);
-        if (before.leader, before.leader_epoch) == (Some(leader), epoch) {
-            return; // the first state of the partition, as planned
-        }
-        let unclean_allowed = asked || ghost.config.unclean_leader_election;
-        let election = Election { partition, place, before, unclean, unclean_allowed };
-        let last_known = before.last_known_elr == Some(leader);
-        self.findings.mark(election_unjustified::title(&election, last_known));
-        self.metrics.add(MetricId::Elections, 1);
-        self.metrics.add(MetricId::UncleanElections, unclean.into());
-        self.late.push((stamp, Late::Elected(election)));
-        self.isr_unjustified.elected(ghost, stamp.time);
-        self.findings.exercise(PropertyId::LeaderIncomplete);
-        ghost.canon.elect(place, epoch);
-        // What was committed, or acknowledged by all, it must have by now; the rest it may still
-        // be sent by the old leader until it acts.
-        let matched = ghost.canon.replica(place).matched;
-        if matched < ghost.watermark.max(ghost.acked_all) {
-            self.take_over(stamp, partition, epoch);
-        }
-    }
-
-    fn isr_committed(&mut self, stamp: Stamp, partition: PartitionId, state: PartitionState) {
-        let Some(ghost) = self.ghosts.partition(partition) else { return };
-        let was_full = IsrFills::was_full(ghost);
-        let old = ghost.state;
-        ghost.commit(state);
-        let ghost: &PartitionGhost = ghost;
-        self.isr_fills.committed(ghost, was_full, stamp.time);
-        let has = (old.leader.is_some(), state.leader.is_some());
-        self.metadata_converges.led(has.0, has.1, stamp.time);
-        let by_election = state.leader_epoch != old.leader_epoch;
-        let known = ghost.everyone().0;
-        for place in ReplicaSet(state.isr.minus(old.isr).0 & known).iter() {
-            self.findings.mark(PropertyId::IsrExpanded);
-            self.metrics.add(MetricId::IsrExpands, 1);
-            if !by_election {
-                self.isr_unjustified.joined(ghost, place, stamp, &mut self.findings);
-            }
-            self.late.push((stamp, Late::Joined(partition, place)));
-        }
-        for place in ReplicaSet(old.isr.minus(state.isr).0 & known).iter() {
-            self.findings.mark(PropertyId::IsrShrunk);
-            self.metrics.add(MetricId::IsrShrinks, 1);
-            self.late.push((stamp, Late::Left(partition, place)));
-        }
-        candidate_incomplete::judge(ghost, stamp, &mut self.findings);
-        self.note_health(partition.index(), stamp.time);
-    }
-
-    fn note_health(&mut self, partition: usize, now: Time) {
-        let ghost = &self.ghosts.partitions[partition];
-        let needed = (ghost.config.min_insync_replicas as usize).min(ghost.replicas.len());
-        let (size, all) = (ghost.state.isr.len(), ghost.replicas.len());
-        let health = Health {
-            under_min_insync: size < needed,
-            at_min_insync: size == needed && size < all,
-            under_replicated: size < all,
-            offline: ghost.state.leader.is_none(),
-        };
-        if self.metrics.health(partition, health, now) {
-            self.findings.mark(PropertyId::IsrBelowMinInsync);
-        }
-    }
-
-    fn session_changed(
-        &mut self,
-        stamp: Stamp,
-        broker: BrokerId,
-        change: impl FnOnce(&mut ghost::BrokerGhost),
-    ) {
-        self.ghosts.change_broker(broker, change);
-        self.metadata_converges.brokers(self.ghosts.inactive_brokers(), stamp.time);
-        self.isr_unjustified.blemish(&self.ghosts.partitions, broker);
-    }
-
-    fn unfenced(&mut self, stamp: Stamp, broker: BrokerId) {
-        self.session_changed(stamp, broker, |b| (b.fenced, b.returning) = (false, false));
-        for ghost in &mut self.ghosts.partitions {
-            let Some(place) = ghost.place(broker) else { continue };
-            let replica = ghost.canon.replica_mut(place);
-            if std::mem::take(&mut replica.cut_while_down) {
-                candidate_incomplete::judge_one(ghost, place, stamp, &mut self.findings);
-            }
-        }
-    }
-
-    fn stopped(&mut self, stamp: Stamp, node: NodeId) {
-        match node {
-            NodeId::Broker(broker) => {
-                self.ghosts.change_broker(broker, |b| {
-                    (b.up, b.paused, b.returning) = (false, false, true);
-                });
-                self.isr_unjustified.blemish(&self.ghosts.partitions, broker);
-            }
-            NodeId::Process(process) => self.process_gone(stamp, process),
-            NodeId::Controller(_) | NodeId::Operator => {}
-        }
-    }
-
-    fn started(&mut self, node: NodeId) {
-        match node {
-            NodeId::Broker(broker) => self.ghosts.change_broker(broker, |b| {
-                (b.up, b.disk_failed) = (true, false);
-            }),
-            NodeId::Process(process) => self.lag_drains.started(process),
-            NodeId::Controller(_) | NodeId::Operator => {}
-        }
-    }
-
-    fn settle_late(&mut self) {
-        let late = std::mem::take(&mut self.late);
-        for &(stamp, item) in &late {
-            let findings = &mut self.findings;
-            match item {
-                Late::Joined(partition, place) => {
-                    fenced_in_isr::joined(&self.ghosts, partition, place, stamp, findings);
-                }
-                Late::Left(partition, place) => {
-                    let ghost = &self.ghosts.partitions[partition.index()];
-                    let member = self.ghosts.broker(ghost.replicas[place]);
-                    let member = (member, member.lag_max);
-                    self.isr_unjustified.left(ghost, place, member, stamp, findings);
-                }
-                Late::Fenced(broker) => {
-                    fenced_in_isr::fenced(&self.ghosts, broker, stamp, findings);
-                }
-                Late::Elected(election) => {
-                    election_unjustified::judge(&self.ghosts, &election, stamp, findings);
-                }
-            }
-        }
-        self.late = late;
-        self.late.clear();
     }
 }

@@ -120,6 +120,8 @@ pub(crate) struct Canon {
     /// Leaders elected that have not acted yet, oldest first. Even one that has been superseded
     /// may act in its epoch before it hears so.
     elected: Vec<(usize, LeaderEpoch)>,
+    /// The last election found nobody.
+    leaderless: bool,
     cut: Option<(LeaderEpoch, Offset)>,
     replicas: Vec<Replica>,
     apart: bool,
@@ -137,6 +139,7 @@ impl Canon {
             leader: 0,
             epoch: LeaderEpoch(0),
             elected: Vec::new(),
+            leaderless: false,
             cut: None,
             replicas: vec![Replica::default(); replicas],
             apart: false,
@@ -227,11 +230,21 @@ impl Canon {
     /// A leader was elected; it takes over when it first acts.
     pub(crate) fn elect(&mut self, place: usize, epoch: LeaderEpoch) {
         self.elected.push((place, epoch));
+        self.leaderless = false;
     }
 
-    /// The leader elected last, if it has not acted yet. It may still hear from the old one.
-    pub(crate) fn elected(&self) -> Option<(usize, LeaderEpoch)> {
-        self.elected.last().copied()
+    /// The leader is lost, and nobody is elected.
+    pub(crate) const fn lose_leader(&mut self) {
+        self.leaderless = true;
+    }
+
+    /// The epoch of the leader elected last, if it has not acted yet and lacks something below
+    /// `offset` for good: with a log that was cut while its broker is down it cannot act before
+    /// the cluster has taken the broker back, which is the time to ask again.
+    pub(crate) fn elected_lacks(&self, offset: Offset) -> Option<LeaderEpoch> {
+        let &(place, epoch) = self.elected.last().filter(|_| !self.leaderless)?;
+        let replica = &self.replicas[place];
+        (replica.matched < offset && !replica.cut_while_down).then_some(epoch)
     }
 
     /// The leader elected in this epoch, if it has not acted yet.

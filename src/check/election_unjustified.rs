@@ -3,10 +3,11 @@
 //! A leader comes from the ISR before the election; or from the ELR if no member of that ISR is
 //! alive; or is the last known leader if both are empty, counted as unclean; or any replica, if
 //! unclean election is on or was asked for. It is registered, unfenced and not shutting down.
-//! Asked when the instant is over, because a fencing may be committed with the election it causes.
+//! Asked when the instant is over, because a fencing may be committed with the election it causes,
+//! or with the next one: a broker counts as alive or dead only if it is so before and after.
 //! Follows `PartitionChangeBuilder.java`.
 
-use crate::base::ids::PartitionId;
+use crate::base::ids::{PartitionId, ReplicaSet};
 use crate::model::fact::Stamp;
 use crate::model::metadata::PartitionState;
 
@@ -22,6 +23,8 @@ pub(crate) struct Election {
     pub(crate) place: usize,
     /// The state before it.
     pub(crate) before: PartitionState,
+    /// Which replicas' brokers were taken for alive when it was told.
+    pub(crate) alive: ReplicaSet,
     pub(crate) unclean: bool,
     /// Unclean election was on, or an operator had asked for one.
     pub(crate) unclean_allowed: bool,
@@ -33,20 +36,10 @@ pub(crate) fn title(election: &Election, leader_was_last_known: bool) -> Propert
         PropertyId::ElectionClean
     } else if !election.unclean {
         PropertyId::ElectionFromElr
-    } else if leader_was_last_known && election.before.candidates_are_gone() {
+    } else if leader_was_last_known {
         PropertyId::ElectionLastKnown
     } else {
         PropertyId::ElectionUnclean
-    }
-}
-
-trait Candidates {
-    fn candidates_are_gone(&self) -> bool;
-}
-
-impl Candidates for PartitionState {
-    fn candidates_are_gone(&self) -> bool {
-        self.isr.is_empty() && self.elr.is_empty()
     }
 }
 
@@ -56,20 +49,28 @@ pub(crate) fn judge(ghosts: &Ghosts, election: &Election, stamp: Stamp, findings
     let ghost = &ghosts.partitions[election.partition.index()];
     let Election { place, before, .. } = *election;
     let winner = ghost.replicas[place];
-    let alive = |place: usize| {
-        let broker = ghosts.broker(*ghost.replicas.get(place).unwrap_or(&winner));
-        broker.is_active() && !broker.disk_failed
+    let is_alive = |place: usize| {
+        let broker = ghost.replicas.get(place).map(|b| ghosts.broker(*b));
+        broker.is_some_and(|b| b.is_active() && !b.disk_failed)
     };
-    let why = if !ghosts.broker(winner).is_active() {
+    // Dropped by the very change that elects: it comes back from an unclean stop.
+    let is_gone = |place: usize| {
+        let broker = ghost.replicas.get(place).map(|b| ghosts.broker(*b));
+        broker.is_some_and(|b| b.unclean_at == Some(stamp.time))
+    };
+    let candidates = before.isr.union(before.elr);
+    let was_alive = |place: usize| election.alive.has(place);
+    let why = if !was_alive(place) && !ghosts.broker(winner).is_active() {
         "it was elected while fenced or shutting down"
     } else if before.isr.has(place) || election.unclean && election.unclean_allowed {
         return;
     } else if before.elr.has(place) {
-        if !before.isr.iter().any(|other| other != place && alive(other)) {
+        let alive = |other: &usize| was_alive(*other) && is_alive(*other);
+        if !before.isr.iter().any(|other| other != place && alive(&other)) {
             return;
         }
         "it was elected from the ELR while a member of the ISR was alive"
-    } else if before.last_known_elr == Some(winner) && before.candidates_are_gone() {
+    } else if before.last_known_elr == Some(winner) && candidates.iter().all(is_gone) {
         return;
     } else {
         "it was elected from outside ISR and ELR"
@@ -116,6 +117,18 @@ mod tests {
         forge.isr(&[1], &[], 0).fence(1).lose_leader(&[], &[], 1).last_known(1);
         forge.elect_from(1, 2, &[1], &[], true).wait(Span::millis(1)).touch();
         forge.expect("election-unjustified", 1);
+        // The last candidate registers from an unclean stop, which drops it: the same change.
+        let mut forge = Forge::new();
+        forge.isr(&[2], &[], 0).lose_leader(&[], &[1], 1).last_known(2).fence(1);
+        let mut waiting = forge.clone();
+        forge.now(|f| f.elect_from(2, 2, &[2], &[], true).register(1, true));
+        forge.wait(Span::millis(1)).touch().expect_none("election-unjustified");
+        waiting.elect_from(2, 2, &[2], &[], true).wait(Span::millis(1)).touch();
+        waiting.expect("election-unjustified", 1);
+        // Elected and fenced in one instant: two sessions end at the same check.
+        let mut forge = Forge::new();
+        forge.now(|f| f.elect_from(2, 1, &[2], &[1], false).fence(1).fence(2));
+        forge.wait(Span::millis(1)).touch().expect_none("election-unjustified");
     }
 
     #[test]

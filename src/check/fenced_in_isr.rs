@@ -13,7 +13,7 @@ use super::ghost::{Ghosts, PartitionGhost};
 use super::registry::PropertyId;
 use super::violation::{Detail, Findings, Violation};
 
-/// A member joined.
+/// A member joined whose broker was not taken for alive when that was told.
 pub(crate) fn joined(
     ghosts: &Ghosts,
     partition: PartitionId,
@@ -23,7 +23,6 @@ pub(crate) fn joined(
 ) {
     let ghost = &ghosts.partitions[partition.index()];
     let broker = ghost.replicas[place];
-    findings.exercise(PropertyId::FencedInIsr);
     if ghost.state.isr.has(place) && !ghosts.broker(broker).is_active() {
         report(ghost, broker, stamp, findings);
     }

@@ -21,6 +21,10 @@ pub(crate) struct BrokerGhost {
     pub(crate) shutting_down: bool,
     /// A log directory broke since the last start.
     pub(crate) disk_failed: bool,
+    /// When something last happened to it or its session.
+    pub(crate) disturbed: Time,
+    /// When it last registered after an unclean stop.
+    pub(crate) unclean_at: Option<Time>,
     /// It stopped and has not been unfenced since.
     pub(crate) returning: bool,
     /// Its `replica.lag.time.max.ms`.
@@ -177,6 +181,8 @@ impl Ghosts {
                 fenced: false,
                 shutting_down: false,
                 disk_failed: false,
+                disturbed: Time::NEVER,
+                unclean_at: None,
                 returning: false,
                 lag_max: b.config.replica_lag_time_max,
             })
@@ -204,6 +210,8 @@ impl Ghosts {
             fenced: true,
             shutting_down: false,
             disk_failed: false,
+            disturbed: Time::NEVER,
+            unclean_at: None,
             returning: false,
             lag_max: Span::FOREVER,
         };
@@ -220,6 +228,13 @@ impl Ghosts {
         if let Some(ghost) = place.and_then(|i| self.brokers.get_mut(i)) {
             change(ghost);
         }
+    }
+
+    /// Which replicas of a partition are on brokers that the controller takes for alive.
+    pub(crate) fn alive(&self, partition: PartitionId) -> ReplicaSet {
+        let Some(ghost) = self.partitions.get(partition.index()) else { return ReplicaSet::EMPTY };
+        let active = |place: &usize| self.broker(ghost.replicas[*place]).is_active();
+        (0..ghost.replicas.len()).filter(active).fold(ReplicaSet::EMPTY, ReplicaSet::with)
     }
 
     /// How many brokers the controller does not take for alive.

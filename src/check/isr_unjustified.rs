@@ -120,34 +120,41 @@ impl IsrUnjustified {
         }
     }
 
-    /// A member left at `stamp`; asked when the instant is over, so that a fencing committed with
-    /// it is known, whichever record came first.
-    pub(crate) fn left(
+    /// Since when a member that leaves now has been known as caught up, if it has at every moment.
+    pub(crate) fn leaves(
         &self,
         ghost: &PartitionGhost,
         place: usize,
-        (member, lag_max): (BrokerGhost, Span),
-        stamp: Stamp,
-        findings: &mut Findings,
-    ) {
-        findings.exercise(PropertyId::IsrUnjustified);
+        lag_max: Span,
+        now: Time,
+    ) -> Option<Time> {
         let standing = &self.standings[ghost.id.index()][place];
-        let excused = standing.blemished
-            || !standing.is_good(stamp.time, lag_max)
-            || !member.is_active()
-            || member.returning
-            || member.paused
-            || !member.up
-            || member.disk_failed;
-        if excused {
-            return;
-        }
-        let detail = Detail::Removed { caught_up: standing.caught_up };
-        let violation = Violation::of(PropertyId::IsrUnjustified, stamp, detail)
-            .partition(ghost.id)
-            .broker(ghost.replicas[place]);
-        findings.add(PropertyId::IsrUnjustified, violation);
+        (!standing.blemished && standing.is_good(now, lag_max)).then_some(standing.caught_up)
     }
+}
+
+/// A member in good standing left at `stamp`; asked when the instant is over, so that a fencing
+/// committed with it is known, whichever record came first.
+pub(crate) fn left(
+    ghost: &PartitionGhost,
+    (place, caught_up): (usize, Time),
+    member: BrokerGhost,
+    stamp: Stamp,
+    findings: &mut Findings,
+) {
+    let excused = member.disturbed == stamp.time
+        || !member.is_active()
+        || member.returning
+        || member.paused
+        || !member.up
+        || member.disk_failed;
+    if excused {
+        return;
+    }
+    let violation = Violation::of(PropertyId::IsrUnjustified, stamp, Detail::Removed { caught_up })
+        .partition(ghost.id)
+        .broker(ghost.replicas[place]);
+    findings.add(PropertyId::IsrUnjustified, violation);
 }
 
 #[cfg(test)]
@@ -179,6 +186,18 @@ mod tests {
         let mut forge = healthy(100);
         forge.now(|f| f.isr(&[1, 2], &[], 0).fence(3)).wait(Span::millis(1)).touch();
         forge.expect_none("isr-unjustified").expect_none("fenced-in-isr");
+    }
+
+    #[test]
+    fn a_member_fenced_and_taken_back_in_one_instant_is_excused() {
+        let mut forge = healthy(100);
+        forge.now(|f| f.lose_leader(&[], &[1, 2, 3], 1).fence(1).unfence(1).elect(1, 2));
+        forge.wait(Span::millis(1)).touch().expect("isr-unjustified", 2);
+        let mut forge = healthy(100);
+        forge.now(|f| {
+            f.isr(&[2, 3], &[], 0).fence(1).unfence(1).elect_from(2, 2, &[2, 3], &[], false)
+        });
+        forge.wait(Span::millis(1)).touch().expect_none("isr-unjustified");
     }
 
     #[test]

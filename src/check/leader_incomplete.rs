@@ -2,7 +2,8 @@
 //!
 //! Everything below the true high watermark is in the log of every leader of a later epoch. Judged
 //! at the election, when a leader takes over, and when an answer of an earlier leader arrives
-//! late. Presumed leaders count: a deposed leader that still serves shows committed data only.
+//! late. A broker that is elected while it is down, its tail lost, is judged only if it acts: Kafka
+//! drops it from the ISR when it registers, and until then nobody can ask it. Presumed leaders count: a deposed leader that still serves shows committed data only.
 //! Known as `LeaderCompleteness`; the true watermark is the idea of `inv_true_hwm`.
 
 use crate::base::ids::{LeaderEpoch, Offset};
@@ -53,6 +54,21 @@ mod tests {
         // One loss is told once: the log goes on from the new leader's.
         forge.append(3, 0, 1, 1).expose(3, 1, 2, 1).elect(3, 2).append(3, 1, 1, 2);
         forge.expect("leader-incomplete", 1).expect("committed-lost", 5);
+    }
+
+    #[test]
+    fn a_dead_leader_that_lost_its_tail_is_judged_if_it_acts() {
+        let mut forge = Forge::new();
+        forge.append(1, 0, 5, 0).append(2, 0, 5, 0).append(3, 0, 5, 0).expose(1, 0, 2, 5);
+        forge.isr(&[1, 2], &[], 0).power_loss(2, 5, 0).elect_from(2, 1, &[2], &[1], false);
+        let mut wrong = forge.clone();
+        forge.start(2).register(2, true).lose_leader(&[], &[1], 2).unfence(2);
+        // The old leader, frozen so far, still shows what it had.
+        forge.append(1, 5, 1, 0).append(3, 5, 1, 0).expose(1, 0, 3, 6);
+        forge.elect_from(1, 3, &[1], &[], false).append(1, 6, 1, 3);
+        forge.expect_none("leader-incomplete").expect_none("committed-lost");
+        wrong.start(2).register(2, true).unfence(2).append_other(2, 0, 1, 1, 60);
+        wrong.expect("leader-incomplete", 1).expect("committed-lost", 5);
     }
 
     #[test]

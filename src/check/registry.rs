@@ -117,42 +117,42 @@ properties! {
         "every partition has a leader and every broker is registered and unfenced";
         "partitions and brokers";
     FollowerTruncated Mark "follower-truncated" ["F4"]
-        "a replica cut at least one record off its log"; "";
-    TailLost Mark "tail-lost" ["G6"] "a power loss or a wipe took the end of a log"; "";
-    LogStartMoved Mark "log-start-moved" ["G15"] "old segments were deleted"; "";
-    IsrShrunk Mark "isr-shrunk" ["G16"] "a committed ISR lost a member"; "";
-    IsrExpanded Mark "isr-expanded" ["G16"] "a committed ISR won a member"; "";
+        "a replica cut at least one record off its log"; "facts heard";
+    TailLost Mark "tail-lost" ["G6"] "a power loss or a wipe took the end of a log"; "facts heard";
+    LogStartMoved Mark "log-start-moved" ["G15"] "old segments were deleted"; "facts heard";
+    IsrShrunk Mark "isr-shrunk" ["G16"] "a committed ISR lost a member"; "facts heard";
+    IsrExpanded Mark "isr-expanded" ["G16"] "a committed ISR won a member"; "facts heard";
     IsrBelowMinInsync Mark "isr-below-min-insync" ["G10"]
-        "a committed ISR fell below min.insync.replicas"; "";
-    LeaderMissing Mark "leader-missing" ["G12"] "a partition was left without a leader"; "";
-    ElectionClean Mark "election-clean" ["G12"] "a member of the ISR was elected"; "";
+        "a committed ISR fell below min.insync.replicas"; "facts heard";
+    LeaderMissing Mark "leader-missing" ["G12"] "a partition was left without a leader"; "facts heard";
+    ElectionClean Mark "election-clean" ["G12"] "a member of the ISR was elected"; "facts heard";
     ElectionFromElr Mark "election-from-elr" ["G12"]
-        "an eligible leader replica was elected (KIP-966)"; "";
+        "an eligible leader replica was elected (KIP-966)"; "facts heard";
     ElectionLastKnown Mark "election-last-known" ["G12"]
-        "the last known leader was elected, which counts as unclean"; "";
-    ElectionUnclean Mark "election-unclean" ["G12"] "a replica was elected uncleanly"; "";
+        "the last known leader was elected, which counts as unclean"; "facts heard";
+    ElectionUnclean Mark "election-unclean" ["G12"] "a replica was elected uncleanly"; "facts heard";
     UncleanRegistration Mark "unclean-registration" ["G6"]
-        "a broker came back from an unclean stop"; "";
-    BrokerFenced Mark "broker-fenced" ["G16"] "a broker was fenced"; "";
-    BatchRetried Mark "batch-retried" ["G8"] "a producer sent a batch once more"; "";
-    Deduplicated Mark "deduplicated" ["G8"] "a leader recognised a batch as one it had"; "";
-    EpochBumped Mark "epoch-bumped" ["G8"] "a producer raised its epoch"; "";
+        "a broker came back from an unclean stop"; "facts heard";
+    BrokerFenced Mark "broker-fenced" ["G16"] "a broker was fenced"; "facts heard";
+    BatchRetried Mark "batch-retried" ["G8"] "a producer sent a batch once more"; "facts heard";
+    Deduplicated Mark "deduplicated" ["G8"] "a leader recognised a batch as one it had"; "facts heard";
+    EpochBumped Mark "epoch-bumped" ["G8"] "a producer raised its epoch"; "facts heard";
     DuplicateAfterBump Mark "duplicate-after-bump" ["G8"]
-        "a record is in the log twice, with a new producer epoch between (allowed)"; "";
+        "a record is in the log twice, with a new producer epoch between (allowed)"; "facts heard";
     DuplicateByResend Mark "duplicate-by-resend" ["G8"]
-        "an application's item is in the log twice, because it sent it again (allowed)"; "";
+        "an application's item is in the log twice, because it sent it again (allowed)"; "facts heard";
     OrderAcrossBump Mark "order-across-bump" ["G1"]
-        "a record stands behind a later one of its producer's earlier epoch"; "";
+        "a record stands behind a later one of its producer's earlier epoch"; "facts heard";
     NotEnoughReplicas Mark "not-enough-replicas" ["G10"]
-        "a write was refused because too few replicas were in sync"; "";
-    GaveUp Mark "gave-up" ["F8"] "a producer ran out of time for a record"; "";
+        "a write was refused because too few replicas were in sync"; "facts heard";
+    GaveUp Mark "gave-up" ["F8"] "a producer ran out of time for a record"; "facts heard";
     ConsumerTruncated Mark "consumer-truncated" ["F4"]
-        "a consumer noticed that the log was cut below its position (KIP-320)"; "";
-    OutOfRange Mark "out-of-range" ["C9"] "a consumer's position was out of range"; "";
+        "a consumer noticed that the log was cut below its position (KIP-320)"; "facts heard";
+    OutOfRange Mark "out-of-range" ["C9"] "a consumer's position was out of range"; "facts heard";
     Unavailable Mark "unavailable" ["G12"]
-        "at the end an acknowledged record is on a disk but no leader serves it"; "";
+        "at the end an acknowledged record is on a disk but no leader serves it"; "facts heard";
     NeverConsumed Mark "never-consumed" ["F15"]
-        "at the end an acknowledged record has not been read though there are consumers"; "";
+        "at the end an acknowledged record has not been read though there are consumers"; "facts heard";
 }
 
 impl PropertyId {

@@ -97,9 +97,7 @@ impl Checks {
             (base + u64::from(count), ghost.canon.entry_mut(found.unwrap_or(0)).epoch);
         ghost.acked_all = ghost.acked_all.max(end);
         min_insync_ignored::acked(ghost, end, epoch, stamp, &mut self.findings);
-        if let Some((elected, epoch)) = ghost.canon.elected()
-            && ghost.canon.replica(elected).matched < end
-        {
+        if let Some(epoch) = ghost.canon.elected_lacks(end) {
             self.take_over(stamp, partition, epoch);
         }
     }
@@ -281,12 +279,12 @@ impl Checks {
         PropertyId::find(property).map_or(0, |id| self.findings.count(id))
     }
 
-    /// How often a property was put to the test; its registry entry says in what units. A mark is
-    /// exercised as often as it was seen.
+    /// How often a property was put to the test; its registry entry says in what units. Any fact
+    /// might have been a mark, so marks are exercised by every fact.
     #[must_use]
     pub fn exercised(&self, property: &str) -> u64 {
         PropertyId::find(property).map_or(0, |id| match id.property().kind {
-            Kind::Mark => self.findings.count(id),
+            Kind::Mark => self.heard,
             Kind::Data | Kind::Liveness => self.findings.exercised(id),
         })
     }

@@ -1,0 +1,195 @@
+//! The other third of the switchboard: committed metadata, sessions and the machine's brokers, and
+//! what is judged when an instant is over.
+
+use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, PartitionId, ReplicaSet};
+use crate::base::time::Time;
+use crate::model::fact::Stamp;
+use crate::model::metadata::PartitionState;
+
+use super::election_unjustified::Election;
+use super::ghost::BrokerGhost;
+use super::isr_fills::IsrFills;
+use super::metrics::{Health, MetricId};
+use super::registry::PropertyId;
+use super::{
+    Checks, Late, candidate_incomplete, election_unjustified, fenced_in_isr, isr_unjustified,
+};
+
+impl Checks {
+    pub(super) fn elected(
+        &mut self,
+        stamp: Stamp,
+        partition: PartitionId,
+        leader: Option<BrokerId>,
+        epoch: LeaderEpoch,
+        unclean: bool,
+    ) {
+        let asked = self.ghosts.unclean_asked;
+        let alive = self.ghosts.alive(partition);
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let Some(leader) = leader else {
+            self.findings.mark(PropertyId::LeaderMissing);
+            ghost.canon.lose_leader();
+            return;
+        };
+        let Some(place) = ghost.place(leader) else { return };
+        self.two_leaders.led(ghost, leader, epoch, stamp, &mut self.findings);
+        let before = ghost.before_election(leader, epoch);
+        if (before.leader, before.leader_epoch) == (Some(leader), epoch) {
+            return; // the first state of the partition, as planned
+        }
+        let unclean_allowed = asked || ghost.config.unclean_leader_election;
+        let election = Election { partition, place, before, alive, unclean, unclean_allowed };
+        let last_known = before.last_known_elr == Some(leader);
+        self.findings.mark(election_unjustified::title(&election, last_known));
+        self.metrics.add(MetricId::Elections, 1);
+        self.metrics.add(MetricId::UncleanElections, unclean.into());
+        self.late.push((stamp, Late::Elected(election)));
+        self.isr_unjustified.elected(ghost, stamp.time);
+        self.findings.exercise(PropertyId::LeaderIncomplete);
+        ghost.canon.elect(place, epoch);
+        // What was committed, or acknowledged by all, it must have by now; the rest it may still
+        // be sent by the old leader until it acts.
+        let needed = ghost.watermark.max(ghost.acked_all);
+        if let Some(epoch) = ghost.canon.elected_lacks(needed) {
+            self.take_over(stamp, partition, epoch);
+        }
+    }
+
+    pub(super) fn isr_committed(
+        &mut self,
+        stamp: Stamp,
+        partition: PartitionId,
+        state: PartitionState,
+    ) {
+        let alive = self.ghosts.alive(partition);
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let was_full = IsrFills::was_full(ghost);
+        let old = ghost.state;
+        ghost.commit(state);
+        let ghost = &self.ghosts.partitions[partition.index()];
+        self.isr_fills.committed(ghost, was_full, stamp.time);
+        let has = (old.leader.is_some(), state.leader.is_some());
+        self.metadata_converges.led(has.0, has.1, stamp.time);
+        let by_election = state.leader_epoch != old.leader_epoch;
+        let known = ghost.everyone().0;
+        for place in ReplicaSet(state.isr.minus(old.isr).0 & known).iter() {
+            self.findings.mark(PropertyId::IsrExpanded);
+            self.findings.exercise(PropertyId::FencedInIsr);
+            self.metrics.add(MetricId::IsrExpands, 1);
+            if !by_election {
+                self.isr_unjustified.joined(ghost, place, stamp, &mut self.findings);
+            }
+            if !alive.has(place) {
+                self.late.push((stamp, Late::Joined(partition, place)));
+            }
+        }
+        for place in ReplicaSet(old.isr.minus(state.isr).0 & known).iter() {
+            self.findings.mark(PropertyId::IsrShrunk);
+            self.metrics.add(MetricId::IsrShrinks, 1);
+            self.findings.exercise(PropertyId::IsrUnjustified);
+            let lag_max = self.ghosts.broker(ghost.replicas[place]).lag_max;
+            let leaves = self.isr_unjustified.leaves(ghost, place, lag_max, stamp.time);
+            if let Some(caught_up) = leaves {
+                self.late.push((stamp, Late::Left(partition, place, caught_up)));
+            }
+        }
+        candidate_incomplete::judge(ghost, stamp, &mut self.findings);
+        self.note_health(partition.index(), stamp.time);
+    }
+
+    pub(super) fn note_health(&mut self, partition: usize, now: Time) {
+        let ghost = &self.ghosts.partitions[partition];
+        let needed = (ghost.config.min_insync_replicas as usize).min(ghost.replicas.len());
+        let (size, all) = (ghost.state.isr.len(), ghost.replicas.len());
+        let health = Health {
+            under_min_insync: size < needed,
+            at_min_insync: size == needed && size < all,
+            under_replicated: size < all,
+            offline: ghost.state.leader.is_none(),
+        };
+        if self.metrics.health(partition, health, now) {
+            self.findings.mark(PropertyId::IsrBelowMinInsync);
+        }
+    }
+
+    pub(super) fn session_changed(
+        &mut self,
+        stamp: Stamp,
+        broker: BrokerId,
+        change: impl FnOnce(&mut BrokerGhost),
+    ) {
+        self.disturb(stamp, broker, change);
+        self.metadata_converges.brokers(self.ghosts.inactive_brokers(), stamp.time);
+    }
+
+    /// Something happened to a broker or its session.
+    pub(super) fn disturb(
+        &mut self,
+        stamp: Stamp,
+        broker: BrokerId,
+        change: impl FnOnce(&mut BrokerGhost),
+    ) {
+        self.ghosts.change_broker(broker, |b| {
+            change(b);
+            b.disturbed = stamp.time;
+        });
+        self.isr_unjustified.blemish(&self.ghosts.partitions, broker);
+    }
+
+    pub(super) fn unfenced(&mut self, stamp: Stamp, broker: BrokerId) {
+        self.session_changed(stamp, broker, |b| (b.fenced, b.returning) = (false, false));
+        for ghost in &mut self.ghosts.partitions {
+            let Some(place) = ghost.place(broker) else { continue };
+            let replica = ghost.canon.replica_mut(place);
+            if std::mem::take(&mut replica.cut_while_down) {
+                candidate_incomplete::judge_one(ghost, place, stamp, &mut self.findings);
+            }
+        }
+    }
+
+    pub(super) fn stopped(&mut self, stamp: Stamp, node: NodeId) {
+        match node {
+            NodeId::Broker(broker) => self.disturb(stamp, broker, |b| {
+                (b.up, b.paused, b.returning) = (false, false, true);
+            }),
+            NodeId::Process(process) => self.process_gone(stamp, process),
+            NodeId::Controller(_) | NodeId::Operator => {}
+        }
+    }
+
+    pub(super) fn started(&mut self, node: NodeId) {
+        match node {
+            NodeId::Broker(broker) => self.ghosts.change_broker(broker, |b| {
+                (b.up, b.disk_failed) = (true, false);
+            }),
+            NodeId::Process(process) => self.lag_drains.started(process),
+            NodeId::Controller(_) | NodeId::Operator => {}
+        }
+    }
+
+    pub(super) fn settle_late(&mut self) {
+        let late = std::mem::take(&mut self.late);
+        for &(stamp, item) in &late {
+            let findings = &mut self.findings;
+            match item {
+                Late::Joined(partition, place) => {
+                    fenced_in_isr::joined(&self.ghosts, partition, place, stamp, findings);
+                }
+                Late::Left(partition, place, caught_up) => {
+                    let ghost = &self.ghosts.partitions[partition.index()];
+                    let member = self.ghosts.broker(ghost.replicas[place]);
+                    isr_unjustified::left(ghost, (place, caught_up), member, stamp, findings);
+                }
+                Late::Fenced(broker) => {
+                    fenced_in_isr::fenced(&self.ghosts, broker, stamp, findings);
+                }
+                Late::Elected(election) => {
+                    election_unjustified::judge(&self.ghosts, &election, stamp, findings);
+                }
+            }
+        }
+        self.late = late;
+        self.late.clear();
+    }
+}
