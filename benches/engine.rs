@@ -6,6 +6,12 @@
 //! the settling, whose length the checkers decide. Criterion measures each loop; the table at the
 //! end takes them in turns, so that the machine's moods fall on all alike, and prints medians.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::float_arithmetic,
+    reason = "a benchmark prints a table of ratios"
+)]
+
 #[path = "reference.rs"]
 mod reference;
 

@@ -128,6 +128,7 @@ impl Judge {
             summary: {
                 let mut empty = Summary::new(plan);
                 empty.finish(Time::ZERO);
+                empty.counts.runs = 0;
                 empty
             },
             settle: plan.run.settle,
@@ -165,7 +166,7 @@ impl Judge {
             fails,
             facts: outcome.recorded().to_vec(),
             summary: Box::new(outcome.summary),
-            timeline: self.single.then(|| Box::new(outcome.timeline)),
+            timeline: Some(Box::new(outcome.timeline)),
             schedule,
         }
     }

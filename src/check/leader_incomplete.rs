@@ -3,7 +3,8 @@
 //! Everything below the true high watermark is in the log of every leader of a later epoch. Judged
 //! at the election, when a leader takes over, and when an answer of an earlier leader arrives
 //! late. A broker that is elected while it is down, its tail lost, is judged only if it acts: Kafka
-//! drops it from the ISR when it registers, and until then nobody can ask it. Presumed leaders count: a deposed leader that still serves shows committed data only.
+//! drops it from the ISR when it registers, and until then nobody can ask it. Presumed leaders
+//! count: a deposed leader that still serves shows committed data only.
 //! Known as `LeaderCompleteness`; the true watermark is the idea of `inv_true_hwm`.
 
 use crate::base::ids::{LeaderEpoch, Offset};

@@ -122,7 +122,7 @@ fn numbers(text: &mut String, report: &Report) {
         table_row(text, &[name, &inline(value)]);
     }
     if let Some(timeline) = &report.timeline {
-        text.push_str("\n### Timeline\n\n");
+        text.push_str("\n### Timeline of the first run\n\n");
         fenced(text, timeline);
     }
 }

@@ -145,7 +145,7 @@ impl Document {
         })?;
         let Some(root) = parsed.value else {
             let mut diagnostic = Diagnostic::error(&text, "there is nothing in it");
-            diagnostic.help("`highwater new leader-kill` writes a scenario to start from");
+            diagnostic.help("start from one of those that `highwater list presets` names");
             return Err(diagnostic.into());
         };
         let mut reader = Reader { text: &text, errors: Vec::new() };

@@ -1,6 +1,10 @@
 //! What several test files share: finding scenarios, loading them, sweeping them.
 
-#![expect(dead_code, reason = "each test file is a crate of its own and uses its part")]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test file is a crate of its own and uses its part"
+)]
 
 use std::path::{Path, PathBuf};
 
