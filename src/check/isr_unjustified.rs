@@ -44,7 +44,8 @@ impl Standing {
 
     fn is_good(&self, now: Time, lag_max: Span) -> bool {
         // A tenth is left for clock drift.
-        self.caught_up != Time::NEVER && now.since(self.caught_up) <= lag_max.scaled(9, 10)
+        let since = now.since(self.caught_up).0.saturating_mul(10);
+        self.caught_up != Time::NEVER && since <= lag_max.0.saturating_mul(9)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::base::time::{Span, Time};
 /// clock may be set back.
 pub(super) const WALL_EPOCH: Time = Time(1_767_225_600_000_000_000);
 
-const MILLION: i128 = 1_000_000;
+const MILLION: u64 = 1_000_000;
 
 /// The clocks of one node.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(super) struct NodeClock {
     /// And by so many more while its skew faults last.
     skew: i128,
     /// The monotonic clock gains so many parts per million.
-    ppm: i128,
+    ppm: i64,
 }
 
 impl NodeClock {
@@ -29,7 +29,7 @@ impl NodeClock {
         Self {
             offset: within(rng, wall_offset.0),
             skew: 0,
-            ppm: within(rng, u64::from(drift_ppm).min(500_000)),
+            ppm: within(rng, u64::from(drift_ppm).min(500_000)) as i64,
         }
     }
 
@@ -39,12 +39,14 @@ impl NodeClock {
         Time(shown.clamp(0, i128::from(u64::MAX)) as u64)
     }
 
-    /// What the monotonic clock shows.
+    /// What the monotonic clock shows. Whole millions first: the product then fits 64 bits, and
+    /// the result is exact.
     pub(super) const fn monotonic(&self, now: Time) -> Time {
         if self.ppm == 0 {
             return now;
         }
-        Time((now.0 as i128 * (MILLION + self.ppm) / MILLION) as u64)
+        let (whole, rest) = (now.0 / MILLION, now.0 % MILLION);
+        Time(whole * self.rate() + rest * self.rate() / MILLION)
     }
 
     /// When a timer is due that shall fire `after` so much time by the monotonic clock.
@@ -52,8 +54,13 @@ impl NodeClock {
         if self.ppm == 0 || after == Span::FOREVER {
             return now + after;
         }
-        let rate = MILLION + self.ppm;
-        now + Span(((i128::from(after.0) * MILLION + rate - 1) / rate) as u64)
+        let (whole, rest) = (after.0 / self.rate(), after.0 % self.rate());
+        now + Span(whole.saturating_mul(MILLION) + (rest * MILLION).div_ceil(self.rate()))
+    }
+
+    /// How far it gets in a million nanoseconds.
+    const fn rate(&self) -> u64 {
+        MILLION.saturating_add_signed(self.ppm)
     }
 
     /// A skew fault begins (or ends, with the opposite sign).
@@ -93,6 +100,20 @@ mod tests {
             assert!(
                 due.since(now) >= Span::millis(29_990) && due.since(now) <= Span(30_010_000_000)
             );
+        }
+    }
+
+    #[test]
+    fn drift_is_exact_to_the_nanosecond() {
+        for seed in 0..20 {
+            let clock = NodeClock::draw(&mut Rng::named(seed, "clock b1"), Span::ZERO, 500_000);
+            let rate = 1_000_000 + i128::from(clock.ppm);
+            for n in [0, 1, 999_999, 1_000_001, 987_654_321, 86_400_000_000_000, 1 << 60] {
+                let wide = i128::from(n);
+                assert_eq!(i128::from(clock.monotonic(Time(n)).0), wide * rate / 1_000_000);
+                let after = (wide * 1_000_000 + rate - 1) / rate;
+                assert_eq!(i128::from(clock.due(Time(0), Span(n)).0), after);
+            }
         }
     }
 
