@@ -2,9 +2,10 @@
 //!
 //! A process crash keeps every operation. A power loss keeps, of each file by itself, a random
 //! prefix of the operations since its last sync, so a truncated tail can return and a checkpoint
-//! (written, synced and renamed at once) can outlive its log. Each operation done on a log leaves
-//! an observed [`Fact`]; nodes write none of these. Knows nothing of leaders, time or cause:
-//! syncing, losing power, filling and breaking a disk is called by `sim` alone (tidy checks it).
+//! (written, synced and renamed at once) can outlive its log; but no tail returns once a new leader
+//! epoch is in the epoch file. Each operation done on a log leaves an observed [`Fact`]; nodes write
+//! none of these. Knows nothing of leaders, time or cause: syncing, losing power, filling and
+//! breaking a disk is called by `sim` alone (tidy checks it).
 
 #![expect(missing_docs, reason = "fields bear Kafka's own names; every variant is documented")]
 
@@ -118,6 +119,26 @@ impl LogFile {
     fn apply(&mut self, op: LogOp) {
         self.current.apply(op);
         self.unsynced.push_back(op);
+    }
+
+    /// Makes truncations durable, without what was appended since. An operation that one of them
+    /// undoes becomes the same truncation, so that places stay.
+    fn settle_truncations(&mut self) {
+        for place in 0..self.unsynced.len() {
+            let cut = self.unsynced[place];
+            let LogOp::Truncate(to) = cut else { continue };
+            self.durable.apply(cut);
+            for op in self.unsynced.range_mut(..place) {
+                let is_undone = match *op {
+                    LogOp::Append(batch) => batch.end() > to,
+                    LogOp::Roll(base) => base > to,
+                    _ => false,
+                };
+                if is_undone {
+                    *op = cut;
+                }
+            }
+        }
     }
 
     fn sync(&mut self, operations: usize) {
@@ -337,6 +358,17 @@ impl Disk {
     /// takes the directory offline on the next append.
     pub fn write_checkpoints(&mut self, partition: PartitionId) -> &mut Checkpoints {
         &mut self.checkpoints[partition.index()]
+    }
+
+    /// Replaces the leader epoch file of a partition, for a new epoch. By the time it is synced a
+    /// journaling file system has made every truncation before it durable (ext4 and XFS keep the
+    /// order of metadata): otherwise a tail could return above an epoch that began where it was
+    /// cut, and no comparison of epochs would ever find it.
+    pub fn sync_epochs(&mut self, partition: PartitionId, entries: &[(LeaderEpoch, Offset)]) {
+        self.logs[partition.index()].settle_truncations();
+        let saved = &mut self.checkpoints[partition.index()].leader_epochs;
+        saved.clear();
+        saved.extend_from_slice(entries);
     }
 
     /// The clean-shutdown marker, removed by reading it.
