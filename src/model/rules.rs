@@ -163,11 +163,7 @@ impl Drill {
             "hw-below-min-isr",
             "the high watermark advances below min.insync.replicas",
         ),
-        (
-            Self::MinInsyncIgnored,
-            "min-insync-ignored",
-            "a leader takes min.insync.replicas for 1",
-        ),
+        (Self::MinInsyncIgnored, "min-insync-ignored", "a leader takes min.insync.replicas for 1"),
         (Self::NoTruncation, "no-truncation", "a follower never truncates on divergence"),
         (
             Self::ReadUncommittedTail,
@@ -202,11 +198,7 @@ impl Drill {
             "fenced-joins-isr",
             "a replica joins the ISR whatever its registration",
         ),
-        (
-            Self::OptimisticIsr,
-            "optimistic-isr",
-            "a leader takes the ISR it proposes for committed",
-        ),
+        (Self::OptimisticIsr, "optimistic-isr", "a leader takes the ISR it proposes for committed"),
         (
             Self::RetentionTakesAll,
             "retention-takes-all",
