@@ -2,9 +2,10 @@
 //!
 //! A process crash keeps every operation. A power loss keeps, of each file by itself, a random
 //! prefix of the operations since its last sync, so a truncated tail can return and a checkpoint
-//! (written, synced and renamed at once) can outlive its log. Each operation done on a log leaves
-//! an observed [`Fact`]; nodes write none of these. Knows nothing of leaders, time or cause:
-//! syncing, losing power, filling and breaking a disk is called by `sim` alone (tidy checks it).
+//! (written, synced and renamed at once) can outlive its log; but no tail returns once a new leader
+//! epoch is in the epoch file. Each operation done on a log leaves an observed [`Fact`]; nodes write
+//! none of these. Knows nothing of leaders, time or cause: syncing, losing power, filling and
+//! breaking a disk is called by `sim` alone (tidy checks it).
 
 #![expect(missing_docs, reason = "fields bear Kafka's own names; every variant is documented")]
 
@@ -362,6 +363,13 @@ impl Disk {
     /// takes the directory offline on the next append.
     pub fn write_checkpoints(&mut self, partition: PartitionId) -> &mut Checkpoints {
         &mut self.checkpoints[partition.index()]
+    }
+
+    /// Replaces the leader epoch file of a partition, for a new epoch.
+    pub fn sync_epochs(&mut self, partition: PartitionId, entries: &[(LeaderEpoch, Offset)]) {
+        let saved = &mut self.checkpoints[partition.index()].leader_epochs;
+        saved.clear();
+        saved.extend_from_slice(entries);
     }
 
     /// The clean-shutdown marker, removed by reading it.

@@ -160,7 +160,7 @@ impl Page {
 
     fn statistics(&mut self, report: &Report) {
         self.line("");
-        let fired: Vec<String> = report.faults.iter().map(fault).collect();
+        let fired: Vec<String> = report.faults.iter().map(|row| fault(row, report.header.runs)).collect();
         if !fired.is_empty() {
             self.labelled(STRONG, "faults fired", &fired.join("   "));
         }
@@ -231,13 +231,15 @@ const fn mark(status: Status) -> (&'static str, Style) {
     }
 }
 
-fn fault(row: &crate::report::FaultRow) -> String {
+/// A kind of fault; of several runs also in how many of them.
+fn fault(row: &crate::report::FaultRow, all: u64) -> String {
     let refused = if row.refused > 0 {
         format!(" ({} refused)", grouped(row.refused))
     } else {
         String::new()
     };
-    format!("{} {}{refused}", row.kind, grouped(row.accepted))
+    let seeds = if all > 1 { format!(" in {} seeds", grouped(row.seeds)) } else { String::new() };
+    format!("{} {}{seeds}{refused}", row.kind, grouped(row.accepted))
 }
 
 fn when(finding: &Finding) -> String {
