@@ -120,6 +120,24 @@ impl LogFile {
         self.unsynced.push_back(op);
     }
 
+    /// Carries out an operation that is durable at once: whatever a power loss keeps of the unsynced
+    /// operations, what this one removed is gone. The operations stay in their places, because
+    /// flushes under way are counted in them.
+    fn apply_durably(&mut self, op: LogOp) {
+        self.current.apply(op);
+        self.durable.apply(op);
+        for unsynced in &mut self.unsynced {
+            match (op, *unsynced) {
+                (LogOp::Truncate(to), LogOp::Append(batch)) if batch.end() <= to => {}
+                (LogOp::Truncate(to), LogOp::Roll(base)) if base <= to => {}
+                (LogOp::Truncate(_), LogOp::Append(_) | LogOp::Roll(_)) | (LogOp::Reset(_), _) => {
+                    *unsynced = op;
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn sync(&mut self, operations: usize) {
         let count = operations.min(self.unsynced.len());
         for op in self.unsynced.drain(..count) {
@@ -276,7 +294,10 @@ impl Disk {
         Ok(())
     }
 
-    /// Removes every batch that reaches beyond `to`. An observed fact if there was any.
+    /// Removes every batch that reaches beyond `to`. An observed fact if there was any. Durable at
+    /// once: after it Kafka replaces and syncs the recovery point checkpoint in the same directory
+    /// (`LogManager.truncateTo`), which commits the file system's journal. Otherwise a power loss
+    /// could bring the old records back under the leader epochs of the new ones.
     ///
     /// # Errors
     /// If the directory has failed.
@@ -288,7 +309,7 @@ impl Disk {
         if before <= to {
             return Ok(());
         }
-        log.apply(LogOp::Truncate(to));
+        log.apply_durably(LogOp::Truncate(to));
         let after = log.current.end().min(to);
         self.recount(partition);
         self.observe(Fact::Truncated { broker: owner, partition, from: before, to: after });
@@ -313,7 +334,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Throws the whole log away and starts an empty one at `start`. An observed fact.
+    /// Throws the whole log away and starts an empty one at `start`. An observed fact. Durable at
+    /// once, like [`Disk::truncate`].
     ///
     /// # Errors
     /// If the directory has failed.
@@ -323,7 +345,7 @@ impl Disk {
         let log = &mut self.logs[partition.index()];
         let before = log.current.end();
         let first = log.current.segments.front().copied().unwrap_or_default();
-        log.apply(LogOp::Reset(start));
+        log.apply_durably(LogOp::Reset(start));
         self.recount(partition);
         self.observe(Fact::Truncated { broker: owner, partition, from: before, to: first });
         self.observe(Fact::LogStartMoved { broker: owner, partition, to: start });

@@ -203,6 +203,9 @@ impl Broker {
         self.lifecycle.outstanding = None;
         self.lifecycle.failures = 0;
         self.lifecycle.epoch = Some(epoch);
+        // What a leader by old metadata proposed meanwhile waits for an epoch; Kafka sends it again
+        // and again, to be refused for its stale one (`DefaultAlterPartitionManager`).
+        self.send_to_controller(ctx);
         self.on_communicate(ctx);
     }
 
