@@ -22,10 +22,10 @@ pub(crate) fn tell(plan: &Plan, outcome: &Outcome, property: Option<&str>) -> St
     let replicas = replica_lists(plan);
     let cast = Cast { names: &plan.names, replicas: &replicas };
     let violations = outcome.checks.violations();
-    let violation = violations
-        .iter()
-        .find(|v| property.is_none_or(|p| p == v.property))
-        .or_else(|| violations.first());
+    // A loss breaks several properties at once; what the producer was told is what hurts.
+    let of = |name: &str| violations.iter().find(|v| v.property == name);
+    let violation =
+        property.and_then(of).or_else(|| of("acked-lost")).or_else(|| violations.first());
     let story = match violation {
         None => Story::of_run(&outcome.trace, cast),
         Some(violation) => {

@@ -13,6 +13,7 @@ use crate::base::time::{Span, Time};
 use crate::kafka::ctx::Ctx;
 use crate::kafka::log::epochs::EpochCache;
 use crate::kafka::producer_state::ProducerState;
+use crate::kafka::rulings;
 use crate::model::batch::Batch;
 use crate::model::config::TopicConfig;
 use crate::model::disk::{Disk, IoError};
@@ -209,7 +210,11 @@ impl Log {
         if self.must_roll(&batch, config) {
             self.roll(disk, ctx)?;
         }
-        disk.append(self.partition, batch)?;
+        if let Err(error) = disk.append(self.partition, batch)
+            && rulings::failed_write_fails(ctx.rules)
+        {
+            return Err(error);
+        }
         if let Some(segment) = self.segments.back_mut() {
             segment.take(&batch);
         }
@@ -350,7 +355,9 @@ impl Log {
                 && wall.since(segment.max_timestamp) > config.retention;
             let too_much = excess > 0 && excess >= segment.bytes;
             let below_start = next.is_some_and(|next| next.base <= self.start);
-            if upper > self.watermark || last_and_empty || !(too_old || too_much || below_start) {
+            let due = too_old || too_much || below_start;
+            let takes = rulings::retention_takes(ctx.rules, due, upper, self.watermark);
+            if last_and_empty || !takes {
                 break;
             }
             excess = excess.saturating_sub(segment.bytes);

@@ -15,19 +15,24 @@ use crate::model::rules::{
 
 // ---- writing ----
 
+/// How many replicas acks=all and the high watermark ask for (`Partition.effectiveMinIsr`):
+/// `min.insync.replicas`, but never more than there are.
+#[must_use]
+pub fn effective_min_isr(rules: &Rules, configured: u32, replicas: usize) -> usize {
+    if rules.drills(Drill::MinInsyncIgnored) { 1 } else { replicas.min(configured as usize) }
+}
+
 /// Whether a leader may append at all, before it looks at the batch
 /// (`Partition.appendRecordsToLeader`): acks=all needs the *committed* ISR to be large enough.
 ///
 /// # Errors
 /// What the producer is told if not.
 pub fn may_accept_write(
-    rules: &Rules,
     acks: Acks,
     committed: ReplicaSet,
     min_isr: usize,
 ) -> Result<(), ErrorCode> {
-    let too_few = acks == Acks::All && committed.len() < min_isr;
-    if too_few && !rules.drills(Drill::MinInsyncIgnored) {
+    if acks == Acks::All && committed.len() < min_isr {
         return Err(ErrorCode::NotEnoughReplicas);
     }
     Ok(())
@@ -43,8 +48,8 @@ pub fn answer_waits_for_watermark(rules: &Rules, acks: Acks) -> bool {
 /// What acks=all says once the high watermark has passed the batch
 /// (`Partition.checkEnoughReplicasReachOffset`): judged by the maximal ISR of that moment.
 #[must_use]
-pub fn answer_after_watermark(rules: &Rules, maximal: ReplicaSet, min_isr: usize) -> ErrorCode {
-    if maximal.len() < min_isr && !rules.drills(Drill::MinInsyncIgnored) {
+pub fn answer_after_watermark(maximal: ReplicaSet, min_isr: usize) -> ErrorCode {
+    if maximal.len() < min_isr {
         return ErrorCode::NotEnoughReplicasAfterAppend;
     }
     ErrorCode::None
@@ -187,7 +192,8 @@ pub fn high_watermark(
             candidate = follower.end?;
         }
     }
-    (candidate > inputs.present).then_some(candidate)
+    let falls = rules.drills(Drill::WatermarkFalls) && candidate < inputs.present;
+    (candidate > inputs.present || falls).then_some(candidate)
 }
 
 /// The high watermark with which a new leader begins: its own (`Partition.makeLeader`).
@@ -256,10 +262,33 @@ pub struct FollowerRegistration {
 pub fn is_isr_eligible(rules: &Rules, seen: FollowerRegistration) -> bool {
     let alive = !seen.fenced && !seen.shutting_down;
     match rules.isr_join_liveness {
+        _ if rules.drills(Drill::FencedJoinsIsr) => true,
         IsrJoinLiveness::None => true,
         IsrJoinLiveness::NotFencedNotStopping => alive,
         IsrJoinLiveness::BrokerEpoch => seen.registered && alive && seen.epoch_agrees,
     }
+}
+
+/// The ISR that a leader takes for committed while a proposal is under way
+/// (`PendingPartitionChange`): still the old one.
+#[must_use]
+pub fn isr_while_pending(rules: &Rules, committed: ReplicaSet, proposed: ReplicaSet) -> ReplicaSet {
+    if rules.drills(Drill::OptimisticIsr) { proposed } else { committed }
+}
+
+// ---- the log ----
+
+/// Whether an append that the disk refuses fails (`UnifiedLog.maybeHandleIOException`).
+#[must_use]
+pub fn failed_write_fails(rules: &Rules) -> bool {
+    !rules.drills(Drill::DiskErrorIgnored)
+}
+
+/// Whether retention takes the oldest segment, which ends at `end` (`UnifiedLog.deleteOldSegments`):
+/// if it is `due` by age or size and holds nothing above the high watermark.
+#[must_use]
+pub fn retention_takes(rules: &Rules, due: bool, end: Offset, watermark: Offset) -> bool {
+    (due && end <= watermark) || rules.drills(Drill::RetentionTakesAll)
 }
 
 // ---- fetching ----

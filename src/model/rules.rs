@@ -107,7 +107,7 @@ pub enum Drill {
     StaleElr,
     /// The high watermark may advance below min.insync.replicas.
     HwBelowMinIsr,
-    /// acks=all is accepted below min.insync.replicas.
+    /// A leader takes `min.insync.replicas` for 1.
     MinInsyncIgnored,
     /// A follower never truncates on divergence.
     NoTruncation,
@@ -123,10 +123,18 @@ pub enum Drill {
     SameLeaderEpoch,
     /// The partitioner ignores the key.
     KeyIgnored,
-    /// A retried batch goes to the back of the producer's queue.
-    RetryAtTheBack,
     /// A follower moves its high watermark to its own log end.
     FollowerWatermarkAtEnd,
+    /// A leader lowers its high watermark when a member of its quorum is behind it.
+    WatermarkFalls,
+    /// A replica joins the ISR whatever its registration.
+    FencedJoinsIsr,
+    /// A leader takes the ISR it proposes for committed.
+    OptimisticIsr,
+    /// Retention deletes every segment, committed or not.
+    RetentionTakesAll,
+    /// A replica takes for appended what its disk has refused.
+    DiskErrorIgnored,
 }
 
 impl Drill {
@@ -155,11 +163,7 @@ impl Drill {
             "hw-below-min-isr",
             "the high watermark advances below min.insync.replicas",
         ),
-        (
-            Self::MinInsyncIgnored,
-            "min-insync-ignored",
-            "acks=all is accepted below min.insync.replicas",
-        ),
+        (Self::MinInsyncIgnored, "min-insync-ignored", "a leader takes min.insync.replicas for 1"),
         (Self::NoTruncation, "no-truncation", "a follower never truncates on divergence"),
         (
             Self::ReadUncommittedTail,
@@ -180,14 +184,30 @@ impl Drill {
         (Self::SameLeaderEpoch, "same-leader-epoch", "an election does not raise the leader epoch"),
         (Self::KeyIgnored, "key-ignored", "the partitioner ignores the key"),
         (
-            Self::RetryAtTheBack,
-            "retry-at-the-back",
-            "a retried batch goes to the back of the producer's queue",
-        ),
-        (
             Self::FollowerWatermarkAtEnd,
             "follower-watermark-at-end",
             "a follower moves its high watermark to its own log end",
+        ),
+        (
+            Self::WatermarkFalls,
+            "watermark-falls",
+            "a leader lowers its high watermark when a member of its quorum is behind it",
+        ),
+        (
+            Self::FencedJoinsIsr,
+            "fenced-joins-isr",
+            "a replica joins the ISR whatever its registration",
+        ),
+        (Self::OptimisticIsr, "optimistic-isr", "a leader takes the ISR it proposes for committed"),
+        (
+            Self::RetentionTakesAll,
+            "retention-takes-all",
+            "retention deletes every segment, committed or not",
+        ),
+        (
+            Self::DiskErrorIgnored,
+            "disk-error-ignored",
+            "a replica takes for appended what its disk has refused",
         ),
     ];
 }

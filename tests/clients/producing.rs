@@ -274,19 +274,6 @@ fn labels_and_pace_are_numbered_apart() {
 }
 
 #[test]
-fn the_retry_drill_reorders() {
-    let rules = Rules { drill: Some(Drill::RetryAtTheBack), ..Rules::default() };
-    let config = ProducerConfig { idempotence: false, max_in_flight: 1, ..quick() };
-    let plan = plan(config, Some(Span::millis(10)), Some(20));
-    let mut bench = Bench::new(Box::new(NumberedProducer::new(plan)), 1, rules);
-    bench.command(Command::Start);
-    bench.pass(Span::millis(15));
-    bench.close(B1);
-    bench.pass(Span::millis(300));
-    assert!(waiting(&bench)[0].0 > 0, "the retried batch waits behind the next one");
-}
-
-#[test]
 fn a_failed_record_is_sent_again_as_another_record() {
     let plan = ProducerPlan { resend: true, ..plan(quick(), Some(Span::millis(10)), Some(2)) };
     let mut bench = bench(plan, 1);

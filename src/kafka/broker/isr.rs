@@ -111,6 +111,7 @@ impl Partition {
         let leader_epoch = self.leader_epoch.unwrap_or_default();
         let partition_epoch = self.partition_epoch;
         self.isr.pending = Some(Proposal { isr, leader_epoch, partition_epoch });
+        self.isr.committed = rulings::isr_while_pending(ctx.rules, self.isr.committed, isr);
         ctx.note(Fact::IsrProposed { broker: self.broker, partition: self.id, leader_epoch, isr });
     }
 

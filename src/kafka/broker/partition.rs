@@ -18,6 +18,7 @@ use crate::model::config::{Acks, BrokerConfig, TopicConfig};
 use crate::model::disk::{Disk, IoError};
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
+use crate::model::rules::Rules;
 
 /// What a partition sees of its broker.
 #[derive(Debug)]
@@ -117,8 +118,8 @@ impl Partition {
     }
 
     /// `min(min.insync.replicas, replication factor)`.
-    pub(super) fn min_isr(&self, config: &TopicConfig) -> usize {
-        (config.min_insync_replicas as usize).min(self.replicas.len())
+    fn min_isr(&self, config: &TopicConfig, rules: &Rules) -> usize {
+        rulings::effective_min_isr(rules, config.min_insync_replicas, self.replicas.len())
     }
 
     /// The configuration of its topic.
@@ -217,9 +218,9 @@ impl Partition {
         ctx: &mut Ctx<'_>,
     ) -> Result<LeaderAppend, AppendError> {
         let config = self.config(host.image);
-        let min_isr = self.min_isr(config);
+        let min_isr = self.min_isr(config, ctx.rules);
         self.check_leader(None, ctx).map_err(AppendError::Refused)?;
-        rulings::may_accept_write(ctx.rules, acks, self.isr.committed, min_isr)
+        rulings::may_accept_write(acks, self.isr.committed, min_isr)
             .and_then(|()| validate(&batch, config, ctx))
             .map_err(AppendError::Refused)?;
         if let Some(known) = self.check_sequence(&batch, ctx)? {
@@ -269,7 +270,7 @@ impl Partition {
             committed: self.isr.committed,
             maximal: self.isr.maximal(),
             leader: self.place,
-            min_isr: self.min_isr(self.config(host.image)),
+            min_isr: self.min_isr(self.config(host.image), ctx.rules),
             end,
             present: self.log.watermark(),
         };
@@ -309,8 +310,8 @@ impl Partition {
 
     /// The error with which a waiting acks=all is answered now that its offset is reached.
     pub(super) fn answer_after_watermark(&self, image: &Image, ctx: &Ctx<'_>) -> ErrorCode {
-        let min_isr = self.min_isr(self.config(image));
-        rulings::answer_after_watermark(ctx.rules, self.isr.maximal(), min_isr)
+        let min_isr = self.min_isr(self.config(image), ctx.rules);
+        rulings::answer_after_watermark(self.isr.maximal(), min_isr)
     }
 }
 

@@ -306,8 +306,8 @@ impl Accumulator {
     }
 
     /// Puts a batch back: at its place by sequence if it has one (`insertInSequenceOrder`), else in
-    /// front. `at_the_back` is a drill.
-    pub(super) fn put_back(&mut self, slot: u32, at_the_back: bool) {
+    /// front.
+    pub(super) fn put_back(&mut self, slot: u32) {
         let batch = &mut self.batches[slot];
         batch.place = Place::Waiting;
         let (partition, sequence) = (batch.partition, batch.sequence);
@@ -316,8 +316,7 @@ impl Accumulator {
             (Some(other), Some(own)) => other.first < own.first,
             _ => false,
         };
-        let place =
-            if at_the_back { queue.len() } else { queue.iter().take_while(earlier).count() };
+        let place = queue.iter().take_while(earlier).count();
         queue.insert(place, slot);
         self.waiting += 1;
     }
@@ -385,7 +384,7 @@ impl Accumulator {
                 let queue = &mut self.queues[big.partition.index()];
                 queue.sequences.track(part, &self.batches);
             }
-            self.put_back(part, false);
+            self.put_back(part);
         }
     }
 }

@@ -20,7 +20,6 @@ use crate::model::config::Acks;
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
 use crate::model::message::{Content, Part, PartsId};
-use crate::model::rules::Drill;
 
 /// What a partition contributes to a request.
 #[derive(Clone, Copy, Debug)]
@@ -160,7 +159,6 @@ impl Producer {
         // Kafka ends the request here rather than going on to the next partition, and the next
         // request begins with this partition again.
         if let Some(producer) = self.identity.producer
-            && !ctx.rules.drills(Drill::RetryAtTheBack)
             && queue.sequences.holds_back(&batch, producer, &self.accumulator.batches)
         {
             return Drained::End;
@@ -312,7 +310,7 @@ impl Producer {
         batch.unsure |= may_have_been_appended(error);
         let ProducerBatch { partition, first, count, .. } = *batch;
         ctx.note(Fact::Retried { process: self.process, partition, first, count, error });
-        self.accumulator.put_back(slot, ctx.rules.drills(Drill::RetryAtTheBack));
+        self.accumulator.put_back(slot);
     }
 
     /// The application is told that a batch failed. The slot stays.

@@ -67,6 +67,7 @@ pub(super) fn may_be_in_isr(
 ) -> bool {
     let active = broker.is_some_and(BrokerImage::is_active);
     match rules.isr_join_liveness {
+        _ if rules.drills(Drill::FencedJoinsIsr) => true,
         IsrJoinLiveness::None => true,
         IsrJoinLiveness::NotFencedNotStopping => active,
         IsrJoinLiveness::BrokerEpoch => {

@@ -2,7 +2,7 @@
 
 use super::{
     Divergence, FollowerEnd, KnownBatch, KnownProducer, Reader, SequenceRuling, WatermarkInputs,
-    accept_sequence, answer_after_watermark, check_fetch_epoch, find_divergence,
+    accept_sequence, answer_after_watermark, check_fetch_epoch, effective_min_isr, find_divergence,
     follower_watermark, high_watermark, is_caught_up, may_accept_write, may_join_isr, read_limit,
     truncation_point,
 };
@@ -27,18 +27,20 @@ const fn end(epoch: u32, offset: u64) -> (LeaderEpoch, Offset) {
 #[test]
 fn writing_below_min_isr() {
     let table = [
-        (NEW, Acks::All, 2, Ok(())),
-        (NEW, Acks::All, 1, Err(ErrorCode::NotEnoughReplicas)),
-        (NEW, Acks::Leader, 1, Ok(())),
-        (NEW, Acks::None, 1, Ok(())),
-        (drill(Drill::MinInsyncIgnored), Acks::All, 1, Ok(())),
+        (Acks::All, 2, Ok(())),
+        (Acks::All, 1, Err(ErrorCode::NotEnoughReplicas)),
+        (Acks::Leader, 1, Ok(())),
+        (Acks::None, 1, Ok(())),
     ];
-    for (rules, acks, isr, expected) in table {
-        assert_eq!(may_accept_write(&rules, acks, ReplicaSet::first(isr), 2), expected);
+    for (acks, isr, expected) in table {
+        assert_eq!(may_accept_write(acks, ReplicaSet::first(isr), 2), expected);
     }
+    assert_eq!(effective_min_isr(&NEW, 2, 3), 2);
+    assert_eq!(effective_min_isr(&NEW, 5, 3), 3);
+    assert_eq!(effective_min_isr(&drill(Drill::MinInsyncIgnored), 2, 3), 1);
     let late = ErrorCode::NotEnoughReplicasAfterAppend;
-    assert_eq!(answer_after_watermark(&NEW, ReplicaSet::first(1), 2), late);
-    assert_eq!(answer_after_watermark(&NEW, ReplicaSet::first(2), 2), ErrorCode::None);
+    assert_eq!(answer_after_watermark(ReplicaSet::first(1), 2), late);
+    assert_eq!(answer_after_watermark(ReplicaSet::first(2), 2), ErrorCode::None);
 }
 
 #[test]
@@ -101,6 +103,7 @@ fn the_high_watermark() {
         (thawed, one, one, Some(8), Some(6), false, Some(10)),
         (drill(Drill::HwBelowMinIsr), one, one, Some(8), Some(6), false, Some(10)),
         (drill(Drill::HwIgnoresMember), all, all, Some(8), Some(6), false, Some(8)),
+        (drill(Drill::WatermarkFalls), all, all, Some(4), Some(9), false, Some(4)),
     ];
     for (row, (rules, committed, maximal, first, second, joins, expected)) in
         table.into_iter().enumerate()

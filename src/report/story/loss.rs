@@ -123,6 +123,9 @@ impl Teller<'_> {
                 if self.cast.hosts(broker, self.subject.partition) =>
             {
                 self.pick(place, 2);
+                if let Fact::SessionExpired { .. } = fact {
+                    self.hear_expiry(stamp.time, broker);
+                }
             }
             Fact::ConfigCommitted { .. } | Fact::AllHealed => self.pick(place, 3),
             _ if here => self.hear_here(place, stamp, fact),
@@ -130,6 +133,18 @@ impl Teller<'_> {
         }
         if here {
             self.ledger.observe(fact);
+        }
+    }
+
+    /// A leader that nobody stopped loses its place when the controller no longer hears of it.
+    fn hear_expiry(&mut self, time: Time, broker: BrokerId) {
+        let leads = self.ledger.committed.state.leader == Some(broker);
+        if leads && self.appended && !self.down.contains(&broker) {
+            let text = format!(
+                "The controller had not heard of {broker}, the leader, for too long {}.",
+                at(time)
+            );
+            self.say(1, text);
         }
     }
 
