@@ -138,7 +138,17 @@ impl Checks {
     }
 
     pub(super) fn unfenced(&mut self, stamp: Stamp, broker: BrokerId) {
-        self.session_changed(stamp, broker, |b| (b.fenced, b.returning) = (false, false));
+        // Kafka takes a broker that it is unfencing for active, whatever it knew of a shutdown
+        // (`ReplicationControlManager.generateLeaderAndIsrUpdates`, `brokerToAdd`).
+        let mut registered = false;
+        self.session_changed(stamp, broker, |b| {
+            (b.fenced, b.shutting_down) = (false, false);
+            b.returning &= !b.registered;
+            registered = b.registered;
+        });
+        if !registered {
+            return;
+        }
         for ghost in &mut self.ghosts.partitions {
             let Some(place) = ghost.place(broker) else { continue };
             let replica = ghost.canon.replica_mut(place);
@@ -152,6 +162,7 @@ impl Checks {
         match node {
             NodeId::Broker(broker) => self.disturb(stamp, broker, |b| {
                 (b.up, b.paused, b.returning) = (false, false, true);
+                b.registered = false;
             }),
             NodeId::Process(process) => self.process_gone(stamp, process),
             NodeId::Controller(_) | NodeId::Operator => {}

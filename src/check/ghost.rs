@@ -25,8 +25,11 @@ pub(crate) struct BrokerGhost {
     pub(crate) disturbed: Time,
     /// When it last registered after an unclean stop.
     pub(crate) unclean_at: Option<Time>,
-    /// It stopped and has not been unfenced since.
+    /// It stopped and its new incarnation has not been unfenced since.
     pub(crate) returning: bool,
+    /// It has registered since it stopped: until then a late heartbeat of the incarnation that is
+    /// gone may still unfence it, which brings nobody back.
+    pub(crate) registered: bool,
     /// Its `replica.lag.time.max.ms`.
     pub(crate) lag_max: Span,
 }
@@ -184,6 +187,7 @@ impl Ghosts {
                 disturbed: Time::NEVER,
                 unclean_at: None,
                 returning: false,
+                registered: true,
                 lag_max: b.config.replica_lag_time_max,
             })
             .collect();
@@ -213,6 +217,7 @@ impl Ghosts {
             disturbed: Time::NEVER,
             unclean_at: None,
             returning: false,
+            registered: true,
             lag_max: Span::FOREVER,
         };
         let place = usize::from(broker.0).checked_sub(1);

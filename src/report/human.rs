@@ -160,7 +160,8 @@ impl Page {
 
     fn statistics(&mut self, report: &Report) {
         self.line("");
-        let fired: Vec<String> = report.faults.iter().map(|row| fault(row, report.header.runs)).collect();
+        let fired: Vec<String> =
+            report.faults.iter().map(|row| fault(row, report.header.runs)).collect();
         if !fired.is_empty() {
             self.labelled(STRONG, "faults fired", &fired.join("   "));
         }
