@@ -448,7 +448,7 @@ impl Script {
             let at = if matches!(kind, Step::Do { .. }) { self.started } else { now };
             self.to_record.push_back((step, at));
         }
-        let pause = if matches!(kind, Step::Until { .. }) { LOOK } else { BREATH };
+        let pause = if matches!(self.waiting, Waiting::Fact(_)) { LOOK } else { BREATH };
         self.finished = Some(step);
         self.current += 1;
         if self.current == self.steps.len() {

@@ -163,7 +163,7 @@ fn a_deposed_leader_cuts_its_tail_and_tells_those_who_wait() {
     assert_eq!(cluster.view(1).end, Offset(5));
     cluster.crash(2);
     cluster.restart(2);
-    cluster.pass(Span::millis(100));
+    cluster.pass(Span::millis(300));
     cluster.elect(2, &[1, 2]);
     assert_eq!(cluster.produced(waits), Some((ErrorCode::NotLeaderOrFollower, 3)));
     let other = cluster.connect(2);
@@ -266,6 +266,7 @@ fn a_restarted_broker_recovers_registers_and_catches_up() {
     let sent = cluster.produce(client, batch, Acks::All);
     assert_eq!(cluster.produced(sent), Some((OK, 6)));
     cluster.restart(2);
+    cluster.pass(Span::millis(300));
     assert_eq!(cluster.view(2).end, Offset(8));
     cluster.pass(Span::secs(1));
     let (_, _, parts) = cluster.proposals.last().expect("a proposal");
