@@ -49,6 +49,7 @@ mod writes_resume;
 use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, Offset, PartitionId};
 use crate::base::time::Time;
 use crate::model::batch::BatchKind;
+use crate::model::config::Acks;
 use crate::model::fact::{Fact, Stamp};
 use crate::model::fault::FaultKind;
 use crate::model::plan::Plan;
@@ -175,6 +176,7 @@ impl Checks {
                     acked: Time::NEVER,
                     kind,
                     read: false,
+                    kept: false,
                 };
                 self.appended(stamp, broker, partition, entry);
             }
@@ -200,8 +202,8 @@ impl Checks {
             Fact::LogStartMoved { broker, partition, to } => {
                 self.start_moved(stamp, broker, partition, to);
             }
-            Fact::Elected { partition, leader, leader_epoch, unclean, .. } => {
-                self.elected(stamp, partition, leader, leader_epoch, unclean);
+            Fact::Elected { partition, leader, leader_epoch, isr, unclean, .. } => {
+                self.elected(stamp, partition, leader, (leader_epoch, isr), unclean);
             }
             Fact::IsrCommitted { partition, state } => self.isr_committed(stamp, partition, state),
             ref other => self.observe_rare(stamp, other),
@@ -284,13 +286,19 @@ impl Checks {
         }
         let Some(ghost) = self.ghosts.partition(partition) else { return };
         let lane = self.clients.lane(entry.first.process, partition);
-        if entry.kind == BatchKind::Data && self.clients.sends_blindly(entry.first.process) {
+        if entry.kind == BatchKind::Data
+            && self.clients.acks(entry.first.process) == Some(Acks::None)
+        {
             entry.acked = stamp.time;
         }
         let outcome = ghost.canon.append(place, entry);
         log_diverged::appended(ghost, broker, &entry, outcome, stamp, &mut self.findings);
         if outcome == Append::Extended {
             self.retention_broken.appended(partition.index(), entry.base, stamp.time);
+            if self.clients.acks(entry.first.process) == Some(Acks::All) {
+                let findings = &mut self.findings;
+                min_insync_ignored::appended(ghost, &entry, broker, stamp, findings);
+            }
             if let Some(lane) = lane.filter(|_| entry.kind == BatchKind::Data) {
                 self.extended(stamp, partition, &entry, lane);
             }
@@ -315,12 +323,11 @@ impl Checks {
         let Some(place) = ghost.canon.elected_in(epoch) else { return };
         self.findings.exercise_many(PropertyId::AckedLost, ghost.acked_unjudged);
         ghost.acked_unjudged = 0;
-        let cut = ghost.canon.replica(place).matched;
+        let (cut, adopted) = ghost.canon.take_over(epoch, &mut self.removed);
         if cut < ghost.watermark {
             let range = (cut, ghost.watermark);
             leader_incomplete::lacks(ghost, (place, epoch), range, stamp, &mut self.findings);
         }
-        let adopted = ghost.canon.take_over(epoch, &mut self.removed);
         let loss = Loss::MissingFrom(ghost.replicas[place], epoch);
         self.fell_out(stamp, partition, cut, loss);
         for at in adopted {

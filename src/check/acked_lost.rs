@@ -147,6 +147,29 @@ mod tests {
     }
 
     #[test]
+    fn the_same_record_in_another_batch_is_not_lost() {
+        // b3 truncated r1 of epoch 0 and fetched it in epoch 1; a power loss undoes the first
+        // truncation, so it has r1 of epoch 0 again and goes on behind it: logs diverge.
+        let mut forge = Forge::new();
+        forge.submit(3).append(1, 0, 1, 0).append(2, 0, 1, 0).append(3, 0, 1, 0);
+        forge.append(3, 1, 1, 0).elect(2, 1).append(2, 1, 1, 1).append(1, 1, 1, 1);
+        forge.append(2, 2, 1, 1).append(1, 2, 1, 1).ack(0, 3, Acks::All).expose(2, 1, 1, 3);
+        forge.expect_none("log-diverged").append(3, 2, 1, 1).expect("log-diverged", 1);
+        forge.elect(3, 2).append(3, 3, 1, 2).expect_none("acked-lost");
+        forge.expect_none("committed-lost").expect_none("leader-incomplete");
+        forge.expect_none("duplicate").finish();
+    }
+
+    #[test]
+    fn an_answer_may_be_the_first_act_of_a_leader() {
+        let mut forge = Forge::new();
+        forge.submit(2).append(1, 0, 1, 0).append(2, 0, 1, 0).append(1, 1, 1, 0);
+        // b1 loses power while the answer with record 1 is on its way to b2, which is elected.
+        forge.power_loss(1, 2, 0).append(2, 1, 1, 0).elect(2, 1).ack(1, 1, Acks::All);
+        forge.expect_none("acked-lost");
+    }
+
+    #[test]
     fn what_retention_removed_is_not_lost() {
         let mut forge = Forge::new();
         forge.submit(2).append(1, 0, 1, 0).append(2, 0, 1, 0).append(3, 0, 1, 0);

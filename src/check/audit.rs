@@ -104,6 +104,7 @@ fn compare_batches(
             acked: Time::NEVER,
             kind: batch.kind,
             read: false,
+            kept: false,
         };
         match told.next() {
             Some(entry) if entry.same(&real) => {}

@@ -26,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) kind: BatchKind,
     /// Whether a consumer has read it.
     pub(crate) read: bool,
+    /// It fell out of the canonical log with its leader epoch only: the records are still there.
+    pub(crate) kept: bool,
 }
 
 impl Entry {
@@ -53,7 +55,12 @@ impl Entry {
     }
 
     fn unmarked(self) -> Self {
-        Self { acked: Time::NEVER, read: false, ..self }
+        Self { acked: Time::NEVER, read: false, kept: false, ..self }
+    }
+
+    /// Whether both hold the same records at the same offsets, in whatever epoch.
+    fn same_records(&self, other: &Self) -> bool {
+        self.base == other.base && self.first == other.first && self.count == other.count
     }
 }
 
@@ -247,6 +254,17 @@ impl Canon {
         (replica.matched < offset && !replica.cut_while_down).then_some(epoch)
     }
 
+    /// The epoch of an elected leader that has not acted yet and has this record here beyond what
+    /// it shares with the old one: an answer about it is its first act.
+    pub(crate) fn elected_holding(&self, offset: Offset, record: RecordId) -> Option<LeaderEpoch> {
+        let holds = |place: usize| {
+            let tail = &self.replicas[place].tail;
+            let at = tail.partition_point(|e| e.end() <= offset);
+            tail.get(at).is_some_and(|e| e.base <= offset && e.record_at(offset) == record)
+        };
+        self.elected.iter().rev().find(|(place, _)| holds(*place)).map(|(_, epoch)| *epoch)
+    }
+
     /// The leader elected in this epoch, if it has not acted yet.
     pub(crate) fn elected_in(&self, epoch: LeaderEpoch) -> Option<usize> {
         self.elected.iter().rev().find(|(_, e)| *e == epoch).map(|(place, _)| *place)
@@ -263,14 +281,18 @@ impl Canon {
     }
 
     /// The leader elected in `epoch` takes over: its log is the canonical one from now on. What it
-    /// lacks is moved to `removed`, in order. Returns the places of the entries it brings along.
+    /// has not in the same batch is moved to `removed`, in order; what it has in another batch is
+    /// marked as kept there. Returns where its records part from the old ones, and the places of
+    /// the entries it brings along.
     pub(crate) fn take_over(
         &mut self,
         epoch: LeaderEpoch,
         removed: &mut Vec<Entry>,
-    ) -> std::ops::Range<usize> {
+    ) -> (Offset, std::ops::Range<usize>) {
         removed.clear();
-        let Some(at) = self.elected.iter().rposition(|(_, e)| *e == epoch) else { return 0..0 };
+        let Some(at) = self.elected.iter().rposition(|(_, e)| *e == epoch) else {
+            return (self.end, 0..0);
+        };
         let (leader, _) = self.elected[at];
         self.elected.drain(..=at);
         let matched = self.replicas[leader].matched;
@@ -300,8 +322,31 @@ impl Canon {
         (own.next, own.matched, own.reach) = (number_end, end, end);
         self.rematch();
         (self.leader, self.epoch) = (leader, epoch);
-        self.cut = Some((epoch, matched));
-        kept..self.entries.len()
+        let parted = self.carry_marks(matched, kept, removed);
+        self.cut = Some((epoch, parted));
+        (parted, kept..self.entries.len())
+    }
+
+    /// A power loss can bring back a truncated batch whose records were appended again in a later
+    /// epoch: nothing is lost by that, so what was noted about the old batch goes to the new one.
+    /// Returns the first offset whose record is another one, or none.
+    fn carry_marks(&mut self, matched: Offset, from: usize, removed: &mut [Entry]) -> Offset {
+        let mut parted = matched;
+        let mut together = true;
+        for old in removed {
+            let place = self.entries.partition_point(|e| e.base < old.base);
+            let new = self.entries.get_mut(place).filter(|e| place >= from && e.same_records(old));
+            let Some(new) = new else {
+                together = false;
+                continue;
+            };
+            (new.acked, new.read) = (old.acked, old.read);
+            (old.acked, old.read, old.kept) = (Time::NEVER, false, true);
+            if together {
+                parted = new.end();
+            }
+        }
+        parted
     }
 
     /// Tails that agree with the new canonical log become part of the matched prefix.

@@ -21,7 +21,7 @@ impl Checks {
         stamp: Stamp,
         partition: PartitionId,
         leader: Option<BrokerId>,
-        epoch: LeaderEpoch,
+        (epoch, isr): (LeaderEpoch, ReplicaSet),
         unclean: bool,
     ) {
         let asked = self.ghosts.unclean_asked;
@@ -38,6 +38,7 @@ impl Checks {
         if (before.leader, before.leader_epoch) == (Some(leader), epoch) {
             return; // the first state of the partition, as planned
         }
+        ghost.elected_with(isr, epoch);
         let unclean_allowed = asked || ghost.config.unclean_leader_election;
         let election = Election { partition, place, before, alive, unclean, unclean_allowed };
         let last_known = before.last_known_elr == Some(leader);

@@ -21,7 +21,7 @@ pub(crate) fn fell_out(
     stamp: Stamp,
     findings: &mut Findings,
 ) {
-    for entry in removed.iter().filter(|e| e.base < watermark) {
+    for entry in removed.iter().filter(|e| e.base < watermark && !e.kept) {
         let records = (watermark - entry.base).min(u64::from(entry.count)) as u32;
         let violation = Violation::of(PropertyId::CommittedLost, stamp, loss.detail(entry.acked()))
             .partition(partition)

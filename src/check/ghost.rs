@@ -58,6 +58,8 @@ pub(crate) struct PartitionGhost {
     pub(crate) acked_all: Offset,
     /// Acknowledged records not yet seen through a change of leader.
     pub(crate) acked_unjudged: u64,
+    /// In this epoch the leader has been told of too small an ISR, and of no larger one since.
+    pub(crate) refuses_in: Option<LeaderEpoch>,
     /// The committed state, and the one before it.
     pub(crate) state: PartitionState,
     pub(crate) before: PartitionState,
@@ -87,6 +89,7 @@ impl PartitionGhost {
             accounted: Offset::ZERO,
             acked_all: Offset::ZERO,
             acked_unjudged: 0,
+            refuses_in: None,
             state,
             before: state,
             config,
@@ -122,9 +125,17 @@ impl PartitionGhost {
     }
 
     /// A new state was committed.
-    pub(crate) const fn commit(&mut self, state: PartitionState) {
+    pub(crate) fn commit(&mut self, state: PartitionState) {
         self.before = self.state;
         self.state = state;
+        if state.isr.len() >= self.min_insync(state.leader_epoch) {
+            self.refuses_in = None;
+        }
+    }
+
+    /// A leader was elected with this ISR.
+    pub(crate) fn elected_with(&mut self, isr: ReplicaSet, epoch: LeaderEpoch) {
+        self.refuses_in = (isr.len() < self.min_insync(epoch)).then_some(epoch);
     }
 
     /// The state before an election, whichever of the two facts about it came first. An epoch by

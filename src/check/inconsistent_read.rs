@@ -48,6 +48,7 @@ impl Read {
             acked: Time::NEVER,
             kind: BatchKind::Data,
             read: true,
+            kept: false,
         }
     }
 }

@@ -54,7 +54,7 @@ pub(crate) struct Lane {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Resolved {
     pub(crate) records: u32,
-    /// Of them, those handed over before the moment asked about.
+    /// Of them, those handed over up to the heal.
     pub(crate) old: u32,
 }
 
@@ -156,7 +156,7 @@ impl Lane {
         &mut self,
         first: u32,
         count: u32,
-        old_before: Time,
+        healed: Time,
         mut each: impl FnMut(u32, u32),
     ) -> Resolved {
         let mut resolved = Resolved::default();
@@ -171,7 +171,7 @@ impl Lane {
             && w.ordinal < end
         {
             resolved.records += 1;
-            resolved.old += u32::from(w.since <= old_before);
+            resolved.old += u32::from(w.since <= healed);
             each(w.ordinal, w.workload);
             to += 1;
         }
@@ -184,8 +184,8 @@ impl Lane {
     }
 
     /// Forgets what was open: its process is gone.
-    pub(crate) fn abandon(&mut self, old_before: Time) -> Resolved {
-        let old = self.waiting.iter().filter(|w| w.since <= old_before).count();
+    pub(crate) fn abandon(&mut self, healed: Time) -> Resolved {
+        let old = self.waiting.iter().filter(|w| w.since <= healed).count();
         let resolved = Resolved { records: self.waiting.len() as u32, old: old as u32 };
         self.waiting.clear();
         resolved
@@ -312,10 +312,13 @@ impl Clients {
         self.partitions
     }
 
-    /// Whether a process's records are reported as sent before anybody has them (acks=0).
-    pub(crate) fn sends_blindly(&self, process: ProcessId) -> bool {
-        let kind = self.kinds.get(process.index());
-        matches!(kind, Some(ProcessKind::Producer { acks: Acks::None, .. }))
+    /// What a producer waits for; nothing for other processes. With acks=0 its records are
+    /// reported as sent before anybody has them.
+    pub(crate) fn acks(&self, process: ProcessId) -> Option<Acks> {
+        match self.kinds.get(process.index())? {
+            ProcessKind::Producer { acks, .. } => Some(*acks),
+            ProcessKind::Consumer { .. } => None,
+        }
     }
 
     /// Whether a process submits failed records again.
@@ -417,10 +420,10 @@ mod tests {
         }
         let mut heard = Vec::new();
         let resolved = lane.resolve(2, 2, Time(3), |_, workload| heard.push(workload));
-        assert_eq!((resolved.records, resolved.old, &heard[..]), (2, 1, &[102, 103][..]));
+        assert_eq!((resolved.records, resolved.old, &heard[..]), (2, 2, &[102, 103][..]));
         assert_eq!(lane.resolve(0, 2, Time(0), |_, _| ()).records, 2);
         assert_eq!(lane.resolve(0, 2, Time(0), |_, _| ()).records, 0);
         assert_eq!((lane.oldest(), lane.open()), (Some((4, Time(4))), 2));
-        assert_eq!(lane.abandon(Time(5)).old, 1);
+        assert_eq!(lane.abandon(Time(4)).old, 1);
     }
 }

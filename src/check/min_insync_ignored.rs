@@ -5,10 +5,15 @@
 //! replication factor. Which replicas the leader counted is not observed and does not matter:
 //! fewer than that never held it. A changed value counts from the next leader epoch on, whose
 //! leader has heard of it; before that the smaller one does.
+//!
+//! And such a write is refused while too few are in sync. When a leader hears of a smaller ISR is
+//! not observed, so this is judged where it must know: it was elected with an ISR too small, and
+//! no larger one has been committed since.
 
-use crate::base::ids::{LeaderEpoch, Offset};
+use crate::base::ids::{BrokerId, LeaderEpoch, Offset};
 use crate::model::fact::Stamp;
 
+use super::canon::Entry;
 use super::ghost::PartitionGhost;
 use super::registry::PropertyId;
 use super::violation::{Detail, Findings, Violation};
@@ -48,6 +53,29 @@ pub(crate) fn judge(
     findings.add(PropertyId::MinInsyncIgnored, violation);
 }
 
+/// A batch of an acks=all producer was appended by a leader, in this epoch.
+pub(crate) fn appended(
+    ghost: &PartitionGhost,
+    entry: &Entry,
+    broker: BrokerId,
+    stamp: Stamp,
+    findings: &mut Findings,
+) {
+    if ghost.refuses_in != Some(entry.epoch) {
+        return;
+    }
+    let detail = Detail::HeldBy {
+        replicas: ghost.state.isr.len() as u8,
+        needed: ghost.min_insync(entry.epoch) as u8,
+    };
+    let violation = Violation::of(PropertyId::MinInsyncIgnored, stamp, detail)
+        .partition(ghost.id)
+        .offset(entry.base)
+        .record(entry.first, entry.count)
+        .broker(broker);
+    findings.add(PropertyId::MinInsyncIgnored, violation);
+}
+
 #[cfg(test)]
 mod tests {
     use crate::check::forge::Forge;
@@ -67,6 +95,18 @@ mod tests {
         forge.submit(1).append(1, 0, 1, 0).ack(0, 1, Acks::Leader);
         forge.isr(&[1], &[], 0).expect_none("min-insync-ignored");
         forge.expose(1, 0, 2, 1).expect("min-insync-ignored", 1);
+    }
+
+    #[test]
+    fn a_leader_alone_refuses() {
+        let mut forge = Forge::new();
+        forge.isr(&[2], &[1], 0).fence(1).elect_from(2, 1, &[2], &[1], false);
+        let mut larger = forge.clone();
+        forge.append(2, 0, 1, 1).expect("min-insync-ignored", 1);
+        larger.isr(&[2, 3], &[1], 1).append(2, 0, 1, 1).expect_none("min-insync-ignored");
+        // Elected with enough, it may not have heard of the smaller ISR.
+        let mut forge = Forge::new();
+        forge.elect(2, 1).isr(&[2], &[1], 1).append(2, 0, 1, 1).expect_none("min-insync-ignored");
     }
 
     #[test]

@@ -80,7 +80,14 @@ impl Checks {
         if base < ghost.canon.start() {
             return; // retention was faster than the answer
         }
-        let found = ghost.canon.find(base);
+        let mut found = ghost.canon.find(base);
+        if found.is_none_or(|place| ghost.canon.entry_mut(place).record_at(base) != first)
+            && let Some(epoch) = ghost.canon.elected_holding(base, first)
+        {
+            self.take_over(stamp, partition, epoch);
+            found = self.ghosts.partitions[partition.index()].canon.find(base);
+        }
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
         let entry = found.map(|place| ghost.canon.entry_mut(place));
         let Some(entry) = entry.filter(|e| e.record_at(base) == first) else {
             acked_lost::told_too_late(ghost, (base, first, count), stamp, &mut self.findings);
@@ -126,6 +133,9 @@ impl Checks {
         }
         self.requests_end.pay(resolved.old.into(), stamp.time);
         self.metrics.resolved(partition.index(), resolved.records.into(), false, stamp.time);
+        if !self.clients.has_open(partition.index()) {
+            self.writes_resume.lapsed(partition.index(), stamp.time);
+        }
         if unknown {
             self.findings.mark_many(PropertyId::GaveUp, count.into());
             self.metrics.add(MetricId::GaveUp, count.into());

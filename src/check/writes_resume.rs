@@ -1,7 +1,8 @@
 //! `writes-resume`, claims F1 and F3: whoever writes after the heal is heard.
 //!
 //! A partition owes an acknowledgement from the heal on if it has open records then, or from its
-//! first record after it; any acknowledgement pays.
+//! first record after it; any acknowledgement pays. What it owes only for records of before lapses
+//! when the last of them runs out of time: they may have been old, and nobody writes any more.
 
 use crate::base::ids::PartitionId;
 use crate::base::time::Time;
@@ -14,6 +15,8 @@ use super::violation::{Detail, Findings, Violation};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owes {
     Nothing,
+    /// For records handed over before the heal.
+    ToTheOld,
     Acknowledgement,
     NothingMore,
 }
@@ -37,29 +40,47 @@ impl WritesResume {
         self.healed = true;
         for place in 0..self.partitions.len() {
             if open(place) {
-                self.submitted(place, findings);
+                self.partitions[place] = Owes::ToTheOld;
+                self.account.owe(1);
+                findings.exercise(PropertyId::WritesResume);
             }
         }
     }
 
     pub(crate) fn submitted(&mut self, partition: usize, findings: &mut Findings) {
-        if self.healed && self.partitions[partition] == Owes::Nothing {
-            self.partitions[partition] = Owes::Acknowledgement;
+        if !self.healed {
+            return;
+        }
+        let owes = &mut self.partitions[partition];
+        if *owes == Owes::Nothing {
             self.account.owe(1);
             findings.exercise(PropertyId::WritesResume);
+        }
+        if *owes != Owes::NothingMore {
+            *owes = Owes::Acknowledgement;
         }
     }
 
     pub(crate) fn acked(&mut self, partition: usize, now: Time) {
-        if self.healed && self.partitions[partition] == Owes::Acknowledgement {
-            self.partitions[partition] = Owes::NothingMore;
+        let owes = &mut self.partitions[partition];
+        if matches!(*owes, Owes::Acknowledgement | Owes::ToTheOld) {
+            *owes = Owes::NothingMore;
+            self.account.pay(1, now);
+        }
+    }
+
+    /// The last open record of a partition failed.
+    pub(crate) fn lapsed(&mut self, partition: usize, now: Time) {
+        let owes = &mut self.partitions[partition];
+        if *owes == Owes::ToTheOld {
+            *owes = Owes::Nothing;
             self.account.pay(1, now);
         }
     }
 
     pub(crate) fn finish(&self, healed: Time, stamp: Stamp, findings: &mut Findings) {
         for (place, owes) in self.partitions.iter().enumerate() {
-            if *owes == Owes::Acknowledgement {
+            if matches!(owes, Owes::Acknowledgement | Owes::ToTheOld) {
                 let detail = Detail::After { heal: stamp.time.since(healed) };
                 let violation = Violation::of(PropertyId::WritesResume, stamp, detail)
                     .partition(PartitionId(place as u16));
@@ -89,6 +110,10 @@ mod tests {
     fn silence_after_the_heal_is_reported() {
         let mut forge = Forge::new();
         forge.heal().submit(1).wait(Span::secs(60)).finish().expect("writes-resume", 1);
+        let mut forge = Forge::new();
+        forge.heal().submit(1).give_up(0, 1).finish().expect("writes-resume", 1);
+        let mut forge = Forge::new();
+        forge.submit(1).heal().give_up(0, 1).finish().expect_none("writes-resume");
         let mut forge = Forge::new();
         forge.heal().finish().expect_none("writes-resume");
         assert_eq!(forge.checks.exercised("writes-resume"), 0);

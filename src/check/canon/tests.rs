@@ -67,6 +67,7 @@ impl Slow {
             acked: Time::NEVER,
             kind: BatchKind::Data,
             read: false,
+            kept: false,
         }
     }
 

@@ -61,9 +61,6 @@ pub(super) struct Terms {
     pub(super) blocks: bool,
 }
 
-/// How long the kernel tries to connect (`tcp_syn_retries` = 6).
-const KERNEL_SETUP: Span = Span::secs(127);
-
 impl Terms {
     /// What Kafka gives the channel at this place.
     pub(super) fn of(link: usize, config: &BrokerConfig) -> Self {
@@ -83,8 +80,9 @@ impl Terms {
             // Recorded: after a cut from the controller that lasts 30 s the broker is back with the
             // SYN at 31 s of the attempt that began when its first heartbeat timed out
             // (cut-leader-from-controller, cut-follower-from-controller, cut-leader-with-client):
-            // an `InterBrokerSendThread` was not seen to give up by the setup time-out.
-            HEARTBEAT | CONTROLLER | METADATA => KERNEL_SETUP,
+            // an `InterBrokerSendThread` was not seen to give up by the first setup time-out. What
+            // fits all of them is the longest that any can be: the largest and its jitter of 20 %.
+            HEARTBEAT | CONTROLLER | METADATA => config.connection_setup_timeout_max.scaled(6, 5),
             // `NetworkClientUtils.awaitReady` polls for the socket time-out in one go.
             _ => config.replica_socket_timeout,
         };
