@@ -284,7 +284,8 @@ pub fn failed_write_fails(rules: &Rules) -> bool {
     !rules.drills(Drill::DiskErrorIgnored)
 }
 
-/// Whether retention takes the oldest segment, which ends at `end` (`UnifiedLog.deleteOldSegments`):
+/// Whether retention takes the oldest segment, which ends at `end`
+/// (`UnifiedLog.deleteOldSegments`):
 /// if it is `due` by age or size and holds nothing above the high watermark.
 #[must_use]
 pub fn retention_takes(rules: &Rules, due: bool, end: Offset, watermark: Offset) -> bool {

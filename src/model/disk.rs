@@ -1,11 +1,12 @@
 //! What survives a crash: per file a durable image plus ordered operations not yet synced.
 //!
 //! A process crash keeps every operation. A power loss keeps, of each file by itself, a random
-//! prefix of the operations since its last sync, so a truncated tail can return and a checkpoint
-//! (written, synced and renamed at once) can outlive its log; but no tail returns once a new leader
-//! epoch is in the epoch file. Each operation done on a log leaves an observed [`Fact`]; nodes write
-//! none of these. Knows nothing of leaders, time or cause: syncing, losing power, filling and
-//! breaking a disk is called by `sim` alone (tidy checks it).
+//! prefix of the appends since its last sync, and a checkpoint (written, synced and renamed at
+//! once) can outlive its log. A truncation is durable at once: Kafka syncs a checkpoint right
+//! behind it, and a journaling file system keeps the order of the two; otherwise old records would
+//! return below the leader epochs of new ones. Each operation done on a log leaves an observed
+//! [`Fact`]; nodes write none of these. Knows nothing of leaders, time or cause: syncing, losing
+//! power, filling and breaking a disk is called by `sim` alone (tidy checks it).
 
 #![expect(missing_docs, reason = "fields bear Kafka's own names; every variant is documented")]
 
@@ -121,8 +122,8 @@ impl LogFile {
         self.unsynced.push_back(op);
     }
 
-    /// Carries out an operation that is durable at once: whatever a power loss keeps of the unsynced
-    /// operations, what this one removed is gone. The operations stay in their places, because
+    /// Carries out an operation that is durable at once: whatever a power loss keeps of the
+    /// unsynced operations, what this one removed is gone. The operations stay in their places, because
     /// flushes under way are counted in them.
     fn apply_durably(&mut self, op: LogOp) {
         self.current.apply(op);
