@@ -25,6 +25,9 @@ pub(crate) struct BrokerGhost {
     pub(crate) disturbed: Time,
     /// When it last registered after an unclean stop.
     pub(crate) unclean_at: Option<Time>,
+    /// It has registered since it last stopped: what is said of its session is about the process
+    /// that runs now.
+    pub(crate) registered: bool,
     /// It stopped and has not been unfenced since.
     pub(crate) returning: bool,
     /// Its `replica.lag.time.max.ms`.
@@ -194,6 +197,7 @@ impl Ghosts {
                 disk_failed: false,
                 disturbed: Time::NEVER,
                 unclean_at: None,
+                registered: true,
                 returning: false,
                 lag_max: b.config.replica_lag_time_max,
             })
@@ -223,6 +227,7 @@ impl Ghosts {
             disk_failed: false,
             disturbed: Time::NEVER,
             unclean_at: None,
+            registered: false,
             returning: false,
             lag_max: Span::FOREVER,
         };
