@@ -238,7 +238,8 @@ impl Checks {
             }
             Fact::BrokerRegistered { broker, unclean, .. } => {
                 self.session_changed(stamp, broker, |b| {
-                    (b.fenced, b.shutting_down, b.registered) = (true, false, true);
+                    (b.fenced, b.shutting_down) = (true, false);
+                    b.registered |= b.up;
                     b.unclean_at = if unclean { Some(stamp.time) } else { b.unclean_at };
                 });
                 self.late.push((stamp, Late::Fenced(broker)));

@@ -73,9 +73,11 @@ fn compare(
         if watermark > replica.end {
             return differs(replica.end, "high watermark above the log end", own.end(), watermark);
         }
-        // Once a leader lacked committed records, watermarks above what it had are of another time.
-        let lost = ghost.accounted > Offset::ZERO || ghost.canon.last_cut().is_some();
-        if !lost && watermark > own.matched {
+        // Once a leader lacked committed records, watermarks above what it had are of another time,
+        // and before an elected leader acts nobody can know that its log is the canonical one.
+        let open = ghost.accounted > Offset::ZERO || !ghost.canon.is_settled();
+        let cut = ghost.canon.last_cut().is_some();
+        if !open && !cut && watermark > own.matched {
             return differs(own.matched, "high watermark over a tail", own.matched, watermark);
         }
     }

@@ -73,6 +73,9 @@ mod tests {
         let mut forge = replicated();
         forge.power_loss(3, 5, 2).expect_none("candidate-incomplete");
         forge.start(3).register(3, true).unfence(3).expect("candidate-incomplete", 1);
+        // A heartbeat of before the power loss unfences the broker late.
+        let mut forge = replicated();
+        forge.power_loss(3, 5, 2).fence(3).start(3).unfence(3).expect_none("candidate-incomplete");
         let mut forge = replicated();
         forge.power_loss(3, 5, 2).start(3).register(3, true).isr(&[1, 2], &[], 0);
         forge.unfence(3).append(3, 2, 3, 0).expect_none("candidate-incomplete");

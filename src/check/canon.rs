@@ -254,6 +254,11 @@ impl Canon {
         (replica.matched < offset && !replica.cut_while_down).then_some(epoch)
     }
 
+    /// Whether every leader elected so far has acted or been superseded by one that has.
+    pub(crate) const fn is_settled(&self) -> bool {
+        self.elected.is_empty()
+    }
+
     /// The epoch of an elected leader that has not acted yet and has this record here beyond what
     /// it shares with the old one: an answer about it is its first act.
     pub(crate) fn elected_holding(&self, offset: Offset, record: RecordId) -> Option<LeaderEpoch> {

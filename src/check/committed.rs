@@ -139,16 +139,15 @@ impl Checks {
     }
 
     pub(super) fn unfenced(&mut self, stamp: Stamp, broker: BrokerId) {
-        // Kafka takes a broker that it is unfencing for active, whatever it knew of a shutdown
-        // (`ReplicationControlManager.generateLeaderAndIsrUpdates`, `brokerToAdd`).
-        let mut registered = false;
+        // A broker that is being unfenced may be elected even if it was shutting down before
+        // (`brokerToAdd` in `ReplicationControlManager.generateLeaderAndIsrUpdates`): a heartbeat
+        // of before its shutdown can arrive late.
         self.session_changed(stamp, broker, |b| {
             (b.fenced, b.shutting_down) = (false, false);
             b.returning &= !b.registered;
-            registered = b.registered;
         });
-        if !registered {
-            return;
+        if !self.ghosts.broker(broker).registered {
+            return; // an earlier incarnation is meant; this one has not come back yet
         }
         for ghost in &mut self.ghosts.partitions {
             let Some(place) = ghost.place(broker) else { continue };
@@ -162,8 +161,8 @@ impl Checks {
     pub(super) fn stopped(&mut self, stamp: Stamp, node: NodeId) {
         match node {
             NodeId::Broker(broker) => self.disturb(stamp, broker, |b| {
-                (b.up, b.paused, b.returning) = (false, false, true);
-                b.registered = false;
+                (b.up, b.paused) = (false, false);
+                (b.returning, b.registered) = (true, false);
             }),
             NodeId::Process(process) => self.process_gone(stamp, process),
             NodeId::Controller(_) | NodeId::Operator => {}

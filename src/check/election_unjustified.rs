@@ -51,7 +51,7 @@ pub(crate) fn judge(ghosts: &Ghosts, election: &Election, stamp: Stamp, findings
     let winner = ghost.replicas[place];
     let is_alive = |place: usize| {
         let broker = ghost.replicas.get(place).map(|b| ghosts.broker(*b));
-        broker.is_some_and(|b| b.is_active() && !b.disk_failed)
+        broker.is_some_and(|b| b.is_active() && !b.disk_failed && b.disturbed != stamp.time)
     };
     // Dropped by the very change that elects: it comes back from an unclean stop.
     let is_gone = |place: usize| {

@@ -25,11 +25,11 @@ pub(crate) struct BrokerGhost {
     pub(crate) disturbed: Time,
     /// When it last registered after an unclean stop.
     pub(crate) unclean_at: Option<Time>,
-    /// It stopped and its new incarnation has not been unfenced since.
-    pub(crate) returning: bool,
-    /// It has registered since it stopped: until then a late heartbeat of the incarnation that is
-    /// gone may still unfence it, which brings nobody back.
+    /// It has registered since it last stopped: what is said of its session is about the process
+    /// that runs now.
     pub(crate) registered: bool,
+    /// It stopped and has not been unfenced since.
+    pub(crate) returning: bool,
     /// Its `replica.lag.time.max.ms`.
     pub(crate) lag_max: Span,
 }
@@ -197,8 +197,8 @@ impl Ghosts {
                 disk_failed: false,
                 disturbed: Time::NEVER,
                 unclean_at: None,
-                returning: false,
                 registered: true,
+                returning: false,
                 lag_max: b.config.replica_lag_time_max,
             })
             .collect();
@@ -227,8 +227,8 @@ impl Ghosts {
             disk_failed: false,
             disturbed: Time::NEVER,
             unclean_at: None,
+            registered: false,
             returning: false,
-            registered: true,
             lag_max: Span::FOREVER,
         };
         let place = usize::from(broker.0).checked_sub(1);

@@ -100,8 +100,10 @@ impl IsrUnjustified {
     ) {
         self.standings[ghost.id.index()][place] = Standing::UNKNOWN;
         findings.exercise(PropertyId::IsrUnjustified);
-        let matched = ghost.canon.replica(place).matched;
-        if matched >= ghost.watermark {
+        let replica = ghost.canon.replica(place);
+        let matched = replica.matched;
+        // What it lost after it was proposed, nobody can know.
+        if matched >= ghost.watermark || replica.cut_while_down {
             return;
         }
         let detail = Detail::Behind { end: matched, watermark: ghost.watermark };
@@ -216,6 +218,7 @@ mod tests {
         forge.append(1, 3, 1, 0).append(2, 3, 1, 0);
         forge.expose(1, 0, 2, 4).isr(&[1, 2, 3], &[], 0).expect("isr-unjustified", 1);
         forge.isr(&[1, 2], &[], 0).append(3, 3, 1, 0).isr(&[1, 2, 3], &[], 0);
+        forge.isr(&[1, 2], &[], 0).power_loss(3, 4, 3).isr(&[1, 2, 3], &[], 0);
         forge.expect("isr-unjustified", 1);
     }
 }
