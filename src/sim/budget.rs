@@ -50,10 +50,12 @@ impl Ledger {
 /// What the budget knows of one broker.
 #[derive(Clone, Copy, Debug)]
 struct Standing {
-    /// Whether it has registered since its last stop. Until then even a controlled shutdown leaves
-    /// a marker without a broker epoch, and its next registration counts as unclean
-    /// (`CleanShutdownFileHandler.java`, `ClusterControlManager.java`).
+    /// Whether it has registered since its last stop.
     registered: bool,
+    /// Whether it has been unfenced since it registered. Until then even a controlled shutdown
+    /// leaves no marker that its next registration could show, and that counts as unclean
+    /// (`BrokerServer.shutdown` before `STARTED`, `CleanShutdownFileHandler.java`).
+    started: bool,
     /// How many faults keep its disk full: it halts at its next write.
     full: u32,
     /// Its only log directory is broken: it halts at its next write.
@@ -95,7 +97,13 @@ impl Budget {
                 leader_epoch: LeaderEpoch(0),
             }
         };
-        let standing = |log_dirs| Standing { registered: true, full: 0, broken: false, log_dirs };
+        let standing = |log_dirs| Standing {
+            registered: true,
+            started: true,
+            full: 0,
+            broken: false,
+            log_dirs,
+        };
         Self {
             promise: plan.promise,
             partitions: plan.partitions().map(ledger).collect(),
@@ -164,8 +172,8 @@ impl Budget {
             Fact::Stopped { node: NodeId::Broker(broker), how, .. } => {
                 let standing = &mut self.brokers[broker.index()];
                 standing.broken = false;
-                let clean = how == StopKind::Shutdown && standing.registered;
-                standing.registered = false;
+                let clean = how == StopKind::Shutdown && standing.started;
+                (standing.registered, standing.started) = (false, false);
                 if !clean {
                     self.taint(broker, how);
                 }
@@ -179,6 +187,10 @@ impl Budget {
             Fact::BrokerRegistered { broker, .. } => {
                 self.brokers[broker.index()].registered = true;
             }
+            Fact::BrokerUnfenced { broker } => {
+                let standing = &mut self.brokers[broker.index()];
+                standing.started = standing.registered;
+            }
             Fact::IsrCommitted { partition, ref state } => self.on_committed(partition, state),
             _ => {}
         }
@@ -191,8 +203,8 @@ impl Budget {
             NodeId::Broker(broker) => self.brokers[broker.index()].log_dirs == 1,
             _ => false,
         };
-        let unregistered = |node: &NodeId| match *node {
-            NodeId::Broker(broker) => !self.brokers[broker.index()].registered,
+        let starting = |node: &NodeId| match *node {
+            NodeId::Broker(broker) => !self.brokers[broker.index()].started,
             _ => false,
         };
         match action {
@@ -202,7 +214,7 @@ impl Budget {
             }
             Action::DiskError { .. } if nodes.iter().any(single_dir) => Blow::Unclean,
             Action::Shutdown | Action::Restart { how: RestartHow::Shutdown }
-                if nodes.iter().any(unregistered) =>
+                if nodes.iter().any(starting) =>
             {
                 Blow::Unclean
             }
@@ -331,12 +343,14 @@ mod tests {
     }
 
     #[test]
-    fn a_controlled_shutdown_before_registering_counts_as_unclean() {
+    fn a_controlled_shutdown_before_the_start_is_over_counts_as_unclean() {
         let mut budget = Budget::new(&within(2));
         stop(&mut budget, 1, StopKind::Shutdown);
         stop(&mut budget, 2, StopKind::PowerLoss);
         assert!(!budget.allows(&Action::Shutdown, &[broker(1)]), "1 has started, not registered");
         register(&mut budget, 1);
+        assert!(!budget.allows(&Action::Shutdown, &[broker(1)]), "1 is registered, still fenced");
+        budget.on_fact(&Fact::BrokerUnfenced { broker: BrokerId(1) });
         assert!(budget.allows(&Action::Shutdown, &[broker(1)]));
     }
 
