@@ -17,7 +17,7 @@
 //!      report ◄── judge ◄── sweep (many seeds, in seed order) ◄── outcome of each run
 //! ```
 //!
-//! **Two closed vocabularies and one hinge.** An *event* ([`sim::event`]) is what will happen: it
+//! **Two closed vocabularies and one hinge.** An *event* (`sim::event`) is what will happen: it
 //! lies in the queue and may carry a message. A *fact* ([`model::fact::Fact`]) is what did happen:
 //! small, `Copy`, past tense. Facts are *observed* (written by disk, network, machine, application
 //! callbacks, and read off committed metadata) or *claimed* (written by nodes about themselves).

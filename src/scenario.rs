@@ -1,7 +1,7 @@
 //! Scenario files: from a text that a person wrote to plans that can be run, or to diagnostics.
 //!
 //! The way of a file: [`source`] reads it with what it extends and lays `--set` and its like over
-//! it; the values then become the mirror types of [`file`], and those are resolved part by part
+//! it; the values then become the mirror types of [`mod@file`], and those are resolved part by part
 //! ([`plan`] and its neighbours) into one [`Plan`] per Kafka version. Nothing stops at the first
 //! error. Each error knows the place it came from, because [`tree`] remembers where every value
 //! was written. Does not know how a plan is run, and nothing below it knows that files exist.

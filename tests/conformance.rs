@@ -5,6 +5,8 @@
 //! the recordings' README, restated in `conformance/compare.rs`. Dropping a further pair there is
 //! enough to test it. Facts of a recording that nothing binds are listed, never passed over.
 
+#![expect(clippy::print_stdout, reason = "what was compared or found is part of the output")]
+
 #[path = "conformance_support/compare.rs"]
 mod compare;
 #[path = "conformance_support/durations.rs"]

@@ -25,7 +25,7 @@ impl Source {
         let code = blank_words(&text);
         let is_test =
             path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs");
-        let tests = if is_test { Vec::from([0..code.len()]) } else { tests(&code) };
+        let tests = if is_test { std::iter::once(0..code.len()).collect() } else { tests(&code) };
         let live = without(&code, &tests);
         Self { path, text, code, live, tests }
     }
