@@ -123,8 +123,8 @@ impl LogFile {
     }
 
     /// Carries out an operation that is durable at once: whatever a power loss keeps of the
-    /// unsynced operations, what this one removed is gone. The operations stay in their places, because
-    /// flushes under way are counted in them.
+    /// unsynced operations, what this one removed is gone. The operations stay in their places,
+    /// because flushes under way are counted in them.
     fn apply_durably(&mut self, op: LogOp) {
         self.current.apply(op);
         self.durable.apply(op);
