@@ -226,7 +226,7 @@ impl Checks {
                 self.lag_drains.stopped(&self.clients, process, stamp.time);
             }
             Fact::Stopped { node, .. } => self.stopped(stamp, node),
-            Fact::Started { node } => self.started(node),
+            Fact::Started { node } => self.started(stamp, node),
             Fact::Paused { node: NodeId::Broker(broker) } => {
                 self.disturb(stamp, broker, |b| b.paused = true);
             }
@@ -236,16 +236,8 @@ impl Checks {
             Fact::DiskFailed { broker, .. } => {
                 self.disturb(stamp, broker, |b| b.disk_failed = true);
             }
-            Fact::BrokerRegistered { broker, unclean, .. } => {
-                self.session_changed(stamp, broker, |b| {
-                    (b.fenced, b.shutting_down) = (true, false);
-                    b.registered |= b.up;
-                    b.unclean_at = if unclean { Some(stamp.time) } else { b.unclean_at };
-                });
-                self.late.push((stamp, Late::Fenced(broker)));
-                if unclean {
-                    self.findings.mark(PropertyId::UncleanRegistration);
-                }
+            Fact::BrokerRegistered { broker, incarnation, unclean, .. } => {
+                self.registered(stamp, broker, incarnation, unclean);
             }
             Fact::BrokerFenced { broker } => {
                 self.session_changed(stamp, broker, |b| b.fenced = true);
@@ -266,7 +258,11 @@ impl Checks {
             Fact::Injected { kind: FaultKind::ElectUnclean, .. } => {
                 self.ghosts.unclean_asked = true
             }
-            Fact::Injected { kind: FaultKind::ClockSkew, .. } => self.ghosts.clocks_skewed = true,
+            Fact::Injected { kind: FaultKind::ClockSkew, node, .. }
+            | Fact::Healed { kind: FaultKind::ClockSkew, node, .. } => {
+                self.ghosts.clocks_skewed = true;
+                self.isr_unjustified.clock_moved(&self.ghosts.partitions, node);
+            }
             _ => self.claimed(fact),
         }
     }

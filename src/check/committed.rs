@@ -69,7 +69,7 @@ impl Checks {
         let old = ghost.state;
         ghost.commit(state);
         let ghost = &self.ghosts.partitions[partition.index()];
-        self.isr_fills.committed(ghost, was_full, stamp.time);
+        self.isr_fills.changed(ghost, was_full, stamp.time);
         let has = (old.leader.is_some(), state.leader.is_some());
         self.metadata_converges.led(has.0, has.1, stamp.time);
         let by_election = state.leader_epoch != old.leader_epoch;
@@ -138,6 +138,49 @@ impl Checks {
         self.isr_unjustified.blemish(&self.ghosts.partitions, broker);
     }
 
+    pub(super) fn registered(
+        &mut self,
+        stamp: Stamp,
+        broker: BrokerId,
+        incarnation: u32,
+        unclean: bool,
+    ) {
+        let present = self.ghosts.broker(broker).starts == incarnation;
+        self.displace(stamp, broker, !present);
+        self.session_changed(stamp, broker, |b| {
+            (b.fenced, b.shutting_down) = (true, false);
+            b.registered |= b.up && present;
+            b.unclean_at = if unclean { Some(stamp.time) } else { b.unclean_at };
+        });
+        self.late.push((stamp, Late::Fenced(broker)));
+        if unclean {
+            self.findings.mark(PropertyId::UncleanRegistration);
+        }
+    }
+
+    /// A broker's registration was taken over by one of an earlier process of it; or it is not, or
+    /// no more. One that has not registered yet will do so and take it back.
+    fn displace(&mut self, stamp: Stamp, broker: BrokerId, displaced: bool) {
+        let ghost = self.ghosts.broker(broker);
+        let displaced = displaced && ghost.registered;
+        if ghost.displaced == displaced {
+            return;
+        }
+        if displaced {
+            self.findings.mark(PropertyId::BrokerDisplaced);
+        }
+        self.ghosts.change_broker(broker, |b| b.displaced = displaced);
+        for ghost in &mut self.ghosts.partitions {
+            let Some(place) = ghost.place(broker) else { continue };
+            let was_full = IsrFills::was_full(ghost);
+            ghost.displaced = match displaced {
+                true => ghost.displaced.with(place),
+                false => ghost.displaced.without(place),
+            };
+            self.isr_fills.changed(ghost, was_full, stamp.time);
+        }
+    }
+
     pub(super) fn unfenced(&mut self, stamp: Stamp, broker: BrokerId) {
         // A broker that is being unfenced may be elected even if it was shutting down before
         // (`brokerToAdd` in `ReplicationControlManager.generateLeaderAndIsrUpdates`): a heartbeat
@@ -169,11 +212,15 @@ impl Checks {
         }
     }
 
-    pub(super) fn started(&mut self, node: NodeId) {
+    pub(super) fn started(&mut self, stamp: Stamp, node: NodeId) {
         match node {
-            NodeId::Broker(broker) => self.ghosts.change_broker(broker, |b| {
-                (b.up, b.disk_failed) = (true, false);
-            }),
+            NodeId::Broker(broker) => {
+                self.displace(stamp, broker, false);
+                self.session_changed(stamp, broker, |b| {
+                    (b.up, b.disk_failed) = (true, false);
+                    b.starts += 1;
+                });
+            }
             NodeId::Process(process) => self.lag_drains.started(process),
             NodeId::Controller(_) | NodeId::Operator => {}
         }

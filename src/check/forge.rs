@@ -369,8 +369,24 @@ impl Forge {
     }
 
     pub(crate) fn register(&mut self, broker: u16, unclean: bool) -> &mut Self {
-        let epoch = BrokerEpoch(self.seq);
-        self.tell(Fact::BrokerRegistered { broker: BrokerId(broker), epoch, unclean })
+        let incarnation = self.checks.ghosts.broker(BrokerId(broker)).starts;
+        self.register_as(broker, incarnation, unclean)
+    }
+
+    /// The process of that start, which may be gone, registers.
+    pub(crate) fn register_as(
+        &mut self,
+        broker: u16,
+        incarnation: u32,
+        unclean: bool,
+    ) -> &mut Self {
+        let (broker, epoch) = (BrokerId(broker), BrokerEpoch(self.seq));
+        self.tell(Fact::BrokerRegistered { broker, epoch, incarnation, unclean })
+    }
+
+    pub(crate) fn stop(&mut self, broker: u16) -> &mut Self {
+        let node = NodeId::Broker(BrokerId(broker));
+        self.tell(Fact::Stopped { node, how: StopKind::Crash, lost: 0 })
     }
 
     pub(crate) fn start(&mut self, broker: u16) -> &mut Self {

@@ -30,6 +30,12 @@ pub(crate) struct BrokerGhost {
     pub(crate) registered: bool,
     /// It stopped and has not been unfenced since.
     pub(crate) returning: bool,
+    /// How often it has been started again.
+    pub(crate) starts: u32,
+    /// A registration that an earlier process of it had sent arrived after its own. It is a
+    /// stranger to the controller from then on, whatever it says (`STALE_BROKER_EPOCH`), until
+    /// somebody restarts it.
+    pub(crate) displaced: bool,
     /// Its `replica.lag.time.max.ms`.
     pub(crate) lag_max: Span,
 }
@@ -64,6 +70,8 @@ pub(crate) struct PartitionGhost {
     pub(crate) state: PartitionState,
     pub(crate) before: PartitionState,
     pub(crate) config: TopicConfig,
+    /// Replicas whose brokers cannot come back by themselves: see [`BrokerGhost::displaced`].
+    pub(crate) displaced: ReplicaSet,
     /// Leaders of this epoch and later have heard of `config`; others may use `min_insync_low`.
     min_insync_from: LeaderEpoch,
     min_insync_low: u32,
@@ -93,6 +101,7 @@ impl PartitionGhost {
             state,
             before: state,
             config,
+            displaced: ReplicaSet::EMPTY,
             min_insync_from: LeaderEpoch(0),
             min_insync_low: config.min_insync_replicas,
         }
@@ -199,6 +208,8 @@ impl Ghosts {
                 unclean_at: None,
                 registered: true,
                 returning: false,
+                starts: 0,
+                displaced: false,
                 lag_max: b.config.replica_lag_time_max,
             })
             .collect();
@@ -229,6 +240,8 @@ impl Ghosts {
             unclean_at: None,
             registered: false,
             returning: false,
+            starts: 0,
+            displaced: false,
             lag_max: Span::FOREVER,
         };
         let place = usize::from(broker.0).checked_sub(1);
@@ -253,9 +266,9 @@ impl Ghosts {
         (0..ghost.replicas.len()).filter(active).fold(ReplicaSet::EMPTY, ReplicaSet::with)
     }
 
-    /// How many brokers the controller does not take for alive.
+    /// How many brokers the controller does not take for alive, and could.
     pub(crate) fn inactive_brokers(&self) -> usize {
-        self.brokers.iter().filter(|b| !b.is_active()).count()
+        self.brokers.iter().filter(|b| !b.is_active() && !b.displaced).count()
     }
 
     pub(crate) const fn broker_count(&self) -> usize {

@@ -1,5 +1,7 @@
-//! `isr-fills`, claims F3 and F10: after the heal every committed ISR holds all replicas again.
+//! `isr-fills`, claims F3 and F10: after the heal every committed ISR holds all replicas again, but
+//! for those on brokers that only a restart can bring back ([`PartitionGhost::displaced`]).
 
+use crate::base::ids::ReplicaSet;
 use crate::base::time::Time;
 use crate::model::fact::Stamp;
 
@@ -9,7 +11,11 @@ use super::registry::PropertyId;
 use super::violation::{Detail, Findings, Violation};
 
 fn is_full(ghost: &PartitionGhost) -> bool {
-    ghost.everyone().is_subset(ghost.state.isr)
+    missing(ghost).is_empty()
+}
+
+const fn missing(ghost: &PartitionGhost) -> ReplicaSet {
+    ghost.everyone().minus(ghost.state.isr).minus(ghost.displaced)
 }
 
 /// How many ISRs are not full. Unlike other accounts this one is kept all the time.
@@ -19,8 +25,8 @@ pub(crate) struct IsrFills {
 }
 
 impl IsrFills {
-    /// A state was committed; `was_full` is about the one before.
-    pub(crate) fn committed(&mut self, ghost: &PartitionGhost, was_full: bool, now: Time) {
+    /// A state was committed, or a broker displaced; `was_full` is about the state before.
+    pub(crate) fn changed(&mut self, ghost: &PartitionGhost, was_full: bool, now: Time) {
         match (was_full, is_full(ghost)) {
             (true, false) => self.account.owe(1),
             (false, true) => self.account.pay(1, now),
@@ -42,7 +48,7 @@ pub(crate) fn finish(
 ) {
     findings.exercise_many(PropertyId::IsrFills, partitions.len() as u64);
     for ghost in partitions.iter().filter(|g| !is_full(g)) {
-        let missing = ghost.everyone().minus(ghost.state.isr).iter().next().unwrap_or_default();
+        let missing = missing(ghost).iter().next().unwrap_or_default();
         let detail = Detail::After { heal: stamp.time.since(healed) };
         let violation = Violation::of(PropertyId::IsrFills, stamp, detail)
             .partition(ghost.id)
@@ -67,5 +73,30 @@ mod tests {
         forge.finish().expect_none("isr-fills");
         let mut forge = Forge::new();
         forge.isr(&[1, 2], &[], 0).heal().wait(Span::secs(100)).finish().expect("isr-fills", 1);
+    }
+
+    /// A registration of the process before arrives last: nobody can be asked to come back.
+    #[test]
+    fn a_displaced_broker_is_excused_until_it_is_restarted() {
+        let displaced = || {
+            let mut forge = Forge::new();
+            forge.stop(3).now(|f| f.isr(&[1, 2], &[], 0).fence(3)).start(3);
+            forge.register(3, true).register_as(3, 0, true).heal().wait(Span::secs(100));
+            forge
+        };
+        assert!(displaced().checks.converged());
+        displaced().finish().expect_none("isr-fills").expect_none("metadata-converges");
+        let mut forge = displaced();
+        forge.stop(3).start(3).register(3, true);
+        assert!(!forge.checks.converged());
+        forge.finish().expect("isr-fills", 1).expect("metadata-converges", 1);
+    }
+
+    #[test]
+    fn a_late_registration_before_its_own_displaces_nobody() {
+        let mut forge = Forge::new();
+        forge.stop(3).now(|f| f.isr(&[1, 2], &[], 0).fence(3)).start(3);
+        forge.register_as(3, 0, true).heal().wait(Span::secs(100)).finish();
+        forge.expect("isr-fills", 1);
     }
 }

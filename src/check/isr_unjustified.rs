@@ -11,7 +11,7 @@
 //! joined or the leader was elected, no proposal to remove it can have been right, however long it
 //! took to be committed. Anything less is given the benefit of the doubt.
 
-use crate::base::ids::{BrokerId, Offset};
+use crate::base::ids::{BrokerId, NodeId, Offset};
 use crate::base::time::{Span, Time};
 use crate::model::fact::Stamp;
 
@@ -123,6 +123,16 @@ impl IsrUnjustified {
         }
     }
 
+    /// A broker's wall clock jumped, or anybody's (`None`). A leader counts lag by it
+    /// (`Replica.java`: `lastCaughtUpTimeMs`), so any of its followers may seem to lag.
+    pub(crate) fn clock_moved(&mut self, partitions: &[PartitionGhost], node: Option<NodeId>) {
+        for (ghost, standings) in partitions.iter().zip(&mut self.standings) {
+            if node.is_none_or(|node| ghost.state.leader.map(NodeId::Broker) == Some(node)) {
+                standings.iter_mut().for_each(|standing| standing.blemished = true);
+            }
+        }
+    }
+
     /// Since when a member that leaves now has been known as caught up, if it has at every moment.
     pub(crate) fn leaves(
         &self,
@@ -162,8 +172,11 @@ pub(crate) fn left(
 
 #[cfg(test)]
 mod tests {
+    use crate::base::ids::{BrokerId, NodeId};
     use crate::base::time::Span;
     use crate::check::forge::Forge;
+    use crate::model::fact::Fact;
+    use crate::model::fault::FaultKind;
 
     /// b2 and b3 are answered every 500 ms and have everything.
     fn healthy(rounds: u64) -> Forge {
@@ -208,6 +221,19 @@ mod tests {
         let mut forge = healthy(100);
         forge.wait(Span::secs(31)).isr(&[1], &[], 0).wait(Span::millis(1)).touch();
         forge.expect_none("isr-unjustified");
+    }
+
+    #[test]
+    fn a_leader_whose_wall_clock_jumped_may_remove_anybody() {
+        let skewed = |broker| {
+            let mut forge = healthy(100);
+            let (kind, node) = (FaultKind::ClockSkew, Some(NodeId::Broker(BrokerId(broker))));
+            forge.tell(Fact::Injected { id: 0, kind, node });
+            forge.isr(&[1, 2], &[], 0).wait(Span::millis(1)).touch();
+            forge
+        };
+        skewed(1).expect_none("isr-unjustified");
+        skewed(2).expect("isr-unjustified", 1);
     }
 
     #[test]

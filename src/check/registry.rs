@@ -133,6 +133,9 @@ properties! {
     ElectionUnclean Mark "election-unclean" ["G12"] "a replica was elected uncleanly"; "facts heard";
     UncleanRegistration Mark "unclean-registration" ["G6"]
         "a broker came back from an unclean stop"; "facts heard";
+    BrokerDisplaced Mark "broker-displaced" ["F10"]
+        "a registration that arrived late locked a broker out until somebody restarts it";
+        "facts heard";
     BrokerFenced Mark "broker-fenced" ["G16"] "a broker was fenced"; "facts heard";
     BatchRetried Mark "batch-retried" ["G8"] "a producer sent a batch once more"; "facts heard";
     Deduplicated Mark "deduplicated" ["G8"] "a leader recognised a batch as one it had"; "facts heard";

@@ -297,7 +297,6 @@ impl Broker {
         };
         let links = 0..fetcher_link(BrokerId::at(usize::from(brokers)));
         let links = links.map(|link| Link::new(link, to(link), Terms::of(link, &config)));
-        let deadline = ctx.monotonic() + config.initial_registration_timeout;
         let mut broker = Self {
             id,
             controllers,
@@ -308,7 +307,7 @@ impl Broker {
             partitions: vec![None; partitions],
             unassigned: vec![None; partitions],
             offline_dirs: disk.failed_dirs(),
-            lifecycle: Lifecycle::new(incarnation, clean, deadline, ctx.monotonic()),
+            lifecycle: Lifecycle::new(incarnation, clean, ctx.monotonic()),
             links: links.collect(),
             fetchers: vec![ReplicaFetcher::default(); usize::from(brokers)],
             connections: Connections::default(),
@@ -364,7 +363,11 @@ impl Node for Broker {
         broker.schedule_tasks(initial.is_some(), ctx);
         match &initial {
             Some(initial) => broker.begin_in_the_middle(initial, ctx),
-            None => broker.on_communicate(ctx),
+            None => {
+                let deadline = broker.config.initial_registration_timeout;
+                ctx.set(Timer::of(TimerKind::Registration), deadline);
+                broker.on_communicate(ctx);
+            }
         }
         broker.fetch_metadata(ctx);
         broker.finish(ctx);
@@ -449,6 +452,7 @@ impl Node for Broker {
             TimerKind::FetchBackoff => self.pump(BrokerId::at(place), ctx),
             TimerKind::AlterPartition => self.on_alter_retry(ctx),
             TimerKind::ProducerIds => self.on_producer_ids_retry(ctx),
+            TimerKind::Registration => self.on_registration_deadline(ctx),
             TimerKind::LogDirFailure => self.on_dir_failure_deadline(timer.index, ctx),
             TimerKind::ShutdownDeadline => self.finish_shutdown(ctx),
             TimerKind::FlushInterval => self.on_flush_interval(place, ctx),

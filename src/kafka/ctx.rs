@@ -51,8 +51,8 @@ pub enum TimerKind {
     ShutdownDeadline,
     /// Broker: flush by time (`flush.ms`) of partition `index`.
     FlushInterval,
-    /// Broker: start-up (log loading, recovery) is over.
-    StartUp,
+    /// Broker: the time to register for the first time is over.
+    Registration,
     /// Controller: check broker sessions.
     SessionCheck,
     /// Controller: periodic unclean election.

@@ -162,8 +162,8 @@ pub enum Fact {
     },
     /// A partition's state was committed, whatever changed.
     IsrCommitted { partition: PartitionId, state: PartitionState },
-    /// A broker registered.
-    BrokerRegistered { broker: BrokerId, epoch: BrokerEpoch, unclean: bool },
+    /// A broker registered: the process of its so manyth start (from 0), which may be gone.
+    BrokerRegistered { broker: BrokerId, epoch: BrokerEpoch, incarnation: u32, unclean: bool },
     /// A broker was fenced.
     BrokerFenced { broker: BrokerId },
     /// A broker was unfenced.

@@ -258,7 +258,7 @@ impl<'a> Line<'a> {
                 format!("{} {who} {leader_epoch}, {sets}{unclean}", self.partition(partition))
             }
             Fact::IsrCommitted { partition, state } => self.state(partition, &state),
-            Fact::BrokerRegistered { broker, epoch, unclean } => {
+            Fact::BrokerRegistered { broker, epoch, unclean, .. } => {
                 let unclean = if unclean { " after an unclean stop" } else { "" };
                 format!("{broker} {epoch}{unclean}")
             }

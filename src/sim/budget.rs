@@ -13,12 +13,16 @@
 //! B, the last known leader, whose tail is gone (`PartitionChangeBuilder.java`,
 //! `electAnyLeader`). Committed records are lost with one lost tail, just as when A dies first.
 //!
+//! A broker stops uncleanly without being stopped, too: one whose disk is full or broken halts, and
+//! one that cannot register for `initial.broker.registration.timeout.ms` gives up. So a broker that
+//! has yet to register counts as tainted while a fault may keep it from the controller.
+//!
 //! Author's faults are never refused, but taint alike. Does not know where a fault came from, nor
 //! how one is carried out: it hears of stops by observed facts.
 
 use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, PartitionId, ReplicaSet};
 use crate::model::fact::{Fact, StopKind};
-use crate::model::fault::{Action, FaultKind, RestartHow};
+use crate::model::fault::{Action, FaultKind, RestartHow, Target};
 use crate::model::metadata::PartitionState;
 use crate::model::plan::{Plan, Promise, Taint};
 
@@ -36,10 +40,10 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn places(&self, nodes: &[NodeId]) -> ReplicaSet {
+    fn places(&self, brokers: &[BrokerId]) -> ReplicaSet {
         let mut set = ReplicaSet::EMPTY;
         for (place, broker) in self.replicas.iter().enumerate() {
-            if nodes.contains(&NodeId::Broker(*broker)) {
+            if brokers.contains(broker) {
                 set = set.with(place);
             }
         }
@@ -47,9 +51,27 @@ impl Ledger {
     }
 }
 
+fn brokers(nodes: &[NodeId]) -> impl Iterator<Item = BrokerId> {
+    nodes.iter().filter_map(|node| match *node {
+        NodeId::Broker(broker) => Some(broker),
+        _ => None,
+    })
+}
+
+/// The nodes of a target of a resolved cut.
+fn named(target: &Target) -> Vec<NodeId> {
+    match target {
+        Target::Node(node) => vec![*node],
+        Target::Nodes(nodes) => nodes.clone(),
+        _ => Vec::new(),
+    }
+}
+
 /// What the budget knows of one broker.
 #[derive(Clone, Copy, Debug)]
 struct Standing {
+    /// How often it has been started again.
+    starts: u32,
     /// Whether it has registered since its last stop.
     registered: bool,
     /// Whether it has been unfenced since it registered. Until then even a controlled shutdown
@@ -80,6 +102,8 @@ pub struct Budget {
     promise: Promise,
     partitions: Vec<Ledger>,
     brokers: Vec<Standing>,
+    /// The faults under way that may keep brokers from the controller, and which.
+    severed: Vec<(u32, Vec<BrokerId>)>,
 }
 
 impl Budget {
@@ -98,6 +122,7 @@ impl Budget {
             }
         };
         let standing = |log_dirs| Standing {
+            starts: 0,
             registered: true,
             started: true,
             full: 0,
@@ -108,6 +133,7 @@ impl Budget {
             promise: plan.promise,
             partitions: plan.partitions().map(ledger).collect(),
             brokers: plan.brokers.iter().map(|b| standing(b.config.log_dirs)).collect(),
+            severed: Vec::new(),
         }
     }
 
@@ -123,12 +149,18 @@ impl Budget {
         }
         let blow = self.blow(action, nodes);
         let cuts = blow == Blow::CutsTail;
-        let taints = cuts || (blow == Blow::Unclean && self.promise.taint == Taint::UncleanStop);
-        !taints || self.partitions.iter().all(|ledger| self.survives(ledger, nodes, cuts))
+        if !cuts && self.promise.taint == Taint::TailLost {
+            return true;
+        }
+        let hit = match blow {
+            Blow::None => self.kept_out(self.severs(action, nodes)),
+            Blow::Unclean | Blow::CutsTail => brokers(nodes).collect(),
+        };
+        self.partitions.iter().all(|ledger| self.survives(ledger, &hit, cuts))
     }
 
-    fn survives(&self, ledger: &Ledger, nodes: &[NodeId], cuts: bool) -> bool {
-        let hit = ledger.places(nodes);
+    fn survives(&self, ledger: &Ledger, hit: &[BrokerId], cuts: bool) -> bool {
+        let hit = ledger.places(hit);
         let cut = if cuts { ledger.cut.union(hit) } else { ledger.cut };
         if hit.is_empty() || cut.is_empty() {
             return true;
@@ -141,14 +173,61 @@ impl Budget {
                     tainted = tainted.with(place);
                 }
             }
+            for (_, severed) in &self.severed {
+                tainted = tainted.union(ledger.places(&self.kept_out(severed.clone())));
+            }
         }
         tainted.len() < self.promise.min_insync as usize
     }
 
+    /// Those that have yet to register.
+    fn kept_out(&self, mut severed: Vec<BrokerId>) -> Vec<BrokerId> {
+        severed.retain(|broker| !self.brokers[broker.index()].registered);
+        severed
+    }
+
+    /// The brokers that a fault may keep from the controller while it lasts.
+    fn severs(&self, action: &Action, nodes: &[NodeId]) -> Vec<BrokerId> {
+        let all = || (0..self.brokers.len()).map(BrokerId::at).collect();
+        let is_controller = |node: &NodeId| matches!(node, NodeId::Controller(_));
+        match action {
+            Action::Partition { groups, .. } => {
+                let nodes: Vec<NodeId> = groups.iter().flatten().flat_map(named).collect();
+                match nodes.iter().any(is_controller) {
+                    true => brokers(&nodes).collect(),
+                    false => Vec::new(),
+                }
+            }
+            Action::NetworkDelay { .. }
+            | Action::NetworkLoss { .. }
+            | Action::NetworkBandwidth { .. }
+                if nodes.is_empty() =>
+            {
+                all()
+            }
+            _ if nodes.iter().any(is_controller) => all(),
+            Action::NetworkDelay { .. }
+            | Action::NetworkLoss { .. }
+            | Action::NetworkBandwidth { .. }
+            | Action::Pause => brokers(nodes).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// A fault is about to be applied. What it taints counts from now on, so that another fault of
     /// the same instant is judged with it.
-    pub fn applied(&mut self, action: &Action, nodes: &[NodeId], running: &dyn Fn(NodeId) -> bool) {
+    pub fn applied(
+        &mut self,
+        id: u32,
+        action: &Action,
+        nodes: &[NodeId],
+        running: &dyn Fn(NodeId) -> bool,
+    ) {
         let blow = self.blow(action, nodes);
+        let severed = self.severs(action, nodes);
+        if !severed.is_empty() && action.kind().has_length() {
+            self.severed.push((id, severed));
+        }
         for node in nodes {
             let NodeId::Broker(broker) = *node else { continue };
             match action.kind() {
@@ -178,14 +257,19 @@ impl Budget {
                     self.taint(broker, how);
                 }
             }
-            Fact::Healed {
-                kind: FaultKind::DiskFull, node: Some(NodeId::Broker(broker)), ..
-            } => {
-                let full = &mut self.brokers[broker.index()].full;
-                *full = full.saturating_sub(1);
+            Fact::Started { node: NodeId::Broker(broker) } => {
+                self.brokers[broker.index()].starts += 1;
             }
-            Fact::BrokerRegistered { broker, .. } => {
-                self.brokers[broker.index()].registered = true;
+            Fact::Healed { id, kind, node } => {
+                self.severed.retain(|(fault, _)| *fault != id);
+                if let (FaultKind::DiskFull, Some(NodeId::Broker(broker))) = (kind, node) {
+                    let full = &mut self.brokers[broker.index()].full;
+                    *full = full.saturating_sub(1);
+                }
+            }
+            Fact::BrokerRegistered { broker, incarnation, .. } => {
+                let standing = &mut self.brokers[broker.index()];
+                standing.registered |= standing.starts == incarnation;
             }
             Fact::BrokerUnfenced { broker } => {
                 let standing = &mut self.brokers[broker.index()];
@@ -197,14 +281,18 @@ impl Budget {
     }
 
     /// A stop on the way is an unclean one if the broker's process ends without its knowing. A full
-    /// or broken disk halts the broker if it has no other log directory (`LogManager.scala`).
+    /// or broken disk halts the broker if it has no other log directory (`LogManager.scala`). One
+    /// that is shut down cleanly while it is cut off may not find its way back in time.
     fn blow(&self, action: &Action, nodes: &[NodeId]) -> Blow {
         let single_dir = |node: &NodeId| match *node {
             NodeId::Broker(broker) => self.brokers[broker.index()].log_dirs == 1,
             _ => false,
         };
         let starting = |node: &NodeId| match *node {
-            NodeId::Broker(broker) => !self.brokers[broker.index()].started,
+            NodeId::Broker(broker) => {
+                let severed = self.severed.iter().any(|(_, severed)| severed.contains(&broker));
+                severed || !self.brokers[broker.index()].started
+            }
             _ => false,
         };
         match action {
@@ -257,192 +345,4 @@ impl Budget {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Action, Budget, Fact, FaultKind, PartitionId, RestartHow, StopKind, Taint};
-    use crate::base::ids::{BrokerEpoch, BrokerId};
-    use crate::base::time::Span;
-    use crate::model::config::TopicKey;
-    use crate::model::fault::Keep;
-    use crate::model::plan::{Plan, Promise};
-    use crate::sim::stage::{broker, plan, state};
-
-    const POWER_LOSS: Action = Action::PowerLoss { keep: Keep::Random };
-
-    fn promise(min_insync: u32, taint: Taint, refuse_beyond: bool) -> Plan {
-        Plan { promise: Promise { min_insync, taint, refuse_beyond }, ..plan(3) }
-    }
-
-    fn within(min_insync: u32) -> Plan {
-        promise(min_insync, Taint::UncleanStop, true)
-    }
-
-    fn stop(budget: &mut Budget, number: u16, how: StopKind) {
-        budget.on_fact(&Fact::Stopped { node: broker(number), how, lost: 0 });
-    }
-
-    fn register(budget: &mut Budget, number: u16) {
-        let (broker, epoch) = (BrokerId(number), BrokerEpoch(9));
-        budget.on_fact(&Fact::BrokerRegistered { broker, epoch, unclean: true });
-    }
-
-    /// Partition 0 has replicas 1, 2, 3; partition 1 has 2, 3, 1; partition 2 has 3, 1, 2.
-    fn isrs(budget: &mut Budget, epoch: u32, members: &[u16]) {
-        for p in 0..3 {
-            let places: Vec<usize> = members.iter().map(|m| usize::from((m + 2 - p) % 3)).collect();
-            let state = state(members.first().copied(), epoch, &places);
-            budget.on_fact(&Fact::IsrCommitted { partition: PartitionId(p), state });
-        }
-    }
-
-    #[test]
-    fn what_a_promise_lets_happen_to_a_healthy_cluster() {
-        let restart = |how| Action::Restart { how };
-        // Action, brokers hit at once, and from which min.insync on it is within.
-        let cases = [
-            (Action::Crash, &[1][..], 1),
-            (Action::Crash, &[1, 2, 3], 1),
-            (Action::Shutdown, &[1, 2, 3], 1),
-            (Action::Pause, &[1, 2], 1),
-            (restart(RestartHow::Crash), &[1], 1),
-            (restart(RestartHow::Shutdown), &[1], 1),
-            (Action::DiskFull, &[1], 1),
-            (Action::DiskError { dir: 0 }, &[1], 1),
-            (POWER_LOSS, &[1], 2),
-            (POWER_LOSS, &[1, 2], 3),
-            (Action::Wipe, &[1], u32::MAX),
-            (Action::CorruptLog { partition: PartitionId(0) }, &[1], u32::MAX),
-            (Action::ElectUnclean { partition: PartitionId(0) }, &[], u32::MAX),
-        ];
-        for (action, numbers, least) in cases {
-            let nodes: Vec<_> = numbers.iter().map(|n| broker(*n)).collect();
-            for min_insync in 1..=3 {
-                let allows = Budget::new(&within(min_insync)).allows(&action, &nodes);
-                assert_eq!(allows, min_insync >= least, "{action:?} {numbers:?} {min_insync}");
-            }
-            let beyond = promise(1, Taint::UncleanStop, false);
-            assert!(Budget::new(&beyond).allows(&action, &nodes), "{action:?} beyond");
-        }
-    }
-
-    /// The trace under G6: a replica that was killed, with nothing lost, counts until it is back.
-    #[test]
-    fn kill_minus_nine_counts_until_the_replica_is_back_in_the_isr() {
-        let mut budget = Budget::new(&within(2));
-        assert!(budget.allows(&POWER_LOSS, &[broker(2)]));
-        stop(&mut budget, 1, StopKind::Crash);
-        stop(&mut budget, 3, StopKind::Crash);
-        assert!(!budget.allows(&POWER_LOSS, &[broker(2)]), "1 and 3 were killed");
-        isrs(&mut budget, 1, &[2]);
-        register(&mut budget, 1);
-        assert!(!budget.allows(&POWER_LOSS, &[broker(2)]), "1 is registered, not in sync");
-        isrs(&mut budget, 2, &[2, 1]);
-        assert!(!budget.allows(&POWER_LOSS, &[broker(2)]), "3 is still away");
-        register(&mut budget, 3);
-        isrs(&mut budget, 3, &[2, 1, 3]);
-        assert!(budget.allows(&POWER_LOSS, &[broker(2)]));
-    }
-
-    #[test]
-    fn a_controlled_shutdown_before_the_start_is_over_counts_as_unclean() {
-        let mut budget = Budget::new(&within(2));
-        stop(&mut budget, 1, StopKind::Shutdown);
-        stop(&mut budget, 2, StopKind::PowerLoss);
-        assert!(!budget.allows(&Action::Shutdown, &[broker(1)]), "1 has started, not registered");
-        register(&mut budget, 1);
-        assert!(!budget.allows(&Action::Shutdown, &[broker(1)]), "1 is registered, still fenced");
-        budget.on_fact(&Fact::BrokerUnfenced { broker: BrokerId(1) });
-        assert!(budget.allows(&Action::Shutdown, &[broker(1)]));
-    }
-
-    #[test]
-    fn three_kills_in_a_row_refuse_the_power_loss_after_them() {
-        let mut budget = Budget::new(&within(2));
-        for number in [1, 2, 3] {
-            assert!(budget.allows(&Action::Crash, &[broker(number)]));
-            stop(&mut budget, number, StopKind::Crash);
-        }
-        for number in [1, 2, 3] {
-            assert!(!budget.allows(&POWER_LOSS, &[broker(number)]));
-        }
-    }
-
-    /// The other order of the same trace: see the module.
-    #[test]
-    fn a_kill_after_a_lost_tail_counts_like_one_before_it() {
-        let mut budget = Budget::new(&within(2));
-        budget.applied(&POWER_LOSS, &[broker(2)], &|_| true);
-        for action in [Action::Crash, POWER_LOSS, Action::DiskFull, Action::DiskError { dir: 0 }] {
-            assert!(!budget.allows(&action, &[broker(1)]), "{action:?}");
-        }
-        assert!(budget.allows(&Action::Pause, &[broker(1)]));
-        assert!(budget.allows(&Action::Crash, &[broker(2)]), "it is the same replica");
-        stop(&mut budget, 2, StopKind::PowerLoss);
-        register(&mut budget, 2);
-        isrs(&mut budget, 1, &[1, 3]);
-        isrs(&mut budget, 1, &[1, 3, 2]);
-        assert!(budget.allows(&Action::Crash, &[broker(1)]));
-    }
-
-    #[test]
-    fn a_dead_broker_that_is_still_written_into_an_isr_is_not_back() {
-        let mut budget = Budget::new(&within(2));
-        isrs(&mut budget, 1, &[2, 3]);
-        stop(&mut budget, 1, StopKind::Crash);
-        isrs(&mut budget, 1, &[2, 3, 1]);
-        isrs(&mut budget, 2, &[1, 2, 3]);
-        assert!(!budget.allows(&POWER_LOSS, &[broker(2)]));
-    }
-
-    /// Without ELR the last member never leaves the ISR: its election returns it.
-    #[test]
-    fn the_last_member_is_back_when_it_is_elected() {
-        let mut budget = Budget::new(&within(2));
-        isrs(&mut budget, 1, &[1]);
-        stop(&mut budget, 1, StopKind::PowerLoss);
-        assert!(!budget.allows(&Action::Crash, &[broker(2)]));
-        register(&mut budget, 1);
-        isrs(&mut budget, 2, &[1]);
-        assert!(budget.allows(&Action::Crash, &[broker(2)]));
-    }
-
-    #[test]
-    fn a_broker_with_a_full_disk_counts_as_one_that_will_halt() {
-        let mut budget = Budget::new(&within(2));
-        budget.applied(&Action::DiskFull, &[broker(1)], &|_| true);
-        assert!(!budget.allows(&POWER_LOSS, &[broker(2)]));
-        let node = Some(broker(1));
-        budget.on_fact(&Fact::Healed { id: 0, kind: FaultKind::DiskFull, node });
-        assert!(budget.allows(&POWER_LOSS, &[broker(2)]));
-        stop(&mut budget, 1, StopKind::Halt);
-        assert!(!budget.allows(&POWER_LOSS, &[broker(2)]));
-    }
-
-    /// The canary `promise.taint=tail-lost`: kill -9 does not count, and the trace goes through.
-    #[test]
-    fn with_taint_tail_lost_only_power_losses_count() {
-        let mut budget = Budget::new(&promise(2, Taint::TailLost, true));
-        stop(&mut budget, 1, StopKind::Crash);
-        stop(&mut budget, 3, StopKind::Crash);
-        assert!(budget.allows(&POWER_LOSS, &[broker(2)]));
-        stop(&mut budget, 2, StopKind::PowerLoss);
-        assert!(budget.allows(&Action::Crash, &[broker(1)]));
-        assert!(!budget.allows(&POWER_LOSS, &[broker(1)]));
-    }
-
-    #[test]
-    fn faults_that_stop_nobody_are_never_refused() {
-        let mut budget = Budget::new(&within(1));
-        stop(&mut budget, 1, StopKind::PowerLoss);
-        let key = TopicKey::ALL[0];
-        let topic = crate::base::ids::TopicId(0);
-        for action in [
-            Action::NetworkLoss { percent: 5 },
-            Action::ClockSkew { offset: Span::secs(1), back: true },
-            Action::ConnectionReset,
-            Action::RollingRestart,
-            Action::SetConfig { topic, key, value: 1 },
-        ] {
-            assert!(budget.allows(&action, &[broker(2)]), "{action:?}");
-        }
-    }
-}
+mod tests;

@@ -85,8 +85,8 @@ impl Committed {
 
 fn note_record(record: &MetadataRecord, note: &mut impl FnMut(Fact)) {
     match *record {
-        MetadataRecord::BrokerRegistered { broker, epoch, unclean, .. } => {
-            note(Fact::BrokerRegistered { broker, epoch, unclean });
+        MetadataRecord::BrokerRegistered { broker, epoch, incarnation, unclean } => {
+            note(Fact::BrokerRegistered { broker, epoch, incarnation, unclean });
         }
         MetadataRecord::BrokerFenced { broker, .. } => note(Fact::BrokerFenced { broker }),
         MetadataRecord::BrokerUnfenced { broker, .. } => note(Fact::BrokerUnfenced { broker }),

@@ -408,8 +408,8 @@ impl Director {
         if kind == FaultKind::RollingRestart {
             return self.begin_rolling(by, view, out);
         }
-        self.budget.applied(&action, &nodes, view.running);
         let id = self.injected;
+        self.budget.applied(id, &action, &nodes, view.running);
         self.injected += 1;
         if matches!(kind, FaultKind::SetConfig | FaultKind::ElectUnclean) {
             self.operations.push_back(by);

@@ -378,7 +378,7 @@ impl Toy {
                 self.stage.down.remove(place);
                 self.stage.register(broker.0);
                 let epoch = BrokerEpoch(self.stage.image.end().0);
-                self.fact(Fact::BrokerRegistered { broker, epoch, unclean: true });
+                self.fact(Fact::BrokerRegistered { broker, epoch, incarnation: 0, unclean: true });
                 self.change_isrs(broker, false);
                 let stop = self.stops[broker.index()];
                 self.push(self.now + Span::secs(2), false, Event::Return(broker.0, stop));

@@ -50,7 +50,6 @@ pub(super) struct Lifecycle {
     /// Something is to be said as soon as the request under way is answered.
     hurry: bool,
     failures: u32,
-    registration_deadline: Time,
     /// When its logs, coordinators and sockets are up.
     ready_at: Time,
     told_to_wait: bool,
@@ -63,7 +62,6 @@ impl Lifecycle {
     pub(super) const fn new(
         incarnation: u32,
         previous: Option<BrokerEpoch>,
-        registration_deadline: Time,
         started: Time,
     ) -> Self {
         Self {
@@ -74,7 +72,6 @@ impl Lifecycle {
             outstanding: None,
             hurry: false,
             failures: 0,
-            registration_deadline,
             ready_at: Time(started.0 + STARTUP.0),
             told_to_wait: false,
             dirs_sent: 0,
@@ -140,15 +137,20 @@ impl Broker {
         self.send_lifecycle(ctx);
     }
 
+    /// `initial.broker.registration.timeout.ms` is over: a broker that has heard no answer by then
+    /// shuts down, and its start has failed (`RegistrationTimeoutEvent`). The controller may have
+    /// registered it all the same.
+    pub(super) fn on_registration_deadline(&mut self, ctx: &mut Ctx<'_>) {
+        if self.lifecycle.epoch.is_none() {
+            ctx.exit(StopKind::Halt);
+        }
+    }
+
     /// Sends the request under way, as soon as the channel is ready.
     pub(super) fn send_lifecycle(&mut self, ctx: &mut Ctx<'_>) {
         let Some(since) = self.lifecycle.outstanding else {
             return;
         };
-        let lifecycle = &self.lifecycle;
-        if lifecycle.epoch.is_none() && ctx.monotonic() >= lifecycle.registration_deadline {
-            return ctx.exit(StopKind::Halt); // initial.broker.registration.timeout.ms
-        }
         // KAFKA-14392: a request that did not get through in half a session is given up.
         if ctx.monotonic().since(since) >= self.config.session_timeout.scaled(1, 2) {
             return self.communication_failed(ctx);

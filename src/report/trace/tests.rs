@@ -99,7 +99,7 @@ fn cluster() -> Vec<Fact> {
         },
         Fact::IsrCommitted { partition, state: state(Some(2), 6, &[2, 3]) },
         Fact::IsrCommitted { partition, state: leaderless },
-        Fact::BrokerRegistered { broker, epoch: BrokerEpoch(40), unclean: true },
+        Fact::BrokerRegistered { broker, epoch: BrokerEpoch(40), incarnation: 1, unclean: true },
         Fact::BrokerFenced { broker },
         Fact::BrokerUnfenced { broker },
         Fact::BrokerShuttingDown { broker },

@@ -1,0 +1,217 @@
+//! What the budget lets through and what it refuses.
+
+use super::{
+    Action, Budget, Fact, FaultKind, NodeId, PartitionId, RestartHow, StopKind, Taint, Target,
+};
+use crate::base::ids::{BrokerEpoch, BrokerId, ControllerId};
+use crate::base::time::Span;
+use crate::model::config::TopicKey;
+use crate::model::fault::{Direction, Keep};
+use crate::model::plan::{Plan, Promise};
+use crate::sim::stage::{broker, plan, state};
+
+const POWER_LOSS: Action = Action::PowerLoss { keep: Keep::Random };
+
+fn promise(min_insync: u32, taint: Taint, refuse_beyond: bool) -> Plan {
+    Plan { promise: Promise { min_insync, taint, refuse_beyond }, ..plan(3) }
+}
+
+fn within(min_insync: u32) -> Plan {
+    promise(min_insync, Taint::UncleanStop, true)
+}
+
+fn stop(budget: &mut Budget, number: u16, how: StopKind) {
+    budget.on_fact(&Fact::Stopped { node: broker(number), how, lost: 0 });
+}
+
+fn register(budget: &mut Budget, number: u16) {
+    let (broker, epoch) = (BrokerId(number), BrokerEpoch(9));
+    budget.on_fact(&Fact::BrokerRegistered { broker, epoch, incarnation: 0, unclean: true });
+}
+
+/// Partition 0 has replicas 1, 2, 3; partition 1 has 2, 3, 1; partition 2 has 3, 1, 2.
+fn isrs(budget: &mut Budget, epoch: u32, members: &[u16]) {
+    for p in 0..3 {
+        let places: Vec<usize> = members.iter().map(|m| usize::from((m + 2 - p) % 3)).collect();
+        let state = state(members.first().copied(), epoch, &places);
+        budget.on_fact(&Fact::IsrCommitted { partition: PartitionId(p), state });
+    }
+}
+
+#[test]
+fn what_a_promise_lets_happen_to_a_healthy_cluster() {
+    let restart = |how| Action::Restart { how };
+    // Action, brokers hit at once, and from which min.insync on it is within.
+    let cases = [
+        (Action::Crash, &[1][..], 1),
+        (Action::Crash, &[1, 2, 3], 1),
+        (Action::Shutdown, &[1, 2, 3], 1),
+        (Action::Pause, &[1, 2], 1),
+        (restart(RestartHow::Crash), &[1], 1),
+        (restart(RestartHow::Shutdown), &[1], 1),
+        (Action::DiskFull, &[1], 1),
+        (Action::DiskError { dir: 0 }, &[1], 1),
+        (POWER_LOSS, &[1], 2),
+        (POWER_LOSS, &[1, 2], 3),
+        (Action::Wipe, &[1], u32::MAX),
+        (Action::CorruptLog { partition: PartitionId(0) }, &[1], u32::MAX),
+        (Action::ElectUnclean { partition: PartitionId(0) }, &[], u32::MAX),
+    ];
+    for (action, numbers, least) in cases {
+        let nodes: Vec<_> = numbers.iter().map(|n| broker(*n)).collect();
+        for min_insync in 1..=3 {
+            let allows = Budget::new(&within(min_insync)).allows(&action, &nodes);
+            assert_eq!(allows, min_insync >= least, "{action:?} {numbers:?} {min_insync}");
+        }
+        let beyond = promise(1, Taint::UncleanStop, false);
+        assert!(Budget::new(&beyond).allows(&action, &nodes), "{action:?} beyond");
+    }
+}
+
+/// The trace under G6: a replica that was killed, with nothing lost, counts until it is back.
+#[test]
+fn kill_minus_nine_counts_until_the_replica_is_back_in_the_isr() {
+    let mut budget = Budget::new(&within(2));
+    assert!(budget.allows(&POWER_LOSS, &[broker(2)]));
+    stop(&mut budget, 1, StopKind::Crash);
+    stop(&mut budget, 3, StopKind::Crash);
+    assert!(!budget.allows(&POWER_LOSS, &[broker(2)]), "1 and 3 were killed");
+    isrs(&mut budget, 1, &[2]);
+    register(&mut budget, 1);
+    assert!(!budget.allows(&POWER_LOSS, &[broker(2)]), "1 is registered, not in sync");
+    isrs(&mut budget, 2, &[2, 1]);
+    assert!(!budget.allows(&POWER_LOSS, &[broker(2)]), "3 is still away");
+    register(&mut budget, 3);
+    isrs(&mut budget, 3, &[2, 1, 3]);
+    assert!(budget.allows(&POWER_LOSS, &[broker(2)]));
+}
+
+#[test]
+fn a_controlled_shutdown_before_the_start_is_over_counts_as_unclean() {
+    let mut budget = Budget::new(&within(2));
+    stop(&mut budget, 1, StopKind::Shutdown);
+    stop(&mut budget, 2, StopKind::PowerLoss);
+    assert!(!budget.allows(&Action::Shutdown, &[broker(1)]), "1 has started, not registered");
+    register(&mut budget, 1);
+    assert!(!budget.allows(&Action::Shutdown, &[broker(1)]), "1 is registered, still fenced");
+    budget.on_fact(&Fact::BrokerUnfenced { broker: BrokerId(1) });
+    assert!(budget.allows(&Action::Shutdown, &[broker(1)]));
+}
+
+/// A broker that cannot register in time stops, and that counts: seen in the gate.
+#[test]
+fn what_keeps_a_broker_from_registering_counts_while_a_tail_is_lost() {
+    let groups = [broker(1), NodeId::Controller(ControllerId(1))];
+    let groups = groups.map(|node| vec![Target::Node(node)]).to_vec();
+    let cut = Action::Partition { groups, direction: Direction::To };
+    let mut budget = Budget::new(&within(2));
+    stop(&mut budget, 1, StopKind::Shutdown);
+    assert!(budget.allows(&POWER_LOSS, &[broker(2)]), "1 will be back");
+    assert!(budget.allows(&cut, &[]), "no tail is lost");
+    budget.applied(7, &cut, &[], &|_| true);
+    assert!(!budget.allows(&POWER_LOSS, &[broker(2)]), "1 may not register in time");
+    assert!(!budget.allows(&POWER_LOSS, &[broker(3)]));
+    budget.on_fact(&Fact::Healed { id: 7, kind: FaultKind::PartitionOneWay, node: None });
+    assert!(budget.allows(&POWER_LOSS, &[broker(2)]));
+    stop(&mut budget, 2, StopKind::PowerLoss);
+    assert!(!budget.allows(&cut, &[]));
+    assert!(!budget.allows(&Action::NetworkLoss { percent: 5 }, &[]));
+    assert!(!budget.allows(&Action::Pause, &[broker(1)]));
+    assert!(budget.allows(&Action::NetworkLoss { percent: 5 }, &[broker(3)]));
+    register(&mut budget, 1);
+    assert!(budget.allows(&cut, &[]));
+    budget.applied(8, &cut, &[], &|_| true);
+    assert!(!budget.allows(&Action::Shutdown, &[broker(1)]), "it may not come back in time");
+}
+
+#[test]
+fn three_kills_in_a_row_refuse_the_power_loss_after_them() {
+    let mut budget = Budget::new(&within(2));
+    for number in [1, 2, 3] {
+        assert!(budget.allows(&Action::Crash, &[broker(number)]));
+        stop(&mut budget, number, StopKind::Crash);
+    }
+    for number in [1, 2, 3] {
+        assert!(!budget.allows(&POWER_LOSS, &[broker(number)]));
+    }
+}
+
+/// The other order of the same trace: see the module.
+#[test]
+fn a_kill_after_a_lost_tail_counts_like_one_before_it() {
+    let mut budget = Budget::new(&within(2));
+    budget.applied(0, &POWER_LOSS, &[broker(2)], &|_| true);
+    for action in [Action::Crash, POWER_LOSS, Action::DiskFull, Action::DiskError { dir: 0 }] {
+        assert!(!budget.allows(&action, &[broker(1)]), "{action:?}");
+    }
+    assert!(budget.allows(&Action::Pause, &[broker(1)]));
+    assert!(budget.allows(&Action::Crash, &[broker(2)]), "it is the same replica");
+    stop(&mut budget, 2, StopKind::PowerLoss);
+    register(&mut budget, 2);
+    isrs(&mut budget, 1, &[1, 3]);
+    isrs(&mut budget, 1, &[1, 3, 2]);
+    assert!(budget.allows(&Action::Crash, &[broker(1)]));
+}
+
+#[test]
+fn a_dead_broker_that_is_still_written_into_an_isr_is_not_back() {
+    let mut budget = Budget::new(&within(2));
+    isrs(&mut budget, 1, &[2, 3]);
+    stop(&mut budget, 1, StopKind::Crash);
+    isrs(&mut budget, 1, &[2, 3, 1]);
+    isrs(&mut budget, 2, &[1, 2, 3]);
+    assert!(!budget.allows(&POWER_LOSS, &[broker(2)]));
+}
+
+/// Without ELR the last member never leaves the ISR: its election returns it.
+#[test]
+fn the_last_member_is_back_when_it_is_elected() {
+    let mut budget = Budget::new(&within(2));
+    isrs(&mut budget, 1, &[1]);
+    stop(&mut budget, 1, StopKind::PowerLoss);
+    assert!(!budget.allows(&Action::Crash, &[broker(2)]));
+    register(&mut budget, 1);
+    isrs(&mut budget, 2, &[1]);
+    assert!(budget.allows(&Action::Crash, &[broker(2)]));
+}
+
+#[test]
+fn a_broker_with_a_full_disk_counts_as_one_that_will_halt() {
+    let mut budget = Budget::new(&within(2));
+    budget.applied(0, &Action::DiskFull, &[broker(1)], &|_| true);
+    assert!(!budget.allows(&POWER_LOSS, &[broker(2)]));
+    let node = Some(broker(1));
+    budget.on_fact(&Fact::Healed { id: 0, kind: FaultKind::DiskFull, node });
+    assert!(budget.allows(&POWER_LOSS, &[broker(2)]));
+    stop(&mut budget, 1, StopKind::Halt);
+    assert!(!budget.allows(&POWER_LOSS, &[broker(2)]));
+}
+
+/// The canary `promise.taint=tail-lost`: kill -9 does not count, and the trace goes through.
+#[test]
+fn with_taint_tail_lost_only_power_losses_count() {
+    let mut budget = Budget::new(&promise(2, Taint::TailLost, true));
+    stop(&mut budget, 1, StopKind::Crash);
+    stop(&mut budget, 3, StopKind::Crash);
+    assert!(budget.allows(&POWER_LOSS, &[broker(2)]));
+    stop(&mut budget, 2, StopKind::PowerLoss);
+    assert!(budget.allows(&Action::Crash, &[broker(1)]));
+    assert!(!budget.allows(&POWER_LOSS, &[broker(1)]));
+}
+
+#[test]
+fn faults_that_stop_nobody_are_never_refused() {
+    let mut budget = Budget::new(&within(1));
+    stop(&mut budget, 1, StopKind::PowerLoss);
+    let key = TopicKey::ALL[0];
+    let topic = crate::base::ids::TopicId(0);
+    for action in [
+        Action::NetworkLoss { percent: 5 },
+        Action::ClockSkew { offset: Span::secs(1), back: true },
+        Action::ConnectionReset,
+        Action::RollingRestart,
+        Action::SetConfig { topic, key, value: 1 },
+    ] {
+        assert!(budget.allows(&action, &[broker(2)]), "{action:?}");
+    }
+}
