@@ -157,6 +157,8 @@ impl Checks {
             self.settle_late();
         }
         match *fact {
+            // A claim that no check listens to, and the most frequent one.
+            Fact::HighWatermarkMoved { .. } => {}
             Fact::Appended {
                 broker,
                 partition,
@@ -406,7 +408,7 @@ impl Checks {
         receiver: (NodeId, crate::base::ids::ConnectionId),
         offset: Offset,
     ) {
-        let lag_max = self.ghosts.broker(broker).lag_max;
+        let lag_max = self.ghosts.lag_max(broker);
         let Some(ghost) = self.ghosts.partitions.get(partition.index()) else { return };
         let Some(place) = ghost.place(broker) else { return };
         let findings = &mut self.findings;

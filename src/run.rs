@@ -103,9 +103,13 @@ impl Observer for Tap {
 
     fn fact(&mut self, stamp: Stamp, fact: &Fact) {
         self.checks.observe(stamp, fact);
-        self.summary.observe(stamp, fact);
-        self.timeline.observe(stamp, fact);
-        self.clients_stopped += u64::from(matches!(fact, Fact::ClientStopped { .. }));
+        match fact {
+            // Half of all facts: nothing is counted or drawn of them but that they were.
+            Fact::WatermarkExposed { .. } | Fact::HighWatermarkMoved { .. } => {
+                self.summary.counts.facts += 1;
+            }
+            _ => self.count(stamp, fact),
+        }
         if let Some(recorder) = &mut self.recorder {
             recorder.observe(stamp, fact);
         }
@@ -116,6 +120,14 @@ impl Observer for Tap {
 
     fn event(&mut self, time: Time, digest: u64) {
         self.fingerprint = mix64(self.fingerprint ^ digest, time.0);
+    }
+}
+
+impl Tap {
+    fn count(&mut self, stamp: Stamp, fact: &Fact) {
+        self.summary.observe(stamp, fact);
+        self.timeline.observe(stamp, fact);
+        self.clients_stopped += u64::from(matches!(fact, Fact::ClientStopped { .. }));
     }
 }
 

@@ -248,6 +248,12 @@ impl Ghosts {
         place.and_then(|i| self.brokers.get(i)).copied().unwrap_or(UNKNOWN)
     }
 
+    /// A broker's `replica.lag.time.max.ms`.
+    pub(crate) fn lag_max(&self, broker: BrokerId) -> Span {
+        let place = usize::from(broker.0).checked_sub(1);
+        place.and_then(|i| self.brokers.get(i)).map_or(Span::FOREVER, |b| b.lag_max)
+    }
+
     pub(crate) fn change_broker(
         &mut self,
         broker: BrokerId,

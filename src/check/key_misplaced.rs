@@ -15,7 +15,14 @@ use super::violation::{Detail, Findings, Violation};
 #[derive(Clone, Debug)]
 pub(crate) struct KeyMisplaced {
     topics: Vec<(u16, u16)>,
+    /// Hashes of small key numbers; [`UNKNOWN`] until the key has come.
+    hashes: Vec<u32>,
 }
+
+/// Of keys below this number the hash is remembered.
+const KEYS_KEPT: usize = 1_024;
+/// No hash is negative.
+const UNKNOWN: u32 = u32::MAX;
 
 impl KeyMisplaced {
     pub(crate) fn new(names: &crate::model::names::Names) -> Self {
@@ -23,12 +30,12 @@ impl KeyMisplaced {
             .topics
             .iter()
             .flat_map(|t| std::iter::repeat_n((t.first.0, t.partitions), t.partitions.into()));
-        Self { topics: topics.collect() }
+        Self { topics: topics.collect(), hashes: Vec::new() }
     }
 
     /// A record with a key was handed over and partitioned by the default partitioner.
     pub(crate) fn submitted(
-        &self,
+        &mut self,
         partition: PartitionId,
         (process, record, key): (ProcessId, RecordId, u32),
         stamp: Stamp,
@@ -36,7 +43,7 @@ impl KeyMisplaced {
     ) {
         let Some(&(first, count)) = self.topics.get(partition.index()) else { return };
         findings.exercise(PropertyId::KeyMisplaced);
-        let belongs = PartitionId(first + (hash_of_key(key) % u32::from(count)) as u16);
+        let belongs = PartitionId(first + (self.hash(key) % u32::from(count)) as u16);
         if belongs == partition {
             return;
         }
@@ -46,6 +53,22 @@ impl KeyMisplaced {
             .record(record, 1)
             .node(NodeId::Process(process));
         findings.add(PropertyId::KeyMisplaced, violation);
+    }
+
+    /// The hash of a key, remembered: workloads use few keys again and again.
+    fn hash(&mut self, key: u32) -> u32 {
+        let place = key as usize;
+        if place >= KEYS_KEPT {
+            return hash_of_key(key);
+        }
+        if place >= self.hashes.len() {
+            self.hashes.resize(place + 1, UNKNOWN);
+        }
+        let hash = &mut self.hashes[place];
+        if *hash == UNKNOWN {
+            *hash = hash_of_key(key);
+        }
+        *hash
     }
 }
 

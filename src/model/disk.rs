@@ -548,10 +548,9 @@ impl Disk {
     }
 
     /// Moves the observed facts since the last call out of the disk.
-    pub fn sim_drain_journal(&mut self, mut take: impl FnMut(Fact)) {
-        for fact in self.journal.drain(..) {
-            take(fact);
-        }
+    pub fn sim_drain_journal(&mut self, take: impl FnMut(&Fact)) {
+        self.journal.iter().for_each(take);
+        self.journal.clear();
     }
 
     /// Whether nobody wants to hear what is done to logs. A lost tail is told nevertheless.

@@ -54,8 +54,7 @@ impl World {
     /// Carries out what the handler of this host asked for; what it sends departs at `at`.
     pub(super) fn drain<O: Observer>(&mut self, host: HostId, at: Time, tap: &mut O) {
         self.drain_journal(host, tap);
-        for place in 0..self.effects.notes.len() {
-            let fact = self.effects.notes[place];
+        for fact in &self.effects.notes {
             self.desk.note(tap, fact);
         }
         self.effects.notes.clear();
@@ -90,7 +89,7 @@ impl World {
             let desk = &mut self.desk;
             disk.sim_drain_journal(|fact| {
                 if matches!(fact, Fact::TailLost { .. }) {
-                    desk.announce(tap, fact);
+                    desk.announce(tap, *fact);
                 } else {
                     desk.note(tap, fact);
                 }

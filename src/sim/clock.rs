@@ -19,6 +19,8 @@ pub(super) struct NodeClock {
     offset: i128,
     /// And by so many more while its skew faults last.
     skew: i128,
+    /// What the wall clock shows at time zero of the run, unless that lies before its own zero.
+    zero: Option<u64>,
     /// The monotonic clock gains so many parts per million.
     ppm: i64,
 }
@@ -26,15 +28,16 @@ pub(super) struct NodeClock {
 impl NodeClock {
     /// Clocks within ± `wall_offset` and ± `drift_ppm`.
     pub(super) fn draw(rng: &mut Rng, wall_offset: Span, drift_ppm: u32) -> Self {
-        Self {
-            offset: within(rng, wall_offset.0),
-            skew: 0,
-            ppm: within(rng, u64::from(drift_ppm).min(500_000)) as i64,
-        }
+        let offset = within(rng, wall_offset.0);
+        let ppm = within(rng, u64::from(drift_ppm).min(500_000)) as i64;
+        Self { offset, skew: 0, zero: shown_at_zero(offset), ppm }
     }
 
     /// What the wall clock shows.
     pub(super) fn wall(&self, now: Time) -> Time {
+        if let Some(zero) = self.zero {
+            return Time(zero.saturating_add(now.0));
+        }
         let shown = i128::from(WALL_EPOCH.0) + i128::from(now.0) + self.offset + self.skew;
         Time(shown.clamp(0, i128::from(u64::MAX)) as u64)
     }
@@ -64,9 +67,15 @@ impl NodeClock {
     }
 
     /// A skew fault begins (or ends, with the opposite sign).
-    pub(super) const fn skew(&mut self, by: i128) {
+    pub(super) fn skew(&mut self, by: i128) {
         self.skew += by;
+        self.zero = shown_at_zero(self.offset + self.skew);
     }
+}
+
+/// What a wall clock that is ahead by so much shows at time zero of the run, if it can.
+fn shown_at_zero(ahead: i128) -> Option<u64> {
+    u64::try_from(i128::from(WALL_EPOCH.0) + ahead).ok()
 }
 
 /// A number in `-most..=most`.

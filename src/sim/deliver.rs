@@ -177,7 +177,7 @@ impl World {
                     connection,
                     offset,
                 };
-                self.desk.note(tap, exposed);
+                self.desk.note(tap, &exposed);
             }
         }
     }
@@ -268,7 +268,7 @@ impl World {
             self.call(host, Input::Command(command), self.now, tap);
         } else if let (Command::Stop, NodeId::Process(process)) = (command, machine.node) {
             // A process that is down sends nothing any more: it has stopped.
-            self.desk.note(tap, Fact::ClientStopped { process });
+            self.desk.note(tap, &Fact::ClientStopped { process });
         }
     }
 

@@ -32,12 +32,12 @@ impl Desk {
     }
 
     /// Notes a fact of nodes, disks or applications.
-    pub(super) fn note<O: Observer>(&mut self, tap: &mut O, fact: Fact) {
+    pub(super) fn note<O: Observer>(&mut self, tap: &mut O, fact: &Fact) {
         if tap.wants_facts() {
-            tap.fact(self.stamp, &fact);
+            tap.fact(self.stamp, fact);
         }
         if self.curious {
-            self.director.on_fact(self.stamp.time, &fact, &mut self.orders);
+            self.director.on_fact(self.stamp.time, fact, &mut self.orders);
         }
     }
 

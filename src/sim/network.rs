@@ -436,6 +436,9 @@ impl Network {
 
     /// Connection ids that may be given out again since the last call.
     pub(super) fn drain_freed(&mut self, mut take: impl FnMut(ConnectionId)) {
+        if self.freed.is_empty() {
+            return;
+        }
         for id in self.freed.drain(..) {
             take(id);
         }

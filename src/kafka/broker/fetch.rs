@@ -52,8 +52,8 @@ struct Asked {
 }
 
 impl Asked {
-    const fn of(part: Part) -> Option<Self> {
-        match part {
+    const fn of(part: &Part) -> Option<Self> {
+        match *part {
             Part::FetchFrom {
                 partition, leader_epoch, offset, last_fetched, max_bytes, ..
             } => Some(Self { partition, leader_epoch, offset, last_fetched, max_bytes }),
@@ -97,6 +97,17 @@ impl Partition {
         }
         Ok((divergence, place))
     }
+
+    /// Whether [`Partition::meet`] would say of a parked fetch what it said when that was parked,
+    /// which was nothing: within one epoch of its own a leader's log only grows, at its end, and
+    /// goes at its start.
+    fn still_meets(&self, asked: &Asked) -> bool {
+        self.leads
+            && !self.offline
+            && asked.leader_epoch.is_some()
+            && asked.leader_epoch == self.leader_epoch
+            && asked.offset >= self.log.start()
+    }
 }
 
 impl Broker {
@@ -122,7 +133,7 @@ impl Broker {
         let parked = ParkedFetch { connection, correlation, request, terms, deadline };
         let ticket = self.purgatory.fetches.park(parked);
         for (place, part) in ctx.parts(request).iter().enumerate() {
-            if let Some(asked) = Asked::of(*part)
+            if let Some(asked) = Asked::of(part)
                 && let Some(replica) = &mut self.partitions[asked.partition.index()]
             {
                 replica.waiting.watch(Watcher { ticket, part: place as u32 });
@@ -144,7 +155,7 @@ impl Broker {
     ) -> Found {
         let mut found = Found::default();
         let mut place = 0;
-        while let Some(part) = ctx.part(request, place) {
+        while let Some(part) = ctx.parts(request).get(place) {
             place += 1;
             let Some(asked) = Asked::of(part) else {
                 continue;
@@ -248,17 +259,15 @@ impl Broker {
     /// Whether a parked fetch has something to say about a partition that has changed
     /// (`DelayedFetch.tryComplete`). A moved high watermark is no news to a follower.
     pub(super) fn has_news(&self, watcher: Watcher, parked: &ParkedFetch, ctx: &Ctx<'_>) -> bool {
-        let Some(asked) = ctx.part(parked.request, watcher.part as usize).and_then(Asked::of)
-        else {
-            return true;
-        };
+        let part = ctx.parts(parked.request).get(watcher.part as usize);
+        let Some(asked) = part.and_then(Asked::of) else { return true };
         let news = self.available(&asked, &parked.terms, ctx);
         match news {
             None => true,
             Some(0) => false,
             Some(bytes) if bytes >= u64::from(parked.terms.min_bytes) => true,
             Some(_) => {
-                let all = ctx.parts(parked.request).iter().filter_map(|part| Asked::of(*part));
+                let all = ctx.parts(parked.request).iter().filter_map(Asked::of);
                 let bytes: Option<u64> =
                     all.map(|asked| self.available(&asked, &parked.terms, ctx)).sum();
                 bytes.is_none_or(|bytes| bytes >= u64::from(parked.terms.min_bytes))
@@ -269,11 +278,14 @@ impl Broker {
     /// How many bytes a fetch would find in a partition; `None` if an error or a divergence.
     fn available(&self, asked: &Asked, terms: &FetchTerms, ctx: &Ctx<'_>) -> Option<u64> {
         let replica = self.hosted(asked.partition).ok()?;
+        let limit = replica.limit(terms.reader(), ctx);
+        if asked.offset == limit && replica.still_meets(asked) {
+            return Some(0);
+        }
         let (divergence, _) = replica.meet(asked, terms.fetcher, ctx).ok()?;
         if divergence != Divergence::None {
             return None;
         }
-        let limit = replica.limit(terms.reader(), ctx);
         let (mut bytes, enough) = (0, u64::from(terms.min_bytes));
         if asked.offset < limit {
             // Counting stops at what is enough: one batch, mostly.

@@ -145,6 +145,12 @@ impl<T: Copy + Deadline> Shelf<T> {
         if slot.generation == ticket.generation { slot.parked.as_mut() } else { None }
     }
 
+    /// The same, to look at.
+    pub(super) fn peek(&self, ticket: Ticket) -> Option<&T> {
+        let slot = &self.slots[ticket.slot as usize];
+        if slot.generation == ticket.generation { slot.parked.as_ref() } else { None }
+    }
+
     /// Takes a request out, if it still waits.
     pub(super) fn take(&mut self, ticket: Ticket) -> Option<T> {
         let place = ticket.slot as usize;

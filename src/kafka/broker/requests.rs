@@ -88,11 +88,11 @@ impl Broker {
             let Some(watcher) = replica.waiting.watcher(place) else {
                 return;
             };
-            let Some(parked) = self.purgatory.fetches.get(watcher.ticket).copied() else {
+            let Some(parked) = self.purgatory.fetches.peek(watcher.ticket) else {
                 replica.waiting.unwatch(place);
                 continue;
             };
-            if self.has_news(watcher, &parked, ctx) {
+            if self.has_news(watcher, parked, ctx) {
                 self.answer_fetch(watcher.ticket, ctx);
             } else {
                 place += 1;

@@ -177,7 +177,8 @@ impl Producer {
         if !self.cache.is_known() {
             return Err(Wait::Metadata);
         }
-        let key_bytes = record.key.map_or(0, |key| KeyText::of(key).bytes().len() as u32);
+        let key = record.key.map(KeyText::of);
+        let key_bytes = key.as_ref().map_or(0, |key| key.bytes().len() as u32);
         let payload = record.value_bytes.saturating_add(key_bytes);
         let upper = payload.saturating_add(UPPER_BOUND_OVERHEAD_BYTES);
         if upper > self.config.max_request_size || u64::from(upper) > self.config.buffer_memory {
@@ -185,7 +186,7 @@ impl Producer {
             self.note_failed_send(&record, error, ctx);
             return Ok(Sending::Failed(error));
         }
-        let (mut partition, sticky) = self.partition(&record, ctx);
+        let (mut partition, sticky) = self.partition(&record, key.as_ref(), ctx);
         if sticky && self.sticky_is_due(record.topic, 0) && self.accumulator.last_is_full(partition)
         {
             partition = self.switch(record.topic, ctx);
@@ -216,7 +217,12 @@ impl Producer {
     }
 
     /// Which partition the record goes to, and whether that is the sticky one.
-    fn partition(&mut self, record: &NewRecord, ctx: &mut Ctx<'_>) -> (PartitionId, bool) {
+    fn partition(
+        &mut self,
+        record: &NewRecord,
+        key: Option<&KeyText>,
+        ctx: &mut Ctx<'_>,
+    ) -> (PartitionId, bool) {
         if let Some(partition) = record.partition {
             return (partition, false);
         }
@@ -227,8 +233,8 @@ impl Producer {
             return (self.sticky[topic.index()].round_robin(&self.candidates), false);
         }
         let heeded = !self.config.ignore_keys && !ctx.rules.drills(Drill::KeyIgnored);
-        if let Some(key) = record.key.filter(|_| heeded) {
-            let place = partition_for_key(KeyText::of(key).bytes(), count);
+        if let Some(key) = key.filter(|_| heeded) {
+            let place = partition_for_key(key.bytes(), count);
             return (PartitionId(first.0 + place), false);
         }
         match self.sticky[topic.index()].current() {
