@@ -130,16 +130,14 @@ impl Latency {
     pub const fn draw(&self, bits: u64) -> Span {
         let place = ((bits >> 32) * 1_000) >> 32; // 0..1000, by the high half
         let within = bits & 0xffff_ffff; // position inside the bucket, by the low half
-        let (low, high) = if place < 500 {
-            (self.p50.0 / 2, self.p50.0)
-        } else if place < 990 {
-            (self.p50.0, self.p99.0)
-        } else {
-            (self.p99.0, self.max.0)
-        };
+        // Half of all draws are below the median: a table, because no predictor knows which.
+        let bounds = [self.p50.0 / 2, self.p50.0, self.p99.0, self.max.0];
+        let bucket = (place >= 500) as usize + (place >= 990) as usize;
+        let (low, high) = (bounds[bucket], bounds[bucket + 1]);
         // The upper half thins out towards its end: the smaller of two uniform numbers.
         let spread = high.saturating_sub(low) as u128;
-        let skewed = if place < 500 { within } else { (within * (within >> 16)) >> 16 };
+        let skews = [within, (within * (within >> 16)) >> 16];
+        let skewed = skews[(place >= 500) as usize];
         Span(low + ((spread * skewed as u128) >> 32) as u64)
     }
 }

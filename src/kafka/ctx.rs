@@ -155,6 +155,12 @@ impl Effects {
         self.free_connections.push(connection.0);
     }
 
+    /// Whether a sync was asked for.
+    #[must_use]
+    pub const fn wants_sync(&self) -> bool {
+        !self.flushes.is_empty() || self.metadata_flush.is_some()
+    }
+
     fn take_connection(&mut self) -> ConnectionId {
         ConnectionId(self.free_connections.pop().unwrap_or_else(|| {
             self.next_connection += 1;

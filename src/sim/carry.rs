@@ -58,14 +58,36 @@ impl World {
             self.desk.note(tap, fact);
         }
         self.effects.notes.clear();
-        self.drain_syncs(host);
+        if self.effects.wants_sync() {
+            self.drain_syncs(host);
+        }
+        if !self.effects.opens.is_empty() {
+            self.drain_opens(host, at);
+        }
+        if !self.effects.sends.is_empty() {
+            self.drain_sends(host, at, tap);
+        }
+        if !self.effects.closes.is_empty() {
+            self.drain_closes(host, at, tap);
+        }
+        if !self.effects.timers.is_empty() {
+            self.drain_timers(host);
+        }
+        if let Some(how) = self.effects.exit.take() {
+            self.exited(host, how, tap);
+        }
+    }
+
+    fn drain_opens(&mut self, host: HostId, at: Time) {
         for place in 0..self.effects.opens.len() {
             let (connection, to, timeout) = self.effects.opens[place];
             let to = self.host_of(to).expect("a node opens connections to nodes that exist");
             self.with_network(|n, bench| n.open(bench, connection, (host, to), at, timeout));
         }
         self.effects.opens.clear();
-        self.drain_sends(host, at, tap);
+    }
+
+    fn drain_closes<O: Observer>(&mut self, host: HostId, at: Time, tap: &mut O) {
         for place in 0..self.effects.closes.len() {
             let connection = self.effects.closes[place];
             let closed = self.with_network(|n, bench| n.close(bench, connection, host, at));
@@ -75,32 +97,26 @@ impl World {
             }
         }
         self.effects.closes.clear();
-        self.drain_timers(host);
-        if let Some(how) = self.effects.exit.take() {
-            self.exited(host, how, tap);
-        }
     }
 
     /// Passes on what a node's disk has observed.
     pub(super) fn drain_journal<O: Observer>(&mut self, host: HostId, tap: &mut O) {
         let node = self.hosts[host.index()].node;
         let Some(disk) = self.nodes.disk_mut(node) else { return };
-        if disk.sim_has_journal() {
-            let desk = &mut self.desk;
-            disk.sim_drain_journal(|fact| {
-                if matches!(fact, Fact::TailLost { .. }) {
-                    desk.announce(tap, *fact);
-                } else {
-                    desk.note(tap, fact);
-                }
-            });
+        if !disk.sim_has_journal() {
+            return;
         }
+        let desk = &mut self.desk;
+        disk.sim_drain_journal(|fact| {
+            if matches!(fact, Fact::TailLost { .. }) {
+                desk.announce(tap, *fact);
+            } else {
+                desk.note(tap, fact);
+            }
+        });
     }
 
     fn drain_syncs(&mut self, host: HostId) {
-        if self.effects.flushes.is_empty() && self.effects.metadata_flush.is_none() {
-            return;
-        }
         let machine = &mut self.hosts[host.index()];
         let (life, seq) = (machine.life, self.desk.stamp.seq);
         for (partition, up_to) in self.effects.flushes.drain(..) {
@@ -164,17 +180,18 @@ impl World {
     fn drain_timers(&mut self, host: HostId) {
         let machine = &mut self.hosts[host.index()];
         let life = machine.life;
-        for (timer, after) in self.effects.timers.drain(..) {
-            let Some(after) = after else {
-                machine.timers.cancel(timer);
+        for (timer, after) in &self.effects.timers {
+            let Some(after) = *after else {
+                machine.timers.cancel(*timer);
                 continue;
             };
             let deadline = machine.clock.due(self.now, after);
-            if machine.timers.set(timer, deadline) {
-                let event = Event::Fire { host, life, timer };
+            if machine.timers.set(*timer, deadline) {
+                let event = Event::Fire { host, life, timer: *timer };
                 self.queue.push(deadline, Class::Ordinary, self.desk.stamp.seq, event);
             }
         }
+        self.effects.timers.clear();
     }
 
     // ---- syncs ----

@@ -126,15 +126,20 @@ impl World {
         match machine.node {
             NodeId::Process(_) | NodeId::Operator => machine.slow,
             NodeId::Broker(_) | NodeId::Controller(_) => {
-                let slow = if lanes::is_request(content) { machine.slow } else { Span::ZERO };
-                lanes::cost(&self.plan.hardware, content, &self.parts) + slow
+                let cost = lanes::cost(&self.plan.hardware, content, &self.parts);
+                if machine.slow > Span::ZERO && lanes::is_request(content) {
+                    cost + machine.slow
+                } else {
+                    cost
+                }
             }
         }
     }
 
     /// What the records cost that the handler answers with.
     fn answer_time(&self, host: HostId) -> Span {
-        if matches!(self.hosts[host.index()].node, NodeId::Process(_)) {
+        let sends_nothing = self.effects.sends.is_empty();
+        if sends_nothing || matches!(self.hosts[host.index()].node, NodeId::Process(_)) {
             return Span::ZERO;
         }
         let records = |(_, message): &(ConnectionId, Message)| match message.content {

@@ -20,6 +20,8 @@ struct Draws {
     /// Zero until the first draw.
     key: u64,
     count: u64,
+    /// How many faults impair the link now.
+    impaired: u32,
 }
 
 /// What faults do to a link. Faults overlap, so everything is counted or summed.
@@ -89,16 +91,26 @@ impl Links {
         links
     }
 
+    /// Whether no fault impairs a link: then it is neither cut nor slow, and loses nothing.
+    pub(super) fn is_sound(&self, from: HostId, to: HostId) -> bool {
+        self.draws[self.link(from, to)].impaired == 0
+    }
+
     /// How long the next message takes.
     pub(super) fn latency(&mut self, from: HostId, to: HostId) -> Span {
         let link = self.link(from, to);
-        self.draw_key(link, from, to);
+        if self.draws[link].key == 0 {
+            self.draw_key(link, from, to);
+        }
         let draws = &mut self.draws[link];
         draws.count += 1;
-        let (key, count) = (draws.key, draws.count);
+        let Draws { key, count, impaired } = *draws;
         let place = self.latency_of.get(link).map_or(0, |place| usize::from(*place));
         let latency = self.latencies[place].draw(mix64(key, count));
-        let Some(impairment) = self.impairments.get(link) else { return latency };
+        if impaired == 0 {
+            return latency;
+        }
+        let impairment = &self.impairments[link];
         let mut longer = latency + impairment.delay;
         if impairment.jitter > Span::ZERO {
             let jitter = impairment.jitter.0;
@@ -136,7 +148,9 @@ impl Links {
         if self.impairments.get(link).is_none_or(|i| i.loss == 0) {
             return false;
         }
-        self.draw_key(link, from, to);
+        if self.draws[link].key == 0 {
+            self.draw_key(link, from, to);
+        }
         let impairment = &mut self.impairments[link];
         impairment.loss_draws += 1;
         let bits = mix64(self.draws[link].key ^ LOSS, impairment.loss_draws);
@@ -149,6 +163,7 @@ impl Links {
             self.impairments.resize_with(self.draws.len(), Impairment::default);
         }
         let link = self.link(from, to);
+        self.draws[link].impaired += 1;
         let impairment = &mut self.impairments[link];
         match how {
             Impair::Cut => impairment.cuts += 1,
@@ -164,6 +179,7 @@ impl Links {
     /// A fault that impaired a link like this has ended.
     pub(super) fn repair(&mut self, from: HostId, to: HostId, how: Impair) {
         let link = self.link(from, to);
+        self.draws[link].impaired -= 1;
         let impairment = &mut self.impairments[link];
         match how {
             Impair::Cut => impairment.cuts -= 1,
@@ -183,12 +199,11 @@ impl Links {
         from.index() * self.nodes.len() + to.index()
     }
 
+    #[cold]
     fn draw_key(&mut self, link: usize, from: HostId, to: HostId) {
-        if self.draws[link].key == 0 {
-            let (from, to) = (self.nodes[from.index()], self.nodes[to.index()]);
-            let mut stream = Rng::named(self.seed, &format!("link {from}->{to}"));
-            self.draws[link].key = stream.next_u64() | 1;
-        }
+        let (from, to) = (self.nodes[from.index()], self.nodes[to.index()]);
+        let mut stream = Rng::named(self.seed, &format!("link {from}->{to}"));
+        self.draws[link].key = stream.next_u64() | 1;
     }
 }
 

@@ -280,7 +280,8 @@ impl Network {
         let receiver = connection.ends[1 - usize::from(end)];
         let to = receiver.host;
         let flow = &mut connection.flows[usize::from(end)];
-        if flow.held.is_none() {
+        let sound = self.links.is_sound(from, to);
+        if flow.held.is_none() && !(sound && receiver.state != State::Dead) {
             let off = receiver.state == State::Dead && !self.powered[to.index()];
             let stuck = off || self.links.is_cut(from, to);
             if stuck || self.links.loses(from, to) {
@@ -294,7 +295,8 @@ impl Network {
             flow.segments.push_back(segment);
             return Sent::Held { to };
         }
-        let left = self.links.departure(from, to, at, || wire_bytes(&item, bench.parts));
+        let bytes = || wire_bytes(&item, bench.parts);
+        let left = if sound { at } else { self.links.departure(from, to, at, bytes) };
         segment.arrives = (left + self.links.latency(from, to)).max(flow.last_arrival);
         flow.last_arrival = segment.arrives;
         flow.segments.push_back(segment);

@@ -77,18 +77,24 @@ impl Partition {
         fetcher: Fetcher,
         ctx: &Ctx<'_>,
     ) -> Result<(Divergence, Option<usize>), ErrorCode> {
-        self.check_leader(asked.leader_epoch, ctx)?;
         let place = match fetcher {
             Fetcher::Consumer { .. } => None,
-            Fetcher::Replica { broker, .. } => {
-                let place = self.replicas.iter().position(|r| *r == broker);
-                let stranger = match asked.leader_epoch {
-                    Some(_) => ErrorCode::UnknownLeaderEpoch,
-                    None => ErrorCode::NotLeaderOrFollower,
-                };
-                Some(place.ok_or(stranger)?)
-            }
+            Fetcher::Replica { broker, .. } => self.replicas.iter().position(|r| *r == broker),
         };
+        let known = place.is_some() || matches!(fetcher, Fetcher::Consumer { .. });
+        // Nearly always: an epoch that both are in, and an offset in the log after a batch of its
+        // newest epoch, which every rule lets pass.
+        let newest = asked.last_fetched.is_none() || asked.last_fetched == self.log.latest_epoch();
+        if known && newest && self.still_meets(asked) && asked.offset <= self.log.end() {
+            return Ok((Divergence::None, place));
+        }
+        self.check_leader(asked.leader_epoch, ctx)?;
+        if !known {
+            return Err(match asked.leader_epoch {
+                Some(_) => ErrorCode::UnknownLeaderEpoch,
+                None => ErrorCode::NotLeaderOrFollower,
+            });
+        }
         let own = asked.last_fetched.and_then(|epoch| self.log.end_of_epoch(epoch));
         let divergence = rulings::find_divergence(ctx.rules, asked.last_fetched, asked.offset, own);
         let out_of_range = asked.offset < self.log.start() || divergence == Divergence::Unknown;
@@ -200,10 +206,10 @@ impl Broker {
         let (replica, host) = self.replica_and_host(asked.partition);
         let replica = replica.ok_or(ErrorCode::NotLeaderOrFollower)?;
         let (divergence, place) = replica.meet(asked, terms.fetcher, ctx)?;
-        if let Fetcher::Replica { broker, epoch: Some(epoch) } = terms.fetcher {
+        if let (true, Fetcher::Replica { broker, epoch: Some(epoch) }) = (first, terms.fetcher) {
             // KIP-903: a fetch of an older incarnation proves nothing.
             let alive = host.image.broker(broker).filter(|b| !b.fenced);
-            if first && alive.is_some_and(|alive| alive.epoch > epoch) {
+            if alive.is_some_and(|alive| alive.epoch > epoch) {
                 return Err(ErrorCode::NotLeaderOrFollower);
             }
         }

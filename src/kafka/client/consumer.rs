@@ -299,6 +299,9 @@ impl Consumer {
 
     /// Sends each broker one fetch for the partitions it leads of which nothing is buffered.
     fn fetch(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.fetch_in_flight.contains(&false) {
+            return;
+        }
         for at in 0..self.fetch_in_flight.len() {
             let broker = BrokerId::at(at);
             if self.fetch_in_flight[at] {

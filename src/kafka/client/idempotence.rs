@@ -68,13 +68,8 @@ impl Sequences {
 
     /// Whether this batch, first in its partition's queue, must wait
     /// (`RecordAccumulator.shouldStopDrainBatchesForPartition`).
-    pub(super) fn holds_back(
-        &self,
-        batch: &ProducerBatch,
-        producer: Producer,
-        batches: &Slab,
-    ) -> bool {
-        let Some(own) = batch.sequence else {
+    pub(super) fn holds_back(&self, slot: u32, producer: Producer, batches: &Slab) -> bool {
+        let Some(own) = batches[slot].sequence else {
             let stale = !self.tracked.is_empty() && self.producer != Some(producer);
             return stale || self.unresolved.is_some();
         };

@@ -103,7 +103,7 @@ impl Producer {
         let start = self.drain_from[at];
         let mut request: Option<(PartsId, u32)> = None;
         let (mut last, mut bytes) = (NO_SLOT, 0);
-        for place in (0..partitions).map(|step| (start + step) % partitions) {
+        for place in (start..partitions).chain(0..start) {
             let partition = PartitionId(place as u16);
             if self.cache.leader(partition) != Some(BrokerId::at(at)) {
                 continue;
@@ -114,10 +114,10 @@ impl Producer {
                 Drained::Nothing => continue,
                 Drained::End => break,
             };
-            let batch = self.accumulator.batches[slot];
+            let batch = &self.accumulator.batches[slot];
             bytes += batch.bytes;
             let (parts, _) = *request.get_or_insert_with(|| (ctx.take_parts(), slot));
-            ctx.push_part(parts, Part::Produce { partition, batch: on_the_wire(&batch) });
+            ctx.push_part(parts, Part::Produce { partition, batch: on_the_wire(batch) });
             if last != NO_SLOT {
                 self.accumulator.batches[last].next_in_request = slot;
             }
@@ -155,11 +155,10 @@ impl Producer {
         if bytes > 0 && bytes + batch.bytes > self.config.max_request_size {
             return Drained::End;
         }
-        let batch = *batch;
         // Kafka ends the request here rather than going on to the next partition, and the next
         // request begins with this partition again.
         if let Some(producer) = self.identity.producer
-            && queue.sequences.holds_back(&batch, producer, &self.accumulator.batches)
+            && queue.sequences.holds_back(slot, producer, &self.accumulator.batches)
         {
             return Drained::End;
         }
