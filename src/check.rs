@@ -157,8 +157,7 @@ impl Checks {
             self.settle_late();
         }
         match *fact {
-            // A claim that no check listens to, and the most frequent one.
-            Fact::HighWatermarkMoved { .. } => {}
+            ref claim if claim.is_claimed() => self.claimed(claim),
             Fact::Appended {
                 broker,
                 partition,
@@ -265,7 +264,7 @@ impl Checks {
                 self.ghosts.clocks_skewed = true;
                 self.isr_unjustified.clock_moved(&self.ghosts.partitions, node);
             }
-            _ => self.claimed(fact),
+            _ => {}
         }
     }
 
