@@ -1,8 +1,9 @@
-//! The ground floor: time, luck and names.
+//! The ground floor: time, luck, names and lines of text.
 //!
 //! Knows nothing of Kafka and nothing of the simulator above it. Everything here is integer
 //! arithmetic on virtual quantities; there is no wall clock, no environment and no hash order.
 
 pub mod ids;
 pub mod rng;
+pub mod text;
 pub mod time;

@@ -46,6 +46,8 @@ pub struct Judge {
     single: bool,
     summary: Summary,
     settle: Span,
+    /// Events that a run may take.
+    budget: u64,
 }
 
 /// What a row saw in one run.
@@ -124,7 +126,8 @@ impl Judge {
             promised,
             names: plan.names.clone(),
             kafka: plan.kafka.clone(),
-            single,
+            // What the command line looks for is judged, in however many runs.
+            single: single && looked_for.is_none(),
             summary: {
                 let mut empty = Summary::new(plan);
                 empty.finish(Time::ZERO);
@@ -132,6 +135,7 @@ impl Judge {
                 empty
             },
             settle: plan.run.settle,
+            budget: plan.run.budget_events,
         }
     }
 
@@ -500,12 +504,17 @@ impl Verdicts {
         }
         if self.stopped_early > 0 {
             let runs = grouped(self.stopped_early);
-            reasons.push(format!("{runs} runs stopped at run.budget.events"));
+            let (all, budget) = (grouped(self.runs), grouped(judge.budget));
+            reasons.push(format!(
+                "{runs} of {all} runs were stopped at run.budget.events ({budget}): raise it, or \
+                 see what does not end"
+            ));
         }
         if let Some((seed, step)) = self.in_vain.first() {
-            let runs = grouped(self.in_vain.len() as u64);
-            reasons
-                .push(format!("script[{step}] waited in vain in {runs} runs, first seed {seed}"));
+            let (runs, all) = (grouped(self.in_vain.len() as u64), grouped(self.runs));
+            reasons.push(format!(
+                "script[{step}] waited in vain in {runs} of {all} runs, first in seed {seed}"
+            ));
         }
         reasons
     }

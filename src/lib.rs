@@ -32,7 +32,7 @@
 //!
 //! | Module | What it is | What it may name |
 //! |---|---|---|
-//! | [`base`] | time, luck, ids | nothing of ours |
+//! | [`base`] | time, luck, ids, lines of text | nothing of ours |
 //! | [`model`] | nouns: batches, messages, metadata records, disks, facts, faults, rules, the plan | base |
 //! | [`kafka`] | verbs: the protocol, sans IO: log, broker, controller, clients | base, model |
 //! | [`app`] | what runs in a client process | base, model, `kafka::client` |

@@ -80,7 +80,11 @@ impl Repro {
         let repro: Self = serde_json::from_str(&text).map_err(|e| {
             let hint =
                 "a repro file is written whole by a failing run; was it cut short or edited?";
-            format!("{shown}:{}:{}: {e}\n  = help: {hint}", e.line(), e.column())
+            // The place stands before the message, and a list of all keys helps nobody.
+            let whole = e.to_string();
+            let said = whole.split(", expected one of").next().unwrap_or(&whole);
+            let said = said.split(" at line ").next().unwrap_or(said);
+            format!("{shown}:{}:{}: {said}\n= help: {hint}", e.line(), e.column())
         })?;
         if repro.repro != REPRO_VERSION {
             let version = repro.repro;

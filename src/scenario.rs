@@ -13,6 +13,7 @@ mod cluster;
 mod config;
 mod diagnostic;
 mod document;
+mod endless;
 mod estimate;
 mod expect;
 mod facts;

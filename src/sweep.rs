@@ -43,17 +43,17 @@ impl FromStr for SeedRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let hint = "expected a number of seeds (`1000`) or a range without its end (`0..20`)";
-        let number = |t: &str| t.parse::<u64>().map_err(|_| format!("{hint}, not `{text}`"));
+        let hint = "give a number (`1000`) or a range without its end (`0..9`)";
+        let number = |t: &str| t.parse::<u64>().map_err(|_| hint.to_owned());
         let range = match text.split_once("..") {
             None => Self { from: 0, until: number(text)? },
             Some((from, until)) => Self { from: number(from)?, until: number(until)? },
         };
         if range.from >= range.until {
-            return Err(format!("`{text}` holds no seed: {hint}"));
+            return Err(format!("no seed: {hint}"));
         }
         if range.count() > 100_000_000 {
-            return Err(format!("`{text}` is more than 100 million seeds"));
+            return Err("more than 100 million seeds".to_owned());
         }
         Ok(range)
     }

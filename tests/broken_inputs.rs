@@ -6,7 +6,7 @@ use std::path::Path;
 use assert_cmd::Command;
 
 const MAX_LINES: usize = 25;
-const MAX_COLUMNS: usize = 200;
+const MAX_COLUMNS: usize = 120;
 
 /// Files that something is wrong with.
 fn prepare(folder: &Path) {
@@ -28,11 +28,35 @@ fn prepare(folder: &Path) {
     );
     write("property.json", good.replace("min.insync.replicas", "min.insink.replicas").as_bytes());
     write("broken.properties", b"acks=7\nno.such.property=1\n");
+    write("not-utf-8.properties", b"acks=\xff\n");
+    write("escape.properties", b"acks=\\u12\n");
+    write("unicode.json", good.replace("\"orders\"", "\"b\u{e9}\u{221e}\u{1f4a5}\"").as_bytes());
+    write(
+        "twice.json",
+        good.replace("\"version\": 1,", "\"version\": 1, \"version\": 1,").as_bytes(),
+    );
+    write("circle.json", b"{ \"version\": 1, \"title\": \"t\", \"extends\": \"circle.json\" }");
+    write("deep.json", "[".repeat(100_000).as_bytes());
+    let keys = (0..50).map(|i| format!("\"key-{i}\": 1")).collect::<Vec<_>>().join(", ");
+    write("many.json", format!("{{ \"version\": 1, {keys} }}").as_bytes());
+    let long = format!("{{ \"version\": \"{}\" }}", "x".repeat(5_000));
+    write("long.json", long.as_bytes());
+    write("endless.json", ENDLESS.as_bytes());
+    write("file.md", b"# not a folder\n");
+    write("whole-repro.json", b"{ \"repro\": 1, \"highwater\": \"0.1.0\", \"name\": \"x\" }");
+    write("no-repro.json", br#"{ "repro": 1, "highwatr": 1 }"#);
     write("repro.json", b"{ \"repro\": 1, \"highwater\": \"0.1.0\", \"name\": ");
-    let big = fs::File::create(folder.join("big.json")).expect("created");
-    big.set_len(100 << 20).expect("a sparse file");
+    for name in ["big.json", "big.properties"] {
+        let big = fs::File::create(folder.join(name)).expect("created");
+        big.set_len(100 << 20).expect("a sparse file");
+    }
     fs::create_dir(folder.join("folder")).expect("made");
 }
+
+/// A script that reads beside a producer that never stops.
+const ENDLESS: &str = r#"{ "version": 1, "title": "t",
+  "topics": [{ "name": "t" }], "producers": [{ "name": "p" }],
+  "script": [{ "sleep": "1s" }, { "read": "t-0" }] }"#;
 
 fn listing(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder");
@@ -59,9 +83,22 @@ const CASES: &[(&str, &str)] = &[
     ("run expect.json", "expect.json:"),
     ("run factor.json", "factor.json:"),
     ("run property.json", "min.insync.replicas"),
+    ("run unicode.json", "unicode.json:"),
+    ("run twice.json", "twice.json:"),
+    ("run circle.json", "circle.json"),
+    ("run deep.json", "deep.json:1:"),
+    ("run many.json", "and 4"),
+    ("run long.json", "long.json:1:"),
+    ("run endless.json", "script[1].read: this `read` never ends"),
+    ("run whole-repro.json", "highwater replay whole-repro.json"),
     ("run preset:leader-kil", "leader-kill"),
     ("run preset:leader-kill --producer-config broken.properties", "broken.properties:"),
     ("run preset:leader-kill --producer-config missing.properties", "missing.properties"),
+    ("run preset:leader-kill --producer-config not-utf-8.properties", "not-utf-8.properties:1"),
+    ("run preset:leader-kill --producer-config escape.properties", "escape.properties:1:6"),
+    ("run preset:leader-kill --broker-config folder", "folder"),
+    ("run preset:leader-kill --topic-config big.properties", "big.properties"),
+    ("run endless.json --consumer-config broken.properties", "the scenario has no consumers"),
     ("run preset:leader-kill --seeds 0", "--seeds"),
     ("run preset:leader-kill --seeds 5..3", "--seeds"),
     ("run preset:leader-kill --seeds=-1", "--seeds"),
@@ -82,11 +119,22 @@ const CASES: &[(&str, &str)] = &[
     ("run preset:leader-kill --set run.duration=-5s", "run.duration"),
     ("run preset:leader-kill --set run.duration=100000h", "run.duration"),
     ("run preset:leader-kill --set run.budget.events=1000", "run.budget.events"),
+    ("run preset:leader-kill --set run.budget.memory=1MiB", "run.budget.memory"),
+    ("run preset:leader-kill --set producer.rate=1000000/s", "run.budget"),
     ("run preset:leader-kill --kafka 9.9", "--kafka"),
     ("run preset:leader-kill --drill no-such", "no-such"),
     ("run preset:leader-kill --expect-violation acked-lots", "acked-lost"),
     ("run preset:leader-kill --out report.pdf", "report.pdf"),
+    ("run preset:leader-kill --out file.md/report.md", "file.md is not a folder"),
+    ("run preset:leader-kill preset:disk-full --out report.md", "name a folder"),
+    ("run preset:leader-kill missing.json --out report.md", "missing.json"),
     ("replay missing.json", "missing.json"),
+    ("replay folder", "folder"),
+    ("replay big.json", "big.json"),
+    ("replay not-utf-8.json", "not-utf-8.json"),
+    ("replay no-repro.json", "no-repro.json:1:"),
+    ("replay whole-repro.json", "whole-repro.json:1:"),
+    ("replay whole-repro.json --seed 1", "whole-repro.json:1:"),
     ("replay preset:leader-kill", "--seed"),
     ("replay repro.json", "repro.json:1"),
     ("list no-such", "no-such"),
@@ -151,8 +199,85 @@ fn exit_codes_say_what_happened() {
     edited.replace_range(at..at + 16, "0000000000000000");
     fs::write(&repro, edited).expect("written");
     assert_eq!(run(&line).0, Some(4), "an edited fingerprint differs");
+    let at = text.find("\"seed\": ").expect("a seed") + 8;
+    let mut edited = text.clone();
+    edited.insert(at, '1');
+    fs::write(&repro, edited).expect("written");
+    assert_eq!(run(&line).0, Some(4), "an edited seed is another run");
+    fs::write(&repro, text.replace("\"highwater\": \"", "\"highwater\": \"0.")).expect("written");
+    assert_eq!(run(&line).0, Some(1), "another version is judged by its verdict alone");
+    fs::write(&repro, text.replace("\"brokers\": 3", "\"brokers\": 0")).expect("written");
+    assert_eq!(run(&line).0, Some(2), "a scenario that cannot be run is refused");
     fs::write(&repro, &text[..text.len() / 2]).expect("written");
     assert_eq!(run(&line).0, Some(2), "a truncated repro is refused");
+}
+
+/// Waits in vain for longer than its budget of events lasts, which no estimate can know.
+const OUT_OF_BUDGET: &str = r#"{ "version": 1, "title": "t", "cluster": { "brokers": 1 },
+  "topics": [{ "name": "t", "replication-factor": 1 }], "producers": [{ "name": "p", "rate": "10/s" }],
+  "script": [{ "until": { "truncated": { "partition": "t-0" } }, "within": "1000h" }],
+  "expect": [{ "never": "acked-lost" }],
+  "run": { "duration": "10s", "budget": { "events": 50000 } } }"#;
+
+#[test]
+fn what_could_not_be_judged_is_inconclusive_unless_that_is_allowed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("s.json"), OUT_OF_BUDGET).expect("written");
+    let run = |line: &str| exit(folder.path(), line);
+    let (code, text) = run("run s.json --seeds 2");
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("2 of 2 runs were stopped at run.budget.events (50 000)"), "{text}");
+    assert_eq!(run("run s.json --seeds 2 --allow-inconclusive").0, Some(0));
+    let (code, text) = run("run s.json --set script[0].within=20s");
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("script[0] waited in vain in 1 of 1 runs"), "{text}");
+    let (code, text) = run("replay s.json --seed 0");
+    assert_eq!(code, Some(3), "a replay exits as its run did: {text}");
+    let never = "run preset:disk-full --seed 0 --expect-violation acked-lost --quiet";
+    assert_eq!(run(never).0, Some(1), "what was looked for and not found is no pass");
+    assert_eq!(run(&format!("{never} --allow-inconclusive")).0, Some(1));
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command as Plain, Stdio};
+    let folder = tempfile::tempdir().expect("a folder");
+    // Each writes more after its first line than a pipe holds, or long after it.
+    for line in ["replay preset:disk-full --seed 0 --trace", "run preset:disk-full --format jsonl"]
+    {
+        let mut child = Plain::new(env!("CARGO_BIN_EXE_highwater"))
+            .current_dir(&folder)
+            .args(line.split(' '))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut first = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        stdout.read_line(&mut first).expect("a line");
+        drop(stdout);
+        let output = child.wait_with_output().expect("it ends");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "`{line} | head -1`: {told}");
+        assert!(!told.contains("panicked"), "{told}");
+    }
+}
+
+#[test]
+fn there_is_no_colour_where_nobody_sees_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for line in ["run preset:disk-full --seed 0", "run missing.json", "run", "--help"] {
+        // Neither stdout nor stderr is a terminal here, whether NO_COLOR is set or not.
+        for no_color in [None, Some("1")] {
+            let mut command = Command::cargo_bin("highwater").expect("the program");
+            command.current_dir(&folder).args(line.split(' ')).env_remove("NO_COLOR");
+            command.envs(no_color.map(|value| ("NO_COLOR", value)));
+            let output = command.output().expect("it runs");
+            let escape = |bytes: &[u8]| bytes.contains(&0x1b);
+            assert!(!escape(&output.stdout) && !escape(&output.stderr), "`{line}` {no_color:?}");
+        }
+    }
 }
 
 #[test]

@@ -51,10 +51,11 @@ impl Rng {
         self.below(ratio.of) < ratio.part
     }
 
-    /// `span` changed by a uniform draw within ± `percent` of it.
+    /// `span` changed by a uniform draw within ± `percent` of it; forever stays forever.
     pub fn jitter(&mut self, span: Span, percent: u64) -> Span {
         let width = span.scaled(2 * percent, 100).0;
-        Span(span.scaled(100 - percent, 100).0 + self.below(width + 1))
+        let drawn = self.below(width.saturating_add(1));
+        Span(span.scaled(100 - percent, 100).0.saturating_add(drawn))
     }
 }
 

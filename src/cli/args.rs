@@ -43,7 +43,7 @@ pub(crate) enum Command {
 }
 
 /// Flags that change the scenario before it runs.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub(crate) struct ScenarioArgs {
     /// Kafka versions, one column each, instead of the file's `cluster.kafka`.
     #[arg(long, value_name = "V,…", value_delimiter = ',')]

@@ -7,6 +7,7 @@ use crate::cli::args::ScenarioArgs;
 use crate::cli::output::{complain, stderr_color};
 use crate::cli::progress::say;
 use crate::model::rules::Drill;
+use crate::repro::Repro;
 use crate::scenario::{Overrides, Scenario, Source, load, presets};
 
 /// Loads a scenario file or preset; says on stderr what is wrong with it.
@@ -28,7 +29,17 @@ pub(crate) fn scenario(name: &str, args: &ScenarioArgs) -> Option<Scenario> {
             };
             load(&Source::Embedded { name: preset, text }, &overrides)
         }
-        None => load(&Source::File(Path::new(name)), &overrides),
+        None => {
+            let path = Path::new(name);
+            if path.is_file() && Repro::is_repro(path) {
+                complain(&format!(
+                    "{name} is a repro file, not a scenario\n\
+                     = help: `highwater replay {name}` runs it"
+                ));
+                return None;
+            }
+            load(&Source::File(path), &overrides)
+        }
     };
     match loaded {
         Ok(scenario) => {

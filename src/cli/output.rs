@@ -1,8 +1,10 @@
 //! Where bytes go: stdout with or without colour, files written whole, exit codes.
 
+use std::fs;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::base::text::wrap;
 use crate::repro::write_atomically;
 
 /// Exit codes (experience.md §6.1).
@@ -61,9 +63,24 @@ pub(crate) fn print(text: &str) {
     let _ = out.flush();
 }
 
+/// Columns of what is said on stderr, as in the diagnostics of a scenario.
+const WIDTH: usize = 110;
+
 /// An error in the form that clap and the diagnostics use.
 pub(crate) fn complain(message: &str) {
-    super::progress::say(&format!("error: {message}"));
+    note("error", message);
+}
+
+/// Something to know, on stderr: `warning: …`, broken into lines under itself.
+pub(crate) fn note(word: &str, message: &str) {
+    let indent = " ".repeat(word.chars().count() + 2);
+    let mut head = format!("{word}: ");
+    for line in message.lines() {
+        for part in wrap(line, WIDTH - indent.len()) {
+            super::progress::say(&format!("{head}{part}"));
+            head.clone_from(&indent);
+        }
+    }
 }
 
 /// Where `--out` writes.
@@ -121,6 +138,36 @@ impl Out {
         })
     }
 
+    /// Whether it can be written, and holds `reports` reports, before an hour was spent on them.
+    ///
+    /// # Errors
+    /// One message with a suggestion.
+    pub(crate) fn check(&self, reports: usize) -> Result<(), String> {
+        let (path, folder) = match self {
+            Self::File(path, _) => (path, path.parent().unwrap_or(path)),
+            Self::Folder(folder) => (folder, folder.as_path()),
+        };
+        let shown = path.display();
+        if let (Self::File(..), true) = (self, reports > 1) {
+            return Err(format!(
+                "--out {shown}: {reports} reports do not fit one file: name a folder"
+            ));
+        }
+        // What does not exist yet is made below the nearest folder that does.
+        let mut above = folder.ancestors().filter(|a| !a.as_os_str().is_empty());
+        let Some(found) = above.find(|a| a.exists()) else { return Ok(()) };
+        match fs::metadata(found) {
+            Ok(metadata) if !metadata.is_dir() => {
+                Err(format!("--out {shown}: {} is not a folder", found.display()))
+            }
+            Ok(metadata) if metadata.permissions().readonly() => {
+                Err(format!("--out {shown}: nothing can be written in {}", found.display()))
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("--out {shown}: {}: {error}", found.display())),
+        }
+    }
+
     /// Writes what it asks for of one scenario and column; `name` tells several apart.
     ///
     /// # Errors
@@ -157,5 +204,6 @@ mod tests {
         assert_eq!(file, Ok(Out::File("a/b.md".into(), Form::Markdown)));
         assert_eq!(Out::parse(Path::new("out")), Ok(Out::Folder("out".into())));
         assert!(Out::parse(Path::new("x.html")).is_err());
+        assert!(file.is_ok_and(|f| f.check(1).is_ok() && f.check(2).is_err()));
     }
 }

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::cli::args::ReplayArgs;
-use crate::cli::output::{Exit, complain, print, stderr_color, stdout_color};
+use crate::cli::args::{ReplayArgs, ScenarioArgs};
+use crate::cli::output::{Exit, complain, note, print, stderr_color, stdout_color};
 use crate::cli::progress::say;
 use crate::cli::{input, show};
 use crate::judge::Judge;
@@ -37,18 +37,20 @@ pub(crate) fn replay(args: &ReplayArgs) -> Exit {
 
 fn from_repro(path: &Path, args: &ReplayArgs) -> Option<Asked> {
     let told = Repro::read(path).map_err(|message| complain(&message)).ok()?;
-    if args.seed.is_some() || !args.scenario.set.is_empty() || !args.scenario.kafka.is_empty() {
+    if args.seed.is_some() || args.scenario != ScenarioArgs::default() {
         complain(
-            "a repro file holds its own seed and scenario: --seed, --set and --kafka go with a \
-             scenario file",
+            "a repro file holds its own seed and scenario: --seed, --set, --kafka, --drill and \
+             --*-config go with a scenario file",
         );
         return None;
     }
     let text = told.scenario_text();
-    let source = Source::Text { name: &told.name, text: &text };
-    let scenario = load(&source, &Overrides::default())
+    let named = format!("{} (its scenario)", path.display());
+    let source = Source::Text { name: &named, text: &text };
+    let mut scenario = load(&source, &Overrides::default())
         .map_err(|diagnostics| say(diagnostics.render(stderr_color()).trim_end()))
         .ok()?;
+    scenario.name.clone_from(&told.name);
     let drill = input::drill(told.drill.as_deref())?;
     let column = scenario.columns.iter().position(|plan| plan.kafka == told.kafka);
     if column.is_none() {
@@ -65,7 +67,7 @@ fn from_scenario(args: &ReplayArgs) -> Option<Asked> {
         return None;
     };
     if scenario.columns.len() > 1 {
-        say("note: the first column is replayed; --kafka V chooses another");
+        note("note", "the first column is replayed; --kafka V chooses another");
     }
     Some(Asked { scenario, column: 0, seed, drill, told: None })
 }
@@ -120,11 +122,12 @@ fn show_again(asked: &Asked, args: &ReplayArgs) -> Exit {
 fn compare(told: &Repro, fingerprint: u64, exit: Exit) -> Exit {
     let found = format!("{fingerprint:016x}");
     if told.highwater != env!("CARGO_PKG_VERSION") {
-        say(&format!(
-            "warning: written by highwater {}, replayed by {}: judged by its verdict alone",
-            told.highwater,
-            env!("CARGO_PKG_VERSION")
-        ));
+        let here = env!("CARGO_PKG_VERSION");
+        let message = format!(
+            "written by highwater {}, replayed by {here}: judged by its verdict alone",
+            told.highwater
+        );
+        note("warning", &message);
         return exit;
     }
     if told.fingerprint == found {

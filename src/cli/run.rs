@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::cli::args::{Format, RunArgs};
-use crate::cli::output::{Exit, Form, Out, complain, print, stdout_color};
-use crate::cli::progress::{Shown, say};
+use crate::cli::output::{Exit, Form, Out, complain, note, print, stdout_color};
+use crate::cli::progress::Shown;
 use crate::cli::{input, show};
 use crate::judge::{Judge, Verdicts};
 use crate::model::rules::Drill;
@@ -41,6 +41,11 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     else {
         return Exit::BadInput;
     };
+    let reports = scenarios.iter().map(|s| s.columns.len()).sum();
+    if let Some(Err(message)) = out.as_ref().map(|out| out.check(reports)) {
+        complain(&message);
+        return Exit::BadInput;
+    }
     let progress = Arc::new(Progress::default());
     let stop = Arc::clone(&progress);
     // Without a handler Ctrl-C still ends the process, only without partial results.
@@ -212,7 +217,7 @@ fn reproduce(
         finding.reproduce = match repro.write(&path) {
             Ok(()) => format!("highwater replay {}", path.display()),
             Err(message) => {
-                say(&format!("warning: {message}"));
+                note("warning", &message);
                 format!("{by_seed} --seed {}", kept.seed)
             }
         };

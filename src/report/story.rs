@@ -18,11 +18,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, Offset, PartitionId};
+use crate::base::text::wrap;
 use crate::base::time::Time;
 use crate::model::batch::RecordId;
 use crate::model::fact::{Fact, Stamp, StopKind};
 use crate::report::committed::Committed;
-use crate::report::human::wrap;
 use crate::report::trace::{Cast, Line};
 
 /// Lines of a story at most.

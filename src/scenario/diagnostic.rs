@@ -10,10 +10,17 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-/// More diagnostics than this are counted, not shown: the first ones explain the others.
-const SHOWN: usize = 10;
+use crate::base::text::wrap;
+
+/// Diagnostics that would take more lines than this together are counted, not shown: the first ones
+/// explain the others, and the last line must not scroll the first away.
+const LINES: usize = 23;
 /// Columns of a rendered message; longer lines of the source are clipped around the place.
-const WIDTH: usize = 120;
+const WIDTH: usize = 118;
+/// Columns of the words around an excerpt: what stands before them is at most `  = warning: `.
+const WORDS: usize = WIDTH - 12;
+/// Most characters of a place that are marked; more would widen the excerpt.
+const MARKED: usize = 60;
 /// Longest message that is shown whole: a list of sixty names helps nobody.
 const LONGEST: usize = 240;
 
@@ -90,33 +97,55 @@ impl Diagnostic {
         1 + self.source.text.as_bytes()[..start].iter().filter(|&&b| b == b'\n').count()
     }
 
-    /// One message with its excerpt of the source, as `rustc` prints it.
+    /// One message with its excerpt of the source, as `rustc` prints it. Words are broken into
+    /// lines; a label too long to stand beside its place is said below it.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
+        let beside = self.show(false, true);
+        let fits = beside.lines().all(|line| line.chars().count() <= WIDTH);
+        if fits && !color { beside } else { self.show(color, fits) }
+    }
+
+    fn show(&self, color: bool, label_beside: bool) -> String {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let message = clip(&self.message);
+        let message = broken(&clip(&self.message));
         let mut group: Group<'_> = Group::with_title(level.primary_title(message));
+        let label = (!self.label.is_empty()).then_some(self.label.as_str());
         match &self.span {
             Some(span) => {
                 let text = &self.source.text;
                 let primary = AnnotationKind::Primary
                     .span(one_line(text, span))
-                    .label((!self.label.is_empty()).then_some(self.label.as_str()));
+                    .label(label.filter(|_| label_beside));
                 let snippet =
                     Snippet::source(text.as_str()).path(&self.source.name).annotation(primary);
                 group = group.element(snippet);
             }
             None => group = group.element(annotate_snippets::Origin::path(&self.source.name)),
         }
+        if let Some(label) = label.filter(|_| !label_beside) {
+            group = group.element(Level::NOTE.message(broken(label)));
+        }
         if let Some(help) = &self.help {
-            group = group.element(Level::HELP.message(help.as_str()));
+            group = group.element(Level::HELP.message(broken(help)));
         }
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         renderer.term_width(WIDTH).render(&[group])
     }
+}
+
+/// Words in lines that fit a screen.
+fn broken(words: &str) -> String {
+    let mut lines = Vec::new();
+    for line in wrap(words, WORDS) {
+        // Only a word longer than a line is still too long: a name that somebody made up.
+        let chars: Vec<char> = line.chars().collect();
+        lines.extend(chars.chunks(WORDS).map(|part| part.iter().collect::<String>()));
+    }
+    lines.join("\n")
 }
 
 /// A message short enough to read.
@@ -128,7 +157,8 @@ fn clip(message: &str) -> String {
     format!("{kept}…")
 }
 
-/// The part of a place on its first line: an object that fills a screen is shown by its brace.
+/// The part of a place on its first line, and of that no more than is needed to find it: an object
+/// that fills a screen is shown by its brace.
 fn one_line(text: &str, span: &Range<usize>) -> Range<usize> {
     let start = span.start.min(text.len());
     let end = span.end.clamp(start, text.len());
@@ -136,7 +166,8 @@ fn one_line(text: &str, span: &Range<usize>) -> Range<usize> {
         let first = text[start..].chars().next().map_or(0, char::len_utf8);
         return start..start + first;
     }
-    start..end
+    let marked = text[start..end].chars().take(MARKED).map(char::len_utf8).sum::<usize>();
+    start..start + marked
 }
 
 /// All findings about one scenario.
@@ -150,7 +181,8 @@ impl Diagnostics {
         self.0.iter().any(|d| d.severity == Severity::Error)
     }
 
-    /// Errors first, then warnings, each in the order of the sources; at most ten, then a count.
+    /// Errors first, then warnings, each in the order of the sources; as many as fit a screen, then
+    /// a count. Advice that was just given is not given again.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
         let mut sorted: Vec<&Diagnostic> = self.0.iter().collect();
@@ -159,12 +191,20 @@ impl Diagnostics {
             (d.severity, d.source.name.clone(), start)
         });
         let mut out = String::new();
-        for diagnostic in sorted.iter().take(SHOWN) {
-            out.push_str(diagnostic.render(color).trim_end());
+        let mut last: Option<&String> = None;
+        for (shown, diagnostic) in sorted.iter().enumerate() {
+            let mut one = (*diagnostic).clone();
+            if one.help.is_some() && one.help.as_ref() == last {
+                one.help = None;
+            }
+            let text = one.render(color);
+            if shown > 0 && out.lines().count() + text.lines().count() > LINES {
+                out.push_str(&format!("and {} more\n", sorted.len() - shown));
+                break;
+            }
+            last = diagnostic.help.as_ref();
+            out.push_str(text.trim_end());
             out.push('\n');
-        }
-        if sorted.len() > SHOWN {
-            out.push_str(&format!("and {} more\n", sorted.len() - SHOWN));
         }
         out
     }
@@ -225,9 +265,24 @@ mod tests {
         let source = Arc::new(Text { name: "a.json".to_owned(), text: line });
         let one = Diagnostic::error(&source, "unknown key").at(span);
         let shown = one.render(false);
-        assert!(shown.lines().all(|l| l.chars().count() <= 140), "{shown}");
+        assert!(shown.lines().all(|l| l.chars().count() <= 120), "{shown}");
         let many = Diagnostics(vec![one; 25]).render(false);
-        assert!(many.ends_with("and 15 more\n"), "{many}");
+        assert!(many.contains("\nand ") && many.ends_with(" more\n"), "{many}");
+        assert!(many.lines().count() <= super::LINES + 1, "{many}");
+    }
+
+    #[test]
+    fn what_is_long_is_broken_into_lines_and_stands_below_its_place() {
+        let source = Arc::new(Text { name: "a.json".to_owned(), text: "{ \"a\": 1 }".to_owned() });
+        let mut one = Diagnostic::error(&source, "word ".repeat(40)).at(2..5);
+        one.label("why ".repeat(40)).help(format!("{} {}", "do ".repeat(60), "x".repeat(300)));
+        for shown in
+            [one.render(false), anstream::adapter::strip_str(&one.render(true)).to_string()]
+        {
+            assert!(shown.lines().all(|l| l.chars().count() <= 120), "{shown}");
+            assert!(shown.contains("= note: why why"), "{shown}");
+            assert!(shown.contains("= help: do do"), "{shown}");
+        }
     }
 
     #[test]

@@ -186,7 +186,9 @@ impl Reader<'_> {
             ast::Value::NumberLit(number) => {
                 let span = number.range.start..number.range.end;
                 let value = number.value.parse::<Number>().unwrap_or_else(|_| {
-                    let diagnostic = Diagnostic::error(self.text, "not a number").at(span.clone());
+                    let message = format!("not a number that can be read: `{}`", number.value);
+                    let mut diagnostic = Diagnostic::error(self.text, message).at(span.clone());
+                    diagnostic.label("too large, or not decimal");
                     self.errors.push(diagnostic);
                     Number::from(0)
                 });

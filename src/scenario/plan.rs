@@ -4,13 +4,13 @@ use crate::base::time::Span;
 use crate::model::plan::{Plan, Promise, RunPlan, Taint};
 
 use super::cast::Cast;
-use super::estimate;
 use super::faults::{self, Stage};
 use super::file::{BudgetWord, ScenarioFile, TaintWord};
 use super::findings::Findings;
 use super::path::at;
 use super::versions;
 use super::{clients, cluster, script};
+use super::{endless, estimate};
 
 /// A fault phase longer than this is a mistake of units.
 const LONGEST: Span = Span::secs(7 * 86_400);
@@ -68,6 +68,10 @@ pub(super) fn resolve(
         (_, None) => estimate::settle(&plan),
     };
     check_budget(found, &plan);
+    // A step that could not be resolved is missing from the plan, and places would be wrong.
+    if plan.script.len() == file.script.len() {
+        endless::check(found, &plan);
+    }
     (plan, cast)
 }
 

@@ -65,9 +65,23 @@ fn parse(value: &Value) -> Result<ScenarioFile, Wrong> {
 /// serde's message in the words of JSON, not of Rust.
 fn plain(message: &str) -> String {
     let mut plain = message.to_owned();
-    for rust in ["u64", "u32", "u16", "u8", "usize"] {
-        plain = plain.replace(&format!("expected {rust}"), "expected a whole number");
+    // A number that does not fit is told how far it may go; what is no number, that it should be.
+    let fits = |most: &str| match message.starts_with("invalid value") {
+        true => format!("expected a whole number from 0 to {most}"),
+        false => "expected a whole number".to_owned(),
+    };
+    let mosts = [
+        ("u64", u64::MAX.to_string()),
+        ("u32", u32::MAX.to_string()),
+        ("u16", u16::MAX.to_string()),
+        ("u8", u8::MAX.to_string()),
+    ];
+    for (rust, most) in mosts {
+        plain = plain.replace(&format!("expected {rust}"), &fits(&most));
     }
+    // In a file it is a key or a word, whatever a program calls it.
+    plain =
+        plain.replace("unknown field", "unknown key").replace("unknown variant", "unknown word");
     for (rust, json) in [("type: map", "type: object"), ("type: sequence", "type: list")] {
         plain = plain.replace(rust, json);
     }
@@ -95,8 +109,8 @@ impl Wrong {
     fn into_diagnostic(self, tree: &Tree) -> Diagnostic {
         let Self { mut path, message } = self;
         let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-        let unknown_field = message.starts_with("unknown field");
-        let unknown_variant = message.starts_with("unknown variant");
+        let unknown_field = message.starts_with("unknown key");
+        let unknown_variant = message.starts_with("unknown word");
         let mut on_key = unknown_field;
         if unknown_variant {
             // serde points at what holds the variant; an externally tagged one is a key in it.
@@ -116,12 +130,12 @@ impl Wrong {
             if on_key { Path(path.0[..path.0.len() - 1].to_vec()) } else { path.clone() };
         let shown = shown_path.to_string();
         let shown = if shown.is_empty() { String::new() } else { format!("{shown}: ") };
-        let short = message.split(", expected one of").next().unwrap_or(&message).to_owned();
+        let short = message.split(", expected").next().unwrap_or(&message).to_owned();
         let listed = unknown_field || unknown_variant;
         let said = if listed { &short } else { &message };
         let mut diagnostic = tree.error(&path, on_key, format!("{shown}{said}"));
         if let (true, Some((name, names))) = (listed, quoted.split_first()) {
-            diagnostic.label(format!("unknown {}", if unknown_field { "key" } else { "word" }));
+            diagnostic.label("not known here");
             match nearest(name, names.iter().copied()) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                 None => diagnostic.help(format!("expected one of: {}", names.join(", "))),

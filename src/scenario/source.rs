@@ -7,7 +7,7 @@ use std::path::{Path as FilePath, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::diagnostic::{Diagnostic, Diagnostics, nearest};
+use super::diagnostic::{Diagnostic, Diagnostics, nearest, suggest};
 use super::document::{self, Document};
 use super::path::{Path, Seg, Typed, at, parse_typed};
 use super::properties_file;
@@ -310,6 +310,29 @@ const CONSUMER_KEYS: [&str; 7] =
     ["group", "members", "topics", "assign", "processing", "loop", "kafka"];
 const TOPIC_KEYS: [&str; 3] = ["partitions", "replication-factor", "replicas"];
 
+/// What a path may begin with: tables and lists of a file, but for what only names it.
+const TOP_KEYS: [&str; 17] = [
+    "version",
+    "title",
+    "lesson",
+    "claims",
+    "cluster",
+    "topics",
+    "producers",
+    "consumers",
+    "apps",
+    "network",
+    "disk",
+    "clock",
+    "faults",
+    "script",
+    "promise",
+    "expect",
+    "run",
+];
+/// What a short path may begin with.
+const SHORT_KEYS: [&str; 6] = ["producer", "consumer", "topic", "broker", "feature", "rule"];
+
 /// The places that a path as typed names.
 fn resolve(tree: &Tree, typed: &str) -> Result<Vec<Path>, Wrong> {
     let short = typed.split_once('.').filter(|(_, rest)| !rest.is_empty());
@@ -339,6 +362,17 @@ fn resolve(tree: &Tree, typed: &str) -> Result<Vec<Path>, Wrong> {
 fn resolve_long(tree: &Tree, typed: &str) -> Result<Path, Wrong> {
     let steps = parse_typed(typed)
         .map_err(|message| Wrong::from(format!("cannot read the path `{typed}`: {message}")))?;
+    if let Some(Typed::Key(first) | Typed::Bracket(first)) = steps.first()
+        && !TOP_KEYS.contains(&first.as_str())
+    {
+        let known = TOP_KEYS.into_iter().chain(SHORT_KEYS);
+        let otherwise =
+            format!("paths begin with {}, {}", TOP_KEYS.join(", "), SHORT_KEYS.join(", "));
+        return Err(Wrong {
+            message: format!("no path begins with `{first}`"),
+            help: Some(suggest(first, known, &otherwise)),
+        });
+    }
     let mut path = Path::default();
     let mut node = Some(&tree.value);
     for step in steps {

@@ -46,6 +46,27 @@ fn producer(scenario: &Scenario) -> &ProducerPlan {
 }
 
 #[test]
+fn a_read_beside_a_paced_producer_is_told_that_it_does_not_end() {
+    let load_text = read;
+    let read = |script: &str| load_text(&whole(&format!("\"script\": [{script}]")));
+    let read_step = r#"{ "read": "t-0" }"#;
+    assert!(read(read_step).is_err());
+    let crash = r#"{ "do": { "crash": {} }, "target": "leader:t-0" }"#;
+    for quiet in [
+        format!("{crash}, {read_step}"),
+        format!(r#"{{ "stop": "p" }}, {read_step}"#),
+        format!(r#"{read_step}, {{ "start": "p" }}"#),
+        format!(r#"{{ "send": "p" }}, {read_step}"#),
+    ] {
+        let ends = read(&quiet).unwrap_or_else(|d| panic!("{}", d.render(false)));
+        assert_eq!(ends.warnings, [], "{quiet}");
+    }
+    let slow = whole(&format!("\"script\": [{read_step}]"))
+        .replace(r#""name": "p""#, r#""name": "p", "rate": "1/m""#);
+    assert_eq!(load_text(&slow).map(|s| s.warnings), Ok(Vec::new()));
+}
+
+#[test]
 fn broken_files_are_explained() {
     let lines = [
         r#""fautls": []"#,
@@ -93,6 +114,7 @@ fn broken_files_are_explained() {
         r#""expect": [{ "liveness": "writes-resume" }], "run": { "heal": false, "settle": "10s" }"#,
         r#""script": [{ "sleep": "1s", "send": "p" }, { "as": "x" }, { "undo": "x" }, { "send": "c" }]"#,
         r#""script": [{ "do": { "crash": {} }, "target": "one", "mark": "a" }, { "undo": "b" }, { "sleep": "1s", "count": 2 }]"#,
+        r#""script": [{ "sleep": "1s" }, { "read": "t-0" }]"#,
         r#""network": { "latency": { "p50": "4ms", "p99": "3ms", "max": "40ms" } }"#,
         r#""apps": [{ "name": "a" }]"#,
         r#""extends": "preset:acks-all-min-insync""#,
