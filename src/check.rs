@@ -375,6 +375,7 @@ impl Checks {
         let session = self.ghosts.broker(broker);
         let Some(ghost) = self.ghosts.partition(partition) else { return };
         let Some(place) = ghost.place(broker) else { return };
+        ghost.note_held();
         if ghost.canon.truncate(place, to) == 0 {
             return;
         }
@@ -393,6 +394,11 @@ impl Checks {
         let skewed = self.ghosts.clocks_skewed;
         let Some(ghost) = self.ghosts.partition(partition) else { return };
         let Some(place) = ghost.place(broker) else { return };
+        // An elected leader that drops what only it knows to be committed has begun to lead.
+        if let Some(epoch) = ghost.canon.elected_apart(place) {
+            self.take_over(stamp, partition, epoch);
+        }
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
         self.findings.mark(PropertyId::LogStartMoved);
         self.retention_broken.moved(ghost, broker, to, skewed, stamp, &mut self.findings);
         ghost.canon.move_start(place, to);

@@ -69,8 +69,10 @@ impl Entry {
 pub(crate) struct Replica {
     /// Where its files start.
     pub(crate) start: Offset,
-    /// It equals the canonical log from its start up to here.
+    /// It equals the canonical log from its start, or from `rejoined`, up to here.
     pub(crate) matched: Offset,
+    /// Below this it may differ, where the leader it follows has nothing: see [`Canon::rejoin`].
+    rejoined: Offset,
     /// Number of the first canonical entry that it does not match.
     next: u64,
     /// The furthest that it ever matched the canonical log as it stands.
@@ -131,6 +133,8 @@ pub(crate) struct Canon {
     leaderless: bool,
     cut: Option<(LeaderEpoch, Offset)>,
     replicas: Vec<Replica>,
+    /// The furthest that any replica's files ever started.
+    furthest_start: Offset,
     apart: bool,
     hint: u64,
 }
@@ -149,6 +153,7 @@ impl Canon {
             leaderless: false,
             cut: None,
             replicas: vec![Replica::default(); replicas],
+            furthest_start: Offset::ZERO,
             apart: false,
             hint: 0,
         }
@@ -229,7 +234,8 @@ impl Canon {
     pub(crate) fn log(&self, place: usize) -> impl Iterator<Item = &Entry> {
         let replica = &self.replicas[place];
         let matched = (replica.next.saturating_sub(self.dropped) as usize).min(self.entries.len());
-        self.entries.range(..matched).filter(|e| e.end() > replica.start).chain(replica.tail.iter())
+        let from = replica.start.max(replica.rejoined);
+        self.entries.range(..matched).filter(move |e| e.end() > from).chain(replica.tail.iter())
     }
 
     // ---- elections ----
@@ -273,6 +279,13 @@ impl Canon {
     /// The leader elected in this epoch, if it has not acted yet.
     pub(crate) fn elected_in(&self, epoch: LeaderEpoch) -> Option<usize> {
         self.elected.iter().rev().find(|(_, e)| *e == epoch).map(|(place, _)| *place)
+    }
+
+    /// The epoch in which this replica was elected last, if it has not acted in it and has what the
+    /// canonical log has not.
+    pub(crate) fn elected_apart(&self, place: usize) -> Option<LeaderEpoch> {
+        let &(_, epoch) = self.elected.iter().rev().find(|(p, _)| *p == place)?;
+        self.replicas[place].is_apart().then_some(epoch)
     }
 
     /// The epoch in which an elected leader shows by this append that it has begun to lead: the
@@ -385,6 +398,9 @@ impl Canon {
             gap = end > self.replicas[place].start;
             self.realign(place, entry.base);
         }
+        if self.replicas[place].is_apart() && entry.base <= self.furthest_start {
+            self.rejoin(place, entry.base);
+        }
         let kind = self.append_at_end(place, entry);
         if gap { Append::Gap } else { kind }
     }
@@ -428,6 +444,19 @@ impl Canon {
             self.rematch();
         }
         Append::Extended
+    }
+
+    /// A tail of its own that ends where the leader's log starts cannot be noticed: the leader has
+    /// forgotten the epochs below (`LeaderEpochFileCache.truncateFromStartAsyncFlush`), and its
+    /// answer moves the replica's log start past the tail. Log matching holds from there on. Where
+    /// a leader's log starts is not observed, since replicas tell each other; it is not beyond the
+    /// furthest start of any files.
+    fn rejoin(&mut self, place: usize, at: Offset) {
+        let next = self.number_of(at);
+        let replica = &mut self.replicas[place];
+        replica.tail.clear();
+        (replica.matched, replica.next, replica.rejoined) = (at, next, at);
+        replica.reach = replica.reach.max(at);
     }
 
     /// Log matching between tails. By induction it is enough that two batches of one offset and
@@ -508,6 +537,7 @@ impl Canon {
         let next = self.number_of(to);
         let replica = &mut self.replicas[place];
         replica.start = to;
+        self.furthest_start = self.furthest_start.max(to);
         while replica.tail.front().is_some_and(|e| e.end() <= to) {
             replica.tail.pop_front();
         }

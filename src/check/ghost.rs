@@ -58,6 +58,9 @@ pub(crate) struct PartitionGhost {
     /// The true high watermark: the highest offset that a leader ever showed, lowered only when
     /// what it covered is lost.
     pub(crate) watermark: Offset,
+    /// The furthest that every member of a large enough ISR is known to have held at some time,
+    /// shown or not: what a leader may rightly take for committed.
+    pub(crate) held: Offset,
     /// Up to here every batch shown or lost has been accounted for as lost.
     pub(crate) accounted: Offset,
     /// End of the last batch acknowledged with acks=all.
@@ -94,6 +97,7 @@ impl PartitionGhost {
             replicas: replicas.to_vec(),
             canon: Canon::new(replicas.len()),
             watermark: Offset::ZERO,
+            held: Offset::ZERO,
             accounted: Offset::ZERO,
             acked_all: Offset::ZERO,
             acked_unjudged: 0,
@@ -133,8 +137,28 @@ impl PartitionGhost {
         self.state.isr.union(self.state.elr)
     }
 
+    /// Who decides what is committed: the ISR, or the ELR once the ISR is empty. The last leader
+    /// may go on with them for a while: it has not heard that it is deposed, nor have they.
+    const fn members(&self) -> ReplicaSet {
+        if self.state.isr.is_empty() { self.state.elr } else { self.state.isr }
+    }
+
+    /// What every one of them holds.
+    pub(crate) fn held_by_members(&self) -> Offset {
+        let members = self.members().iter().filter(|place| *place < self.replicas.len());
+        members.map(|place| self.canon.replica(place).matched).min().unwrap_or_default()
+    }
+
+    /// The ISR is about to change, or the log of a replica about to be cut.
+    pub(crate) fn note_held(&mut self) {
+        if self.members().len() >= self.min_insync(self.state.leader_epoch) {
+            self.held = self.held.max(self.held_by_members());
+        }
+    }
+
     /// A new state was committed.
     pub(crate) fn commit(&mut self, state: PartitionState) {
+        self.note_held();
         self.before = self.state;
         self.state = state;
         if state.isr.len() >= self.min_insync(state.leader_epoch) {

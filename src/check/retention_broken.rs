@@ -1,7 +1,7 @@
 //! `retention-broken`, claim G15: retention deletes old, committed segments and nothing else.
 //!
 //! A log start never passes what is committed: the true high watermark, or, where nobody was shown
-//! one, what every member of the committed ISR holds. And where only time limits a log, no record
+//! one, what every member of a committed ISR holds or has held. And where only time limits a log, no record
 //! goes before its time: moments of appending are sampled, and a margin is left for how long a
 //! producer may hold a record and for how far wall clocks may be apart. Follows
 //! `UnifiedLog.deleteOldSegments`.
@@ -86,9 +86,7 @@ impl RetentionBroken {
         findings: &mut Findings,
     ) {
         findings.exercise(PropertyId::RetentionBroken);
-        let members = ghost.state.isr.iter().filter(|place| *place < ghost.replicas.len());
-        let held = members.map(|place| ghost.canon.replica(place).matched).min();
-        let bound = ghost.watermark.max(held.unwrap_or_default());
+        let bound = ghost.watermark.max(ghost.held).max(ghost.held_by_members());
         let detail = if to > bound {
             Detail::StartBeyond { bound }
         } else if let Some(since) = self.too_young(ghost, to, stamp.time).filter(|_| !clocks_skewed)

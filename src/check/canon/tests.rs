@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{Append, Canon, Entry};
-use crate::base::ids::{LeaderEpoch, Offset, ProcessId};
+use crate::base::ids::{LeaderEpoch, Offset, PartitionId, ProcessId};
 use crate::base::time::Time;
 use crate::model::batch::{BatchKind, RecordId};
 
@@ -184,4 +184,35 @@ proptest! {
             same_logs(&slow, &canon);
         }
     }
+}
+
+fn entry(base: u64, epoch: u32, ordinal: u32) -> Entry {
+    Entry {
+        base: Offset(base),
+        first: RecordId { process: ProcessId(0), partition: PartitionId(0), ordinal },
+        count: 1,
+        epoch: LeaderEpoch(epoch),
+        sequence: None,
+        acked: Time::NEVER,
+        kind: BatchKind::Data,
+        read: false,
+        kept: false,
+    }
+}
+
+/// A deposed leader's last batch lies just below the new leader's log start: nobody can notice.
+#[test]
+fn a_tail_below_the_leaders_log_start_is_no_divergence() {
+    let with_start = |start: u64| {
+        let mut canon = Canon::new(REPLICAS);
+        canon.append(0, entry(0, 0, 0));
+        canon.elect(1, LeaderEpoch(1));
+        canon.take_over(LeaderEpoch(1), &mut Vec::new());
+        canon.append(1, entry(0, 1, 7));
+        canon.append(1, entry(1, 1, 8));
+        canon.move_start(1, Offset(start));
+        canon.append(0, entry(1, 1, 8))
+    };
+    assert_eq!(with_start(1), Append::Matched);
+    assert_eq!(with_start(0), Append::Clash);
 }
