@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{Append, Canon, Entry};
-use crate::base::ids::{LeaderEpoch, Offset, PartitionId, ProcessId};
+use crate::base::ids::{LeaderEpoch, Offset, ProcessId};
 use crate::base::time::Time;
 use crate::model::batch::{BatchKind, RecordId};
 
@@ -189,7 +189,7 @@ proptest! {
 fn entry(base: u64, epoch: u32, ordinal: u32) -> Entry {
     Entry {
         base: Offset(base),
-        first: RecordId { process: ProcessId(0), partition: PartitionId(0), ordinal },
+        first: RecordId { process: ProcessId(0), ordinal },
         count: 1,
         epoch: LeaderEpoch(epoch),
         sequence: None,

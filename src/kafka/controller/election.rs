@@ -156,14 +156,11 @@ fn elect(
     Outcome { leader: None, unclean: false }
 }
 
-/// Who led last, kept from the moment the ISR is empty until there is a leader again
-/// (`maybeUpdateLastKnownLeader`).
+/// Who led last, kept from the moment the leader is lost until there is one again
+/// (`maybeUpdateLastKnownLeader`). The ISR need not be empty yet: a leader in controlled shutdown
+/// whom nobody can follow leaves it later, and must be known then.
 fn last_known_leader(old: &PartitionState, new: &PartitionState) -> Option<BrokerId> {
-    let emptied = new.isr.is_empty() && !old.isr.is_empty();
-    if emptied && old.leader.is_some() {
-        return old.leader;
-    }
-    if new.leader.is_some() { None } else { old.last_known_elr }
+    if new.leader.is_some() { None } else { old.last_known_elr.or(old.leader) }
 }
 
 #[cfg(test)]
