@@ -1,9 +1,9 @@
 //! `retention-broken`, claim G15: retention deletes old, committed segments and nothing else.
 //!
 //! A log start never passes what is committed: the true high watermark, or, where nobody was shown
-//! one, what every member of a committed ISR holds or has held. And where only time limits a log, no record
-//! goes before its time: moments of appending are sampled, and a margin is left for how long a
-//! producer may hold a record and for how far wall clocks may be apart. Follows
+//! one, what every member of a committed ISR holds or has held. And where only time limits a log,
+//! no record goes before its time: moments of appending are sampled, and a margin is left for how
+//! long a producer may hold a record and for how far wall clocks may be apart. Follows
 //! `UnifiedLog.deleteOldSegments`.
 
 use std::collections::VecDeque;
