@@ -4,10 +4,11 @@
 //! is derived in `check::promise`; a stated line outranks it. Does not run anything, does not
 //! print.
 
+mod words;
+
 use crate::base::rng::mix64;
 use crate::base::time::{Span, Time};
 use crate::check::expect::{ExpectLine as Told, Expectation as Expect};
-use crate::check::metrics::{Unit, metric};
 use crate::check::promise::{Armed, promise};
 use crate::check::registry::{Kind, PROPERTIES};
 use crate::check::violation::Violation;
@@ -22,7 +23,9 @@ use crate::report::{
     Value, Verdict,
 };
 use crate::run::{Ended, Outcome};
-use crate::scenario::{Bound, ExpectLine, Expectation as Stated};
+use crate::scenario::ExpectLine;
+
+use words::{broken, expectation, sentence, show};
 
 /// How many failing seeds are kept with their schedules.
 const KEPT_FAILURES: usize = 10;
@@ -215,6 +218,7 @@ impl Judge {
             properties: vec![PropertyFold::default(); PROPERTIES.len()],
             summary: self.summary.clone(),
             fingerprint: 0,
+            only: None,
             simulated: Span::ZERO,
             events: 0,
             stopped_early: 0,
@@ -257,6 +261,8 @@ pub struct Kept {
     pub violation: Option<Violation>,
     /// In words: the expectation that it broke or met.
     pub what: String,
+    /// In words: how.
+    broken: String,
     /// Its faults, resolved.
     pub schedule: Vec<(Time, Fault)>,
 }
@@ -270,6 +276,8 @@ pub struct Verdicts {
     properties: Vec<PropertyFold>,
     summary: Summary,
     fingerprint: u64,
+    /// The fingerprint of the only run, while there is only one.
+    only: Option<u64>,
     simulated: Span,
     events: u64,
     stopped_early: u64,
@@ -306,6 +314,7 @@ impl Verdicts {
             fold.exercised_seeds += u64::from(*exercised > 0 || *violations > 0);
             fold.exercised += exercised;
         }
+        self.only = (self.runs == 1).then_some(judged.fingerprint);
         self.fingerprint = mix64(self.fingerprint ^ judged.fingerprint, judged.index);
         self.simulated = self.simulated + Span(judged.time.0);
         self.events += judged.events;
@@ -324,7 +333,7 @@ impl Verdicts {
 
     fn keep(&mut self, judge: &Judge, judged: &Judged) {
         let rows = judge.rows.iter().zip(&judged.seen);
-        for (row, _) in rows.filter(|(_, seen)| seen.broken) {
+        for (row, seen) in rows.filter(|(_, seen)| seen.broken) {
             let sought = matches!(row.expect, Expect::Sometimes(_));
             let kept = if sought { &mut self.found } else { &mut self.failures };
             if kept.len() >= KEPT_FAILURES || kept.iter().any(|k| k.index == judged.index) {
@@ -337,6 +346,7 @@ impl Verdicts {
                 fingerprint: judged.fingerprint,
                 violation: judged.findings.iter().find(|v| Some(v.property) == property).copied(),
                 what: sentence(&row.expect),
+                broken: broken(&row.expect, *seen),
                 schedule: judged.schedule.clone(),
             });
         }
@@ -407,7 +417,8 @@ impl Verdicts {
                 runs: self.runs,
                 facts: self.summary.counts.facts,
                 simulated: self.simulated,
-                fingerprint: format!("{:016x}", self.fingerprint),
+                // One run shows its own, the one that `replay` shows too.
+                fingerprint: format!("{:016x}", self.only.unwrap_or(self.fingerprint)),
                 ..header
             },
             numbers: self.summary.numbers(),
@@ -424,7 +435,8 @@ impl Verdicts {
             report.expectations.push(ExpectationRow {
                 status: self.status(judge, row, fold),
                 text: sentence(&row.expect),
-                value: self.value(row, fold),
+                property: row.expect.property(),
+                value: self.value(judge, row, fold),
                 exercised: matches!(row.expect, Expect::Never(_) | Expect::Liveness { .. })
                     .then_some(Exercised { seeds: fold.exercised, of: self.runs }),
             });
@@ -455,12 +467,20 @@ impl Verdicts {
         rows.collect()
     }
 
-    fn value(&self, row: &Row, fold: &RowFold) -> String {
+    fn value(&self, judge: &Judge, row: &Row, fold: &RowFold) -> String {
         match &row.expect {
             Expect::Never("acked-lost") => {
                 format!("{} of {} acked", grouped(fold.total), grouped(self.summary.counts.acked))
             }
             Expect::Never(_) => grouped(fold.total),
+            Expect::Sometimes(_) | Expect::Always(_) if self.runs == 1 => {
+                let seen = (fold.broken > 0) != matches!(row.expect, Expect::Always(_));
+                let seen = if seen { "seen" } else { "not seen" };
+                match self.status(judge, row, fold) {
+                    Status::Reported => format!("{seen}; not judged by one seed"),
+                    _ => seen.to_owned(),
+                }
+            }
             Expect::Sometimes(_) | Expect::Always(_) => {
                 let shown = match row.expect {
                     Expect::Always(_) => self.runs - fold.broken,
@@ -469,10 +489,14 @@ impl Verdicts {
                 format!("in {} of {} runs", grouped(shown), grouped(self.runs))
             }
             Expect::Liveness { .. } => match fold.worst {
+                Some((took, _)) if self.runs == 1 => {
+                    format!("{} after the heal", length(Span(took)))
+                }
                 Some((worst, _)) => format!("longest {} after the heal", length(Span(worst))),
                 None => "never came true".to_owned(),
             },
             Expect::AtMost { metric, .. } | Expect::AtLeast { metric, .. } => match fold.worst {
+                Some((value, _)) if self.runs == 1 => show(metric.unit, value),
                 Some((value, seed)) => format!("worst {} (seed {seed})", show(metric.unit, value)),
                 None => "not measured".to_owned(),
             },
@@ -485,16 +509,21 @@ impl Verdicts {
             let text = sentence(&row.expect);
             let promised = if row.stated { "" } else { " (promised by this configuration)" };
             match self.status(judge, row, fold) {
+                Status::Failed if self.runs == 1 => {
+                    reasons.push(format!("`{text}` does not hold{promised}"));
+                }
                 Status::Failed => reasons.push(format!(
-                    "{text} was violated in {} of {} runs{promised}",
+                    "`{text}` does not hold in {} of {} runs{promised}",
                     grouped(fold.broken),
                     grouped(self.runs)
                 )),
                 Status::NotFound => {
-                    reasons.push(format!("{text} was not seen in {} runs", grouped(self.runs)));
+                    let property = row.expect.property().unwrap_or_default();
+                    let all = grouped(self.runs);
+                    reasons.push(format!("{property} was looked for and not found in {all} runs"));
                 }
                 Status::Inconclusive if row.stated => {
-                    reasons.push(format!("{text} was never put to the test"));
+                    reasons.push(format!("`{text}` was never put to the test"));
                 }
                 _ => {}
             }
@@ -522,7 +551,7 @@ impl Verdicts {
     fn finding(&self, judge: &Judge, kept: &Kept) -> Finding {
         let text = match &kept.violation {
             Some(violation) => violation.text(&judge.names),
-            None => kept.what.clone(),
+            None => kept.broken.clone(),
         };
         Finding {
             seed: kept.seed,
@@ -572,60 +601,4 @@ impl Judged {
 
 fn is_mark(property: &str) -> bool {
     PROPERTIES.iter().any(|p| p.name == property && p.kind == Kind::Mark)
-}
-
-/// A stated line, with its names looked up. Names were checked when the file was read.
-fn expectation(stated: &Stated) -> Option<Expect> {
-    let property = |name: &str| PROPERTIES.iter().find(|p| p.name == name).map(|p| p.name);
-    Some(match stated {
-        Stated::Never { property: p } => Expect::Never(property(p)?),
-        Stated::Always { property: p } => Expect::Always(property(p)?),
-        Stated::Sometimes { property: p } => Expect::Sometimes(property(p)?),
-        Stated::Liveness { property: p, within } => {
-            Expect::Liveness { property: property(p)?, within: *within }
-        }
-        Stated::AtMost { metric: m, bound } => {
-            Expect::AtMost { metric: metric(m)?, bound: number(bound) }
-        }
-        Stated::AtLeast { metric: m, bound } => {
-            Expect::AtLeast { metric: metric(m)?, bound: number(bound) }
-        }
-    })
-}
-
-/// A bound in its metric's own unit: nanoseconds, permille, or a count.
-const fn number(bound: &Bound) -> u64 {
-    match *bound {
-        Bound::Span(span) => span.0,
-        Bound::Percent(millionths) => millionths as u64 / 1_000,
-        Bound::Count(count) => count,
-    }
-}
-
-/// An expectation as a file says it: `never acked-lost`, `at-most write-gap 25s`.
-fn sentence(expect: &Expect) -> String {
-    match expect {
-        Expect::Never(p) => format!("never {p}"),
-        Expect::Always(p) => format!("always {p}"),
-        Expect::Sometimes(p) => format!("sometimes {p}"),
-        Expect::Liveness { property, within: Some(span) } => {
-            format!("liveness {property} within {span}")
-        }
-        Expect::Liveness { property, within: None } => format!("liveness {property}"),
-        Expect::AtMost { metric, bound } => {
-            format!("at-most {} {}", metric.name, show(metric.unit, *bound))
-        }
-        Expect::AtLeast { metric, bound } => {
-            format!("at-least {} {}", metric.name, show(metric.unit, *bound))
-        }
-    }
-}
-
-/// A metric's number with its unit.
-fn show(unit: Unit, number: u64) -> String {
-    match unit {
-        Unit::Count => grouped(number),
-        Unit::Span => length(Span(number)),
-        Unit::Permille => format!("{}.{} %", number / 10, number % 10),
-    }
 }

@@ -157,6 +157,8 @@ pub struct ExpectationRow {
     pub status: Status,
     /// The line: `never acked-lost`.
     pub text: String,
+    /// The property that it is about; none if it bounds a metric.
+    pub property: Option<&'static str>,
     /// What was seen: `0 of 11902604 acked`, `74.6 % (worst 68.9 %, seed 421)`.
     pub value: String,
     /// In how many runs it was put to the test, if that means anything for it.

@@ -105,7 +105,7 @@ mod tests {
         let text = forge.checks.violations().iter().find(|v| v.property == "acked-lost");
         let text = text.expect("found").text(&forge.names);
         let said =
-            "records r0 to r4 of p, b3, acked at 0.000 009 s, missing from b3, leader of epoch 1";
+            "records r0 to r4 of p, acked at 0.000 009 s, missing from b3, leader of epoch 1";
         assert_eq!(text, format!("t-0 offset 0, {said}"));
     }
 

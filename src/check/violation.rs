@@ -151,7 +151,9 @@ impl Violation {
         } else if self.records > 1 {
             parts.push(format!("{} records", self.records));
         }
-        if let Some(node) = self.node {
+        // Whom a record is missing from is said at the end.
+        let said_below = matches!(self.detail, Detail::MissingFrom { .. });
+        if let Some(node) = self.node.filter(|_| !said_below) {
             parts.push(names.node(node));
         }
         self.detail.describe(names, &mut parts);

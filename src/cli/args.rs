@@ -164,6 +164,8 @@ pub(crate) enum Listing {
     Presets,
     /// Faults and operations.
     Faults,
+    /// Facts that `when` and `until` wait for.
+    Facts,
     /// Properties that are checked.
     Invariants,
     /// Coverage marks.

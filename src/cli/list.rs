@@ -7,46 +7,68 @@ use crate::check::metrics::METRICS;
 use crate::check::registry::{Kind, PROPERTIES};
 use crate::cli::args::Listing;
 use crate::model::rules::Drill;
-use crate::scenario;
+use crate::scenario::{self, Class, Overrides, Source};
 
 /// The listing as text.
 pub(crate) fn list(what: Listing) -> String {
     let text = str::to_owned;
     match what {
-        Listing::Presets => {
-            table(scenario::presets::names().map(|n| vec![format!("preset:{n}")]).collect())
-        }
+        Listing::Presets => presets(),
         Listing::Faults => {
-            let length = |has: bool| text(if has { "has a length (`for`)" } else { "at once" });
+            let about = |name: &str, has: bool| match name {
+                "partition-one-way" => text("written `partition` with `direction`; counted apart"),
+                _ if has => text("lasts: takes `for`"),
+                _ => text("happens at once"),
+            };
             let rows = scenario::list_faults().into_iter();
-            table(rows.map(|(name, has)| vec![text(name), length(has)]).collect())
+            let rows = rows.map(|(name, has)| vec![text(name), about(name, has)]).collect();
+            table(&["fault", "length"], rows)
+        }
+        Listing::Facts => {
+            let rows = scenario::list_facts().into_iter();
+            table(&["fact"], rows.map(|name| vec![text(name)]).collect())
         }
         Listing::Invariants => properties(&[Kind::Data, Kind::Liveness]),
         Listing::Marks => properties(&[Kind::Mark]),
         Listing::Configs => configs(),
         Listing::Rules => {
             let rows = scenario::list_rules().into_iter();
-            table(rows.map(|(name, values)| vec![text(name), values.join(" | ")]).collect())
+            let rows = rows.map(|(name, values)| vec![text(name), values.join(" | ")]).collect();
+            table(&["rule", "values, oldest first"], rows)
         }
         Listing::Metrics => {
-            table(METRICS.iter().map(|m| vec![text(m.name), text(m.what)]).collect())
+            let rows = METRICS.iter().map(|m| vec![text(m.name), text(m.what)]).collect();
+            table(&["metric", "meaning"], rows)
         }
         Listing::Hardware => {
             let rows = scenario::list_hardware().into_iter();
-            table(rows.map(|(name, what)| vec![text(name), text(what)]).collect())
+            table(&["hardware", "stands for"], rows.map(|(n, w)| vec![text(n), text(w)]).collect())
         }
         // One name a line and nothing else: for scripts that try them all.
         Listing::Drills => Drill::ALL.iter().map(|(_, name, _)| format!("{name}\n")).collect(),
     }
 }
 
+/// Name and title of every embedded scenario.
+fn presets() -> String {
+    let rows = scenario::presets::ALL.iter().map(|(name, text)| {
+        let loaded = scenario::load(&Source::Embedded { name, text }, &Overrides::default());
+        // Every preset loads; a test says so.
+        vec![format!("preset:{name}"), loaded.map(|s| s.title).unwrap_or_default()]
+    });
+    table(&["preset", "what it shows"], rows.collect())
+}
+
 fn configs() -> String {
     let rows = scenario::property_table().into_iter().map(|row| {
-        let class = format!("{:?}", row.class).to_lowercase();
-        let scope = format!("{:?}", row.scope).to_lowercase();
-        vec![row.name.to_owned(), scope, class, row.default.to_owned(), row.kafka.to_owned()]
+        let class = match row.class {
+            Class::Modelled => "modelled",
+            Class::WithoutEffect => "no effect",
+        };
+        let scope = row.scope.name();
+        [row.name, scope, class, row.kafka, row.default].map(str::to_owned).to_vec()
     });
-    table(rows.collect())
+    table(&["property", "of", "model", "Kafka", "default"], rows.collect())
 }
 
 fn properties(kinds: &[Kind]) -> String {
@@ -54,12 +76,14 @@ fn properties(kinds: &[Kind]) -> String {
         let kind = format!("{:?}", p.kind).to_lowercase();
         vec![p.name.to_owned(), kind, p.claims.join(" "), p.what.to_owned()]
     });
-    table(rows.collect())
+    table(&["property", "kind", "claims", "violated, or seen, when"], rows.collect())
 }
 
-fn table(rows: Vec<Vec<String>>) -> String {
+/// Columns under their heads, which are set in capitals.
+fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
+    table.add_row(heads.iter().map(|head| head.to_uppercase()).collect::<Vec<_>>());
     table.add_rows(rows);
     let lines = table.lines().map(|line| format!("{}\n", line.trim()));
     lines.collect()

@@ -75,20 +75,22 @@ fn from_scenario(args: &ReplayArgs) -> Option<Asked> {
 fn show_again(asked: &Asked, args: &ReplayArgs) -> Exit {
     let Asked { scenario, column, seed, drill, told } = asked;
     let plan = &scenario.columns[*column];
-    let outcome = show::slow_pass(plan, *seed, *drill);
+    let mut outcome = show::slow_pass(plan, *seed, *drill);
     let fingerprint = outcome.fingerprint;
-    let story = if args.trace {
-        let replicas = show::replica_lists(plan);
-        let facts = outcome.trace.iter();
-        let lines = facts.map(|(stamp, fact)| Line::new(*stamp, fact, &plan.names, &replicas));
-        lines.map(|line| format!("{line}\n")).collect()
-    } else {
-        let property = told.as_ref().and_then(|t| t.violation.as_ref());
-        show::tell(plan, &outcome, property.map(|v| v.property.as_str()))
-    };
+    let (trace, violations) =
+        (std::mem::take(&mut outcome.trace), outcome.checks.violations().to_vec());
     let judge = Judge::new(plan, &scenario.expect, told.is_none(), None);
     let mut verdicts = judge.start();
     verdicts.add(&judge, judge.judge(*seed, outcome));
+    let shown = verdicts.failures().first().or_else(|| verdicts.found().first());
+    let story = if args.trace {
+        let replicas = show::replica_lists(plan);
+        let facts = trace.iter();
+        let lines = facts.map(|(stamp, fact)| Line::new(*stamp, fact, &plan.names, &replicas));
+        lines.map(|line| format!("{line}\n")).collect()
+    } else {
+        show::tell(plan, &trace, &violations, shown)
+    };
     let mut report = verdicts.report(
         &judge,
         Header {
@@ -103,9 +105,6 @@ fn show_again(asked: &Asked, args: &ReplayArgs) -> Exit {
         },
     );
     report.header.fingerprint = format!("{fingerprint:016x}");
-    for finding in report.failures.iter_mut().chain(&mut report.found) {
-        finding.reproduce = "this run".to_owned();
-    }
     print(&format!("{}\n{story}", human::render(&report, stdout_color())));
     let exit = match report.verdict {
         Verdict::Fail => Exit::Violated,

@@ -66,14 +66,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
 /// One scenario in one column.
 fn one(common: &Common<'_>, scenario: &Scenario, column: usize) -> Exit {
     let args = common.args;
-    let range = match (args.seed, args.seeds) {
-        (Some(seed), _) => SeedRange { from: seed, until: seed.saturating_add(1) },
-        (None, Some(range)) => range,
-        (None, None) => {
-            let seeds = scenario.seeds;
-            SeedRange { from: seeds.from, until: seeds.from + seeds.count }
-        }
-    };
+    let range = range(args, scenario);
     let plan = &scenario.columns[column];
     let judge = Judge::new(plan, &scenario.expect, args.seed.is_some(), common.looked_for);
     let options = SweepOptions {
@@ -118,11 +111,24 @@ fn one(common: &Common<'_>, scenario: &Scenario, column: usize) -> Exit {
     }
 }
 
+/// The seeds that the command line asks for, or else the file.
+fn range(args: &RunArgs, scenario: &Scenario) -> SeedRange {
+    match (args.seed, args.seeds) {
+        (Some(seed), _) => SeedRange { from: seed, until: seed.saturating_add(1) },
+        (None, Some(range)) => range,
+        (None, None) => {
+            let seeds = scenario.seeds;
+            SeedRange { from: seeds.from, until: seeds.from + seeds.count }
+        }
+    }
+}
+
 fn header(common: &Common<'_>, scenario: &Scenario, range: SeedRange) -> Header {
     let args = common.args;
-    let mut seeds = match args.seed {
-        Some(seed) => format!("seed {seed}"),
-        None => range.to_string(),
+    let mut seeds = match (args.seed, range.count()) {
+        (Some(seed), _) => format!("seed {seed}"),
+        (None, 1) => format!("seed {}", range.from),
+        (None, _) => range.to_string(),
     };
     if let Some(base) = &args.seed_base {
         seeds = format!("{seeds} of base {base}");
@@ -153,14 +159,21 @@ fn finish(
 ) -> Exit {
     let args = common.args;
     let mut report = swept.verdicts.report(judge, header);
+    let (runs, asked) = (report.header.runs, range(args, scenario).count());
+    if runs < asked {
+        report.header.seeds = format!("the first of {}", report.header.seeds);
+        let why = if swept.interrupted { "interrupted" } else { "stopped at a failing seed" };
+        let more = if swept.interrupted { "" } else { "; --max-failures N goes on" };
+        note("note", &format!("{why}, after {runs} of {asked} seeds{more}"));
+    }
     report.warnings = scenario.warnings.iter().map(|w| w.message.clone()).collect();
     reproduce(common, scenario, column, &swept.verdicts, &mut report);
     let told = swept.verdicts.failures().first().or_else(|| swept.verdicts.found().first());
     if let Some(kept) = told {
         let plan = &scenario.columns[column];
         let outcome = show::slow_pass(plan, kept.seed, common.drill);
-        let property = kept.violation.map(|v| v.property);
-        report.story = Some(show::tell(plan, &outcome, property));
+        report.story =
+            Some(show::tell(plan, &outcome.trace, outcome.checks.violations(), Some(kept)));
     }
     match args.format {
         Format::Human if args.quiet => {
@@ -201,9 +214,20 @@ fn reproduce(
         Some(path) => path.display().to_string(),
         None => format!("preset:{}", scenario.name),
     };
-    let mut by_seed = format!("highwater replay {named}");
+    let mut by_seed = format!("highwater replay {}", shell(&named));
     for (path, value) in &common.args.scenario.set {
         by_seed.push_str(&format!(" --set {}", shell(&format!("{path}={value}"))));
+    }
+    let files = &common.args.scenario;
+    for (option, file) in [
+        ("--producer-config", &files.producer_config),
+        ("--consumer-config", &files.consumer_config),
+        ("--topic-config", &files.topic_config),
+        ("--broker-config", &files.broker_config),
+    ] {
+        if let Some(file) = file {
+            by_seed.push_str(&format!(" {option} {}", shell(&file.display().to_string())));
+        }
     }
     if let Some(drill) = &common.args.scenario.drill {
         by_seed.push_str(&format!(" --drill {drill}"));
@@ -215,7 +239,7 @@ fn reproduce(
         let repro = show::repro(scenario, column, kept, common.drill);
         let path = repro.default_path();
         finding.reproduce = match repro.write(&path) {
-            Ok(()) => format!("highwater replay {}", path.display()),
+            Ok(()) => format!("highwater replay {}", shell(&path.display().to_string())),
             Err(message) => {
                 note("warning", &message);
                 format!("{by_seed} --seed {}", kept.seed)

@@ -1,8 +1,10 @@
 //! What `run` and `replay` share: the slow pass that tells a story, repro files, report forms.
 
 use crate::base::ids::BrokerId;
+use crate::check::violation::Violation;
 use crate::cli::output::Form;
 use crate::judge::Kept;
+use crate::model::fact::{Fact, Stamp};
 use crate::model::plan::Plan;
 use crate::model::rules::Drill;
 use crate::report::story::{Focus, Story};
@@ -17,17 +19,25 @@ pub(crate) fn slow_pass(plan: &Plan, seed: u64, drill: Option<Drill>) -> Outcome
     run(plan, seed, Options { trace: true, drill })
 }
 
-/// The story of a run: of the violation given, or of what its faults did.
-pub(crate) fn tell(plan: &Plan, outcome: &Outcome, property: Option<&str>) -> String {
+/// The story of a run: of what it was kept for, or else of the worst that happened in it, or else
+/// of what its faults did.
+pub(crate) fn tell(
+    plan: &Plan,
+    trace: &[(Stamp, Fact)],
+    violations: &[Violation],
+    kept: Option<&Kept>,
+) -> String {
     let replicas = replica_lists(plan);
     let cast = Cast { names: &plan.names, replicas: &replicas };
-    let violations = outcome.checks.violations();
     // A loss breaks several properties at once; what the producer was told is what hurts.
     let of = |name: &str| violations.iter().find(|v| v.property == name);
-    let violation =
-        property.and_then(of).or_else(|| of("acked-lost")).or_else(|| violations.first());
+    let violation = match kept {
+        // A bound that was broken, or something that did not come true, is about the whole run.
+        Some(kept) => kept.violation.and_then(|v| of(v.property)),
+        None => of("acked-lost").or_else(|| violations.first()),
+    };
     let story = match violation {
-        None => Story::of_run(&outcome.trace, cast),
+        None => Story::of_run(trace, cast),
         Some(violation) => {
             let focus = Focus {
                 property: violation.property.to_owned(),
@@ -37,7 +47,7 @@ pub(crate) fn tell(plan: &Plan, outcome: &Outcome, property: Option<&str>) -> St
                 offset: violation.offset,
                 record: violation.record,
             };
-            Story::of_violation(&outcome.trace, cast, &focus)
+            Story::of_violation(trace, cast, &focus)
         }
     };
     story.to_string()

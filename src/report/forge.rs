@@ -291,9 +291,10 @@ fn header() -> Header {
 }
 
 fn expectations() -> Vec<ExpectationRow> {
-    let row = |status, text: &str, value: &str, exercised: Option<u64>| ExpectationRow {
+    let row = |status, text: &'static str, value: &str, exercised: Option<u64>| ExpectationRow {
         status,
         text: text.to_owned(),
+        property: text.split(' ').nth(1).filter(|_| !text.starts_with("at-")),
         value: value.to_owned(),
         exercised: exercised.map(|seeds| Exercised { seeds, of: 1000 }),
     };

@@ -16,6 +16,8 @@ use crate::report::{
 
 /// Columns that a line keeps to.
 pub const WIDTH: usize = 100;
+/// Failing runs that are shown; each has a repro file.
+const SHOWN: usize = 3;
 /// Where the values of labelled lines begin.
 const LABEL: usize = 15;
 
@@ -34,7 +36,7 @@ pub fn render(report: &Report, color: bool) -> String {
         page.labelled(UNSURE, "warning", warning);
     }
     page.expectations(&report.expectations);
-    page.guarantees(&report.guarantees);
+    page.guarantees(report);
     page.statistics(report);
     page.verdict(report);
     page.text
@@ -67,10 +69,9 @@ impl Page {
     }
 
     fn header(&mut self, header: &Header) {
-        let runs = if header.runs == 1 {
-            header.seeds.clone()
-        } else {
-            format!("{} seeds ({})", grouped(header.runs), header.seeds)
+        let runs = match header.runs {
+            1 if header.seeds.starts_with("seed ") => header.seeds.clone(),
+            count => format!("{} ({})", seeds(count), header.seeds),
         };
         let mut parts = vec![runs, format!("model Kafka {}", header.kafka)];
         parts.extend(header.overrides.iter().map(|(path, value)| format!("{path}={value}")));
@@ -111,6 +112,9 @@ impl Page {
         for row in rows {
             let (mark, style) = mark(row.status);
             let exercised = match (row.exercised, row.status) {
+                (Some(e), _) if e.of == 1 => {
+                    (if e.seeds == 1 { "exercised" } else { "not exercised" }).to_owned()
+                }
                 (Some(e), _) => format!("exercised in {}/{} seeds", e.seeds, e.of),
                 (None, Status::Inconclusive) => "never exercised".to_owned(),
                 (None, _) => String::new(),
@@ -129,7 +133,15 @@ impl Page {
         }
     }
 
-    fn guarantees(&mut self, rows: &[GuaranteeRow]) {
+    /// What follows from the configuration, but for what the file expects: that was shown above.
+    fn guarantees(&mut self, report: &Report) {
+        let rows: Vec<&GuaranteeRow> = report
+            .guarantees
+            .iter()
+            .filter(|row| {
+                !report.expectations.iter().any(|e| e.property == Some(row.property.as_str()))
+            })
+            .collect();
         let promised = || rows.iter().filter(|row| row.promised == Promised::Never);
         if promised().next().is_none() && rows.iter().all(|row| row.violations == 0) {
             return;
@@ -137,20 +149,23 @@ impl Page {
         self.line("");
         let (all, exercised) = (promised().count(), promised().filter(|r| r.exercised > 0).count());
         let held = promised().filter(|row| row.violations == 0).count();
-        let text = format!("{all} promised, {held} held, {exercised} exercised");
+        let more = if report.expectations.is_empty() { "" } else { " more" };
+        let text = format!(
+            "{all}{more} promised by this configuration: {held} held, {exercised} exercised"
+        );
         self.labelled(STRONG, "guarantees", &text);
-        for row in rows.iter().filter(|row| row.violations > 0) {
+        for row in rows.into_iter().filter(|row| row.violations > 0) {
             let (mark, style) = match row.promised {
                 Promised::Never => ("✗", BAD),
                 Promised::Allowed | Promised::NotPromised => ("•", FAINT),
             };
-            let text = format!(
-                "{} {} ({}): violated in {}",
-                row.promised.words(),
-                row.property,
-                row.reason,
-                seeds(row.violations)
-            );
+            let seen = if row.promised == Promised::Never { "violated" } else { "seen" };
+            let seeds = match report.header.runs {
+                1 => String::new(),
+                _ => format!(" in {}", seeds(row.violations)),
+            };
+            let promised = row.promised.words();
+            let text = format!("{promised} {} ({}): {seen}{seeds}", row.property, row.reason);
             let mut head = format!("    {} ", self.paint(style, mark));
             for part in wrap(&text, WIDTH - 8) {
                 self.line(&format!("{head}{part}"));
@@ -188,36 +203,69 @@ impl Page {
 
     fn verdict(&mut self, report: &Report) {
         self.line("");
-        for finding in &report.found {
-            let text = format!("{}{}", when(finding), finding.text);
-            self.finding("FOUND", UNSURE, finding, &text);
+        if let Some(first) = report.found.first() {
+            self.finding("FOUND", UNSURE, first);
+            if report.failures.is_empty() {
+                self.story(report);
+            }
+            self.commands(first);
+            self.line("");
         }
         let (word, style) = match report.verdict {
-            Verdict::Pass if !report.found.is_empty() => return,
             Verdict::Pass => ("PASS", GOOD),
             Verdict::Fail => ("FAIL", BAD),
             Verdict::Inconclusive => ("INCONCLUSIVE", UNSURE),
         };
         let mut head = format!("{}  ", self.paint(style, word));
         let indent = word.chars().count() + 2;
-        for part in wrap(&report.reasons.join("; "), WIDTH - indent) {
-            self.line(&format!("{head}{part}"));
-            head = " ".repeat(indent);
+        let held = match (report.verdict, report.expectations.is_empty()) {
+            (Verdict::Pass, true) => Some("every guarantee of this configuration held".to_owned()),
+            (Verdict::Pass, false) => Some("every expectation held".to_owned()),
+            _ => None,
+        };
+        for reason in held.iter().chain(&report.reasons) {
+            for part in wrap(reason, WIDTH - indent) {
+                self.line(&format!("{head}{part}"));
+                head = " ".repeat(indent);
+            }
         }
-        for failure in &report.failures {
-            let text = format!("{}{}", when(failure), failure.text);
-            self.finding("  ✗", BAD, failure, &text);
+        for (place, failure) in report.failures.iter().take(SHOWN).enumerate() {
+            self.finding("  ✗", BAD, failure);
+            if place == 0 {
+                self.story(report);
+            }
+            self.commands(failure);
+        }
+        let more = report.failures.len().saturating_sub(SHOWN);
+        if more > 0 {
+            self.line(&format!("  and {more} more failing seeds with repro files of their own"));
         }
     }
 
-    fn finding(&mut self, word: &str, style: Style, finding: &Finding, text: &str) {
-        let head = format!("{}  {}", self.paint(style, word), finding.property);
-        self.line(&head);
-        for part in wrap(text, WIDTH - 4) {
+    fn finding(&mut self, word: &str, style: Style, finding: &Finding) {
+        let at = finding.at.map(|at| format!(" at {at} s")).unwrap_or_default();
+        let head = self.paint(style, word);
+        self.line(&format!("{head}  {} in seed {}{at}", finding.property, finding.seed));
+        for part in wrap(&finding.text, WIDTH - 4) {
             self.line(&format!("    {part}"));
         }
-        // A command is never broken: it is there to be copied.
-        self.line(&format!("  reproduce  {}", finding.reproduce));
+    }
+
+    /// How it came about: the sentences of the story. Its lines are what `replay` shows.
+    fn story(&mut self, report: &Report) {
+        let Some(story) = &report.story else { return };
+        self.line("");
+        for line in story.lines().take_while(|line| !line.is_empty()) {
+            self.line(&format!("    {line}"));
+        }
+        self.line("");
+    }
+
+    /// A command is never broken: it is there to be copied.
+    fn commands(&mut self, finding: &Finding) {
+        if !finding.reproduce.is_empty() {
+            self.line(&format!("  reproduce  {}", finding.reproduce));
+        }
         if let Some(smaller) = &finding.smaller {
             self.line(&format!("  smaller    {smaller}"));
         }
@@ -240,13 +288,8 @@ fn fault(row: &crate::report::FaultRow, all: u64) -> String {
     } else {
         String::new()
     };
-    let seeds = if all > 1 { format!(" in {} seeds", grouped(row.seeds)) } else { String::new() };
+    let seeds = if all > 1 { format!(" in {}", seeds(row.seeds)) } else { String::new() };
     format!("{} {}{seeds}{refused}", row.kind, grouped(row.accepted))
-}
-
-fn when(finding: &Finding) -> String {
-    let at = finding.at.map(|at| format!(" at {at} s")).unwrap_or_default();
-    format!("seed {}{at}: ", finding.seed)
 }
 
 fn seeds(count: u64) -> String {

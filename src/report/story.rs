@@ -64,8 +64,7 @@ impl Story {
     /// How a violation came about.
     #[must_use]
     pub fn of_violation(facts: &[(Stamp, Fact)], cast: Cast<'_>, focus: &Focus) -> Self {
-        let until = facts.partition_point(|(stamp, _)| stamp.seq <= focus.at.seq);
-        let facts = &facts[..until];
+        let facts = &facts[..told_until(facts, focus.at)];
         let mut told = loss::tell(facts, cast, focus);
         add_causes(facts, focus.at, &mut told.picks);
         let marked = violating_fact(facts, focus);
@@ -157,21 +156,29 @@ fn violating_fact(facts: &[(Stamp, Fact)], focus: &Focus) -> Option<usize> {
     .or_else(|| last(&|(_, fact)| about(fact)))
 }
 
+/// How many facts there were when the checker objected. Facts lie in the order in which events were
+/// handled; their sequence numbers count in which order events were planned, so they do not rise.
+fn told_until(facts: &[(Stamp, Fact)], at: Stamp) -> usize {
+    facts
+        .iter()
+        .rposition(|(stamp, _)| stamp.seq == at.seq)
+        .map_or_else(|| facts.partition_point(|(stamp, _)| stamp.time <= at.time), |last| last + 1)
+}
+
 /// Walks from the violating event to the one that caused it, and on.
 fn add_causes(facts: &[(Stamp, Fact)], at: Stamp, picks: &mut BTreeMap<usize, u8>) {
+    let mut before = facts;
     let mut stamp = at;
     for _ in 0..MOST_CAUSES {
-        let first = facts.partition_point(|(s, _)| s.seq < stamp.cause);
-        let caused = facts[first..].iter().take_while(|(s, _)| s.seq == stamp.cause);
-        let Some(last) = caused.clone().last() else { return };
-        for place in first..first + caused.count() {
+        let is_cause = |(s, _): &(Stamp, Fact)| s.seq == stamp.cause;
+        let Some(last) = before.iter().rposition(is_cause) else { return };
+        let first = before[..last].iter().rposition(|f| !is_cause(f)).map_or(0, |other| other + 1);
+        for place in first..=last {
             picks.entry(place).or_insert(4);
         }
+        stamp = before[last].0;
         // A cause lies in the past; anything else would go round in circles.
-        if last.0.seq >= stamp.seq {
-            return;
-        }
-        stamp = last.0;
+        before = &before[..first];
     }
 }
 

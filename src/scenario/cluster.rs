@@ -312,7 +312,8 @@ fn hardware(found: &mut Findings<'_>, name: Option<&str>) -> Hardware {
     let Some(name) = name else { return Hardware::CLOUD_VM };
     let preset = HARDWARE.iter().find(|(n, ..)| *n == name);
     if preset.is_none() {
-        let help = suggest(name, HARDWARE.iter().map(|h| h.0), "`list hardware` names all");
+        let help =
+            suggest(name, HARDWARE.iter().map(|h| h.0), "`highwater list hardware` names all");
         found.error(&at!["cluster", "hardware"], "unknown hardware").help(help);
     }
     preset.map_or(Hardware::CLOUD_VM, |(_, _, hardware)| *hardware)

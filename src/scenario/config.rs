@@ -65,8 +65,8 @@ fn other(found: &mut Findings<'_>, scope: Scope, path: &Path, name: &str) {
         (Some(other), _) => {
             format!("it is a {} property: it belongs in `{}`", other.name(), other.place())
         }
-        (None, Some(near)) => format!("did you mean `{near}`? `list configs` names all"),
-        (None, None) => "`list configs` names all".to_owned(),
+        (None, Some(near)) => format!("did you mean `{near}`? `highwater list configs` names all"),
+        (None, None) => "`highwater list configs` names all".to_owned(),
     };
     let what = scope.name();
     found
@@ -106,7 +106,7 @@ pub(super) fn topic_value(
         found
             .error(key_path, &format!("`{name}` is not a modelled topic property"))
             .label("cannot be set while the cluster runs")
-            .help(format!("{}`list configs` names all", near.unwrap_or_default()));
+            .help(format!("{}`highwater list configs` names all", near.unwrap_or_default()));
         return None;
     };
     let Effect::Topic(key, _) = property.effect else {
@@ -203,7 +203,7 @@ fn refused(property: &str) -> (String, &'static str) {
             "shorter than linger.ms + request.timeout.ms".to_owned(),
             "lower `request.timeout.ms` too, as in 20000 with 5000",
         ),
-        other => (format!("`{other}` is to blame"), "`list configs` names defaults"),
+        other => (format!("`{other}` is to blame"), "`highwater list configs` names defaults"),
     }
 }
 

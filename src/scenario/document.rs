@@ -93,7 +93,9 @@ pub(super) fn read(path: &FilePath) -> Result<String, Diagnostics> {
     }
     let file = File::open(path).map_err(|error| {
         let mut diagnostic = Diagnostic::error(&nowhere, format!("cannot open it: {error}"));
-        diagnostic.help("an embedded scenario is named `preset:NAME`; `list presets` names all");
+        diagnostic.help(
+            "an embedded scenario is named `preset:NAME`; `highwater list presets` names all",
+        );
         Diagnostics::from(diagnostic)
     })?;
     let mut bytes = Vec::new();

@@ -185,14 +185,19 @@ fn named(found: &mut Findings<'_>, path: &Path, name: &str, liveness: bool) -> O
         return Some(name.to_owned());
     }
     let what = if liveness { "liveness property" } else { "property" };
-    let help = suggest(name, names(liveness), "`list invariants` and `list marks` name all");
+    let help = suggest(
+        name,
+        names(liveness),
+        "`highwater list invariants` and `highwater list marks` name all",
+    );
     found.error(path, &format!("unknown {what} `{name}`")).help(help);
     None
 }
 
 fn bound(found: &mut Findings<'_>, path: &Path, metric: &str, text: &Scalar) -> Option<Bound> {
     let Some(known) = METRICS.iter().find(|m| m.name == metric) else {
-        let help = suggest(metric, METRICS.iter().map(|m| m.name), "`list metrics` names all");
+        let help =
+            suggest(metric, METRICS.iter().map(|m| m.name), "`highwater list metrics` names all");
         found.error_key(path, &format!("unknown metric `{metric}`")).help(help);
         return None;
     };

@@ -101,7 +101,7 @@ pub(super) fn pattern(
                 .error_key(&path, &format!("nothing can wait for `{name}`"))
                 .label("facts of the network are only made for a trace");
         } else {
-            let help = suggest(name, names(), "`list facts` names all");
+            let help = suggest(name, names(), "`highwater list facts` names all");
             found.error_key(&path, &format!("unknown fact `{name}`")).help(help);
         }
         return None;

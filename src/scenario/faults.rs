@@ -212,7 +212,7 @@ fn swarm_kinds(found: &mut Findings<'_>, path: &Path, words: Option<&[String]>) 
             Some(kind) => kinds.push(*kind),
             None => {
                 let names = FaultKind::ALL.iter().map(|k| k.name());
-                let help = suggest(word, names, "`list faults` names all");
+                let help = suggest(word, names, "`highwater list faults` names all");
                 found.error(&path, &format!("unknown kind of fault `{word}`")).help(help);
             }
         }

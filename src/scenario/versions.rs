@@ -73,7 +73,7 @@ fn find(text: &str) -> Result<&'static Version, Wrong> {
             format!("Kafka {text} cannot be simulated"),
             "there is no ZooKeeper mode, and KRaft mode begins at 3.9",
         )
-        .help("to show what an old version did, use `\"rules\": { … }` on 4.1; `list rules`"));
+        .help("an old version's behaviour is a rule laid over 4.1: `highwater list rules`"));
     }
     Err(Wrong::new(format!("Kafka {text} is newer than this model"), "not known").help(all))
 }
@@ -280,7 +280,7 @@ pub(super) fn lay_rules(
                 continue;
             }
             let names = RULES.iter().map(|r| r.name);
-            let help = suggest(name, names, "`list rules` names all");
+            let help = suggest(name, names, "`highwater list rules` names all");
             found.error_key(&path, &format!("unknown rule `{name}`")).help(help);
             continue;
         };
