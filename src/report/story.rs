@@ -28,7 +28,7 @@ use crate::report::trace::{Cast, Line};
 /// Lines of a story at most.
 pub const MOST_LINES: usize = 60;
 /// Sentences of a story at most.
-pub const MOST_SENTENCES: usize = 8;
+pub const MOST_SENTENCES: usize = 10;
 /// Columns of a sentence.
 const WIDTH: usize = 96;
 /// How far the chain of causes is followed back from a violation.
@@ -66,7 +66,7 @@ impl Story {
     pub fn of_violation(facts: &[(Stamp, Fact)], cast: Cast<'_>, focus: &Focus) -> Self {
         let facts = &facts[..told_until(facts, focus.at)];
         let mut told = loss::tell(facts, cast, focus);
-        add_causes(facts, focus.at, &mut told.picks);
+        add_causes(facts, focus, &mut told.picks);
         let marked = violating_fact(facts, focus);
         if let Some(place) = marked {
             let note = told.notes.entry(place).or_default();
@@ -166,14 +166,17 @@ fn told_until(facts: &[(Stamp, Fact)], at: Stamp) -> usize {
 }
 
 /// Walks from the violating event to the one that caused it, and on.
-fn add_causes(facts: &[(Stamp, Fact)], at: Stamp, picks: &mut BTreeMap<usize, u8>) {
+fn add_causes(facts: &[(Stamp, Fact)], focus: &Focus, picks: &mut BTreeMap<usize, u8>) {
+    let elsewhere = |fact: &Fact| {
+        focus.partition.is_some() && fact.partition().is_some_and(|p| Some(p) != focus.partition)
+    };
     let mut before = facts;
-    let mut stamp = at;
+    let mut stamp = focus.at;
     for _ in 0..MOST_CAUSES {
         let is_cause = |(s, _): &(Stamp, Fact)| s.seq == stamp.cause;
         let Some(last) = before.iter().rposition(is_cause) else { return };
         let first = before[..last].iter().rposition(|f| !is_cause(f)).map_or(0, |other| other + 1);
-        for place in first..=last {
+        for place in (first..=last).filter(|place| !elsewhere(&before[*place].1)) {
             picks.entry(place).or_insert(4);
         }
         stamp = before[last].0;

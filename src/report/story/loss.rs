@@ -3,14 +3,22 @@
 //! Works for any property that names a partition, and best for those about a record: it follows
 //! which replicas hold the record at its offset, and says why each of them ceased to.
 
-use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, Offset, ReplicaSet};
+mod sentences;
+
+use std::collections::BTreeMap;
+
+use crate::base::ids::{BrokerId, NodeId, Offset, ReplicaSet};
 use crate::base::time::Time;
 use crate::model::config::Acks;
 use crate::model::fact::{Fact, Stamp, StopKind};
+use crate::model::metadata::PartitionState;
 use crate::report::committed::ElectionKind;
 use crate::report::story::subject::Subject;
-use crate::report::story::{Focus, Ledger, MOST_SENTENCES, Told, at, brokers, hosts, stopped_verb};
-use crate::report::trace::{Cast, acks_name, records};
+use crate::report::story::{Focus, Ledger, Told, at, brokers, hosts};
+use crate::report::trace::{Cast, acks_name};
+
+/// The rank of a moment that another one tells as well.
+const TOLD_BY_OTHERS: u8 = 9;
 
 /// One step of the tale.
 struct Moment {
@@ -27,11 +35,32 @@ struct Stop {
     had: bool,
     /// Whether it led.
     led: bool,
+    /// Whether its process had stopped before.
+    was_down: bool,
     how: Option<StopKind>,
     /// The tail that was lost with the record in it: from the first offset to the second.
     tail: Option<(Offset, Offset)>,
     /// Which moment tells it.
     moment: Option<usize>,
+}
+
+/// Why a broker does not answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Absence {
+    /// A controlled shutdown began.
+    Leaving,
+    /// Its process is frozen since then.
+    Frozen(Time),
+    /// It stopped and has not started again.
+    Down,
+}
+
+/// An event in which the controller changed who may lead.
+struct Turn {
+    seq: u64,
+    before: PartitionState,
+    /// How many moments had been told before it.
+    moments: usize,
 }
 
 struct Teller<'a> {
@@ -42,10 +71,16 @@ struct Teller<'a> {
     holders: ReplicaSet,
     appended: bool,
     acked: bool,
+    /// When the leader was elected who led when the record was appended.
+    elected: Option<Time>,
+    /// The moment that tells when it was committed.
+    committed: Option<usize>,
     /// Brokers whose watermark has passed the record, as far as was told.
     exposed: Vec<BrokerId>,
-    /// Brokers with a replica that have stopped and not started again.
-    down: Vec<BrokerId>,
+    /// Brokers with a replica that are not there, and how it is with them.
+    absent: BTreeMap<BrokerId, Absence>,
+    /// The latest event that changed who may lead: the state before it, and the moments before it.
+    turn: Option<Turn>,
     /// The latest stop, which one or two facts tell.
     stop: Option<Stop>,
     moments: Vec<Moment>,
@@ -65,8 +100,11 @@ pub(super) fn tell(facts: &[(Stamp, Fact)], cast: Cast<'_>, focus: &Focus) -> To
         holders: ReplicaSet::EMPTY,
         appended: false,
         acked: false,
+        elected: None,
+        committed: None,
         exposed: Vec::new(),
-        down: Vec::new(),
+        absent: BTreeMap::new(),
+        turn: None,
         stop: None,
         moments: Vec::new(),
         told: Told::default(),
@@ -99,6 +137,9 @@ fn without_place(facts: &[(Stamp, Fact)], focus: &Focus) -> Told {
 impl Teller<'_> {
     fn hear(&mut self, place: usize, stamp: Stamp, fact: &Fact) {
         let here = fact.partition() == Some(self.subject.partition);
+        if here && matches!(fact, Fact::Elected { .. } | Fact::IsrCommitted { .. }) {
+            self.turn(stamp);
+        }
         match *fact {
             Fact::Stopped { node, how, .. } => self.hear_stop(place, stamp, node, how),
             Fact::Injected { node, .. } | Fact::Healed { node, .. }
@@ -110,8 +151,8 @@ impl Teller<'_> {
                 if self.concerns(node) =>
             {
                 self.pick(place, 1);
-                if let (NodeId::Broker(broker), Fact::Started { .. }) = (node, fact) {
-                    self.down.retain(|other| *other != broker);
+                if let NodeId::Broker(broker) = node {
+                    self.hear_presence(stamp.time, broker, fact);
                 }
             }
             Fact::BrokerFenced { broker }
@@ -123,9 +164,7 @@ impl Teller<'_> {
                 if self.cast.hosts(broker, self.subject.partition) =>
             {
                 self.pick(place, 2);
-                if let Fact::SessionExpired { .. } = fact {
-                    self.hear_expiry(stamp.time, broker);
-                }
+                self.hear_of_broker(stamp, broker, fact);
             }
             Fact::ConfigCommitted { .. } | Fact::AllHealed => self.pick(place, 3),
             _ if here => self.hear_here(place, stamp, fact),
@@ -136,12 +175,101 @@ impl Teller<'_> {
         }
     }
 
+    /// Keeps the state before the first change of an event.
+    fn turn(&mut self, stamp: Stamp) {
+        if self.turn.as_ref().is_none_or(|turn| turn.seq != stamp.seq) {
+            let before = self.ledger.committed.state;
+            self.turn = Some(Turn { seq: stamp.seq, before, moments: self.moments.len() });
+        }
+    }
+
+    /// What the controller learns of a broker.
+    fn hear_of_broker(&mut self, stamp: Stamp, broker: BrokerId, fact: &Fact) {
+        match fact {
+            Fact::SessionExpired { .. } => self.hear_expiry(stamp.time, broker),
+            Fact::BrokerShuttingDown { .. } => {
+                self.absent.entry(broker).or_insert(Absence::Leaving);
+                self.hear_leaving(stamp, broker);
+            }
+            Fact::BrokerRegistered { unclean: true, .. } => self.hear_unclean(stamp, broker),
+            _ => {}
+        }
+    }
+
+    fn hear_presence(&mut self, time: Time, broker: BrokerId, fact: &Fact) {
+        match fact {
+            Fact::Started { .. } => {
+                self.absent.remove(&broker);
+            }
+            Fact::Paused { .. } => {
+                self.absent.entry(broker).or_insert(Absence::Frozen(time));
+            }
+            _ if matches!(self.absent.get(&broker), Some(Absence::Frozen(_))) => {
+                self.absent.remove(&broker);
+            }
+            _ => {}
+        }
+    }
+
+    /// The controller moves the leadership before the broker stops; it may do so in this event.
+    fn hear_leaving(&mut self, stamp: Stamp, broker: BrokerId) {
+        let turn = self.turn.as_ref().filter(|turn| turn.seq == stamp.seq);
+        let state = turn.map_or(self.ledger.committed.state, |turn| turn.before);
+        if self.appended && state.leader == Some(broker) {
+            let text = format!("{broker}, the leader, began to shut down {}.", at(stamp.time));
+            self.say_before(stamp, text);
+        }
+    }
+
+    /// Says what caused the turn of this event before the turn.
+    fn say_before(&mut self, stamp: Stamp, text: String) {
+        let moment = Moment { rank: 1, text };
+        match &mut self.turn {
+            Some(turn) if turn.seq == stamp.seq => {
+                self.moments.insert(turn.moments, moment);
+                turn.moments += 1;
+            }
+            _ => self.moments.push(moment),
+        }
+    }
+
+    /// With eligible leader replicas, an unclean stop costs a broker its place in ISR and ELR;
+    /// without them it keeps it, whatever its disk has lost. The election that may follow lies in
+    /// the same event.
+    fn hear_unclean(&mut self, stamp: Stamp, broker: BrokerId) {
+        let Some(replica) = self.ledger.place(broker).filter(|_| self.appended) else { return };
+        let now = self.ledger.committed.state;
+        let turn = self.turn.as_ref().filter(|turn| turn.seq == stamp.seq);
+        let old = turn.map_or(now, |turn| turn.before);
+        let counted = |state: PartitionState| state.isr.has(replica) || state.elr.has(replica);
+        if !counted(old) {
+            return;
+        }
+        let left = old.isr.union(old.elr).without(replica);
+        let rest = match (counted(now), left.len()) {
+            (true, _) => "kept its place among those who may lead".to_owned(),
+            (false, 0) => "could lead no longer; nobody else was left".to_owned(),
+            (false, _) => {
+                let left = brokers(self.cast.members(self.subject.partition, left));
+                format!("could lead no longer; {left} could")
+            }
+        };
+        let text =
+            format!("{broker} registered {} after an unclean stop and {rest}.", at(stamp.time));
+        self.say_before(stamp, text);
+    }
+
     /// A leader that nobody stopped loses its place when the controller no longer hears of it.
     fn hear_expiry(&mut self, time: Time, broker: BrokerId) {
         let leads = self.ledger.committed.state.leader == Some(broker);
-        if leads && self.appended && !self.down.contains(&broker) {
+        let why = match self.absent.get(&broker) {
+            Some(Absence::Down) => return,
+            Some(Absence::Frozen(since)) => format!(" (frozen since {since} s)"),
+            Some(Absence::Leaving) | None => String::new(),
+        };
+        if leads && self.appended {
             let text = format!(
-                "The controller had not heard of {broker}, the leader, for too long {}.",
+                "The controller had not heard of {broker}, the leader{why}, for too long {}.",
                 at(time)
             );
             self.say(1, text);
@@ -161,17 +289,16 @@ impl Teller<'_> {
             }
             Fact::WatermarkExposed { broker, offset, .. }
             | Fact::HighWatermarkMoved { broker, to: offset, .. } => {
-                self.hear_watermark(place, broker, offset);
+                self.hear_watermark(place, stamp.time, broker, offset);
             }
-            Fact::Elected { leader, leader_epoch, unclean, .. } => {
-                self.hear_election(place, stamp.time, leader, leader_epoch, unclean);
-            }
+            Fact::Elected { .. } => self.hear_election(place, stamp.time, fact),
             Fact::IsrCommitted { state, .. } => {
                 let old = self.ledger.committed.state;
                 // An election has its own line.
                 let moved = old.isr != state.isr || old.elr != state.elr;
                 if moved && old.leader_epoch == state.leader_epoch {
                     self.pick(place, 1);
+                    self.hear_isr(stamp.time, state);
                 }
             }
             Fact::BecameLeader { .. } | Fact::BecameFollower { .. } => self.pick(place, 2),
@@ -212,23 +339,6 @@ impl Teller<'_> {
         }
     }
 
-    fn appended_text(
-        &self,
-        time: Time,
-        broker: BrokerId,
-        epoch: LeaderEpoch,
-        leads: bool,
-    ) -> String {
-        let record = self.record();
-        let place = self.place_name();
-        let role = if leads { "leader" } else { "a follower" };
-        format!(
-            "{record} was appended on {broker}, {role} in epoch {}, at {place}, {}.",
-            epoch.0,
-            at(time)
-        )
-    }
-
     fn hear_ack(&mut self, place: usize, time: Time, acks: Acks) {
         let partition = self.subject.partition;
         let on = self.cast.set(partition, self.holders);
@@ -238,28 +348,35 @@ impl Teller<'_> {
             return;
         }
         self.acked = true;
-        let had = match self.holders.len() {
-            0 => "no replica had it yet".to_owned(),
-            1 => format!("only {} had it", brokers(self.cast.members(partition, self.holders))),
-            _ => format!("{} had it", brokers(self.cast.members(partition, self.holders))),
-        };
-        let isr = self.cast.set(partition, self.ledger.committed.state.isr);
-        let down = match self.down.as_slice() {
-            [] => String::new(),
-            [one] => format!(" ({one} was down)"),
-            some => format!(" ({} were down)", brokers(some.iter().copied())),
-        };
-        let acks = acks_name(acks);
+        // That it was committed goes without saying, or does not matter.
+        if let Some(moment) = self.committed.take() {
+            self.moments[moment].rank = TOLD_BY_OTHERS;
+        }
         let text =
-            format!("It was acknowledged {} ({acks}) when {had}; ISR {isr}{down}.", at(time));
+            format!("It was acknowledged {} ({}) {}.", at(time), acks_name(acks), self.when());
         self.say(0, text);
     }
 
-    fn hear_watermark(&mut self, place: usize, broker: BrokerId, offset: Offset) {
+    fn hear_watermark(&mut self, place: usize, time: Time, broker: BrokerId, offset: Offset) {
         let passed = self.subject.offset.is_some_and(|subject| offset > subject);
         if passed && self.appended && !self.exposed.contains(&broker) {
+            if self.exposed.is_empty() && !self.acked {
+                self.committed = Some(self.moments.len());
+                self.say(1, format!("It was committed {} {}.", at(time), self.when()));
+            }
             self.exposed.push(broker);
             self.pick(place, 1);
+        }
+    }
+
+    /// From the moment when only one replica is in sync, what it loses is lost.
+    fn hear_isr(&mut self, time: Time, state: PartitionState) {
+        let shrank = self.ledger.committed.state.isr.len() > state.isr.len();
+        if self.appended && shrank && state.isr.len() == 1 {
+            let partition = self.subject.partition;
+            let who = brokers(self.cast.members(partition, state.isr));
+            let elr = self.eligible(state);
+            self.say(2, format!("From {time} s on only {who} was in sync{elr}."));
         }
     }
 
@@ -269,12 +386,12 @@ impl Teller<'_> {
         }
         self.pick(place, u8::from(!self.appended));
         let NodeId::Broker(broker) = node else { return };
-        self.down.push(broker);
         if self.appended {
             let stop = self.stop(broker, stamp);
             stop.how = Some(how);
             self.say_stop();
         }
+        self.absent.insert(broker, Absence::Down);
     }
 
     fn hear_cut(&mut self, place: usize, stamp: Stamp, fact: &Fact) {
@@ -300,15 +417,6 @@ impl Teller<'_> {
         self.holders = self.holders.without(replica);
     }
 
-    fn cut_text(&self, broker: BrokerId, from: Offset, to: Offset, time: Time) -> String {
-        let state = self.ledger.committed.state;
-        let whom = state.leader.filter(|leader| *leader != broker);
-        let whom = whom.map_or_else(String::new, |leader| {
-            format!(", to follow {leader}, leader of epoch {},", state.leader_epoch.0)
-        });
-        format!("{broker}{whom} cut its log from {from} to {to} {}, the record included.", at(time))
-    }
-
     /// The stop of this broker in this event: the one being told, or a new one.
     fn stop(&mut self, broker: BrokerId, stamp: Stamp) -> &mut Stop {
         let told = self.stop.take();
@@ -316,57 +424,22 @@ impl Teller<'_> {
         let place = self.ledger.place(broker);
         let had = place.is_some_and(|place| self.holders.has(place));
         let led = self.ledger.committed.state.leader == Some(broker);
+        let was_down = self.absent.get(&broker) == Some(&Absence::Down);
         let moment = None;
         self.stop.insert(stop.unwrap_or(Stop {
             broker,
             stamp,
             had,
             led,
+            was_down,
             how: None,
             tail: None,
             moment,
         }))
     }
 
-    /// Says the present stop, or says it again now that more is known.
-    fn say_stop(&mut self) {
-        let Some(stop) = &self.stop else { return };
-        let role = if stop.led { ", the leader," } else { "" };
-        let verb = stop.how.map_or("stopped", stopped_verb);
-        let rest = match stop.tail {
-            Some((to, from)) => {
-                format!(", and its log from offset {to} to {from} is gone, the record included")
-            }
-            None if stop.had => " with the record on its disk".to_owned(),
-            None => String::new(),
-        };
-        let text = format!("{}{role} {verb} {}{rest}.", stop.broker, at(stop.stamp.time));
-        let rank = match stop.tail {
-            Some(_) => 0,
-            None if stop.had || stop.led => 2,
-            None => 3,
-        };
-        let moment = Moment { rank, text };
-        match stop.moment {
-            Some(place) => self.moments[place] = moment,
-            None => {
-                let place = self.moments.len();
-                self.moments.push(moment);
-                if let Some(stop) = &mut self.stop {
-                    stop.moment = Some(place);
-                }
-            }
-        }
-    }
-
-    fn hear_election(
-        &mut self,
-        place: usize,
-        time: Time,
-        leader: Option<BrokerId>,
-        leader_epoch: LeaderEpoch,
-        unclean: bool,
-    ) {
+    fn hear_election(&mut self, place: usize, time: Time, fact: &Fact) {
+        let Fact::Elected { leader, leader_epoch, isr, elr, unclean, .. } = *fact else { return };
         self.pick(place, u8::from(!self.appended));
         let replicas = &self.ledger.replicas;
         let kind = self.ledger.committed.kind(replicas, leader, leader_epoch, unclean);
@@ -374,73 +447,35 @@ impl Teller<'_> {
         let Some(leader) = leader else {
             self.told.notes.insert(place, "nobody is eligible".to_owned());
             if self.appended {
-                self.say(2, format!("From {time} s on nobody could lead {name}."));
+                let elr = self.eligible(PartitionState { elr, ..self.ledger.committed.state });
+                self.say(1, format!("From {time} s on nobody could lead {name}{elr}."));
             }
             return;
         };
         let end = self.ledger.end(leader);
         self.told.notes.insert(place, format!("ends at {end}"));
         if !self.appended || kind == ElectionKind::Again {
+            self.elected = Some(time);
             return;
         }
         let has = self.ledger.place(leader).is_some_and(|replica| self.holders.has(replica));
         let has = if has { "with the record" } else { "without the record" };
         let rank = if kind == ElectionKind::Clean { 1 } else { 0 };
+        let alone = match (kind, isr.len()) {
+            (ElectionKind::Clean | ElectionKind::Eligible, 1) => ", now alone in sync",
+            _ => "",
+        };
+        let down = match self.absent.get(&leader) {
+            Some(Absence::Down) => ", though it was down",
+            _ => "",
+        };
         let text = format!(
-            "{leader} was elected {} (epoch {}), {}; its log ended at {end}, {has}.",
+            "{leader} was elected {} (epoch {}), {}{alone}{down}; its log ended at {end}, {has}.",
             at(time),
             leader_epoch.0,
             kind.words()
         );
         self.say(rank, text);
-    }
-
-    fn conclude(mut self, focus: &Focus) -> Told {
-        let last = self.conclusion(focus);
-        // The first sentences of the lowest ranks stay; their order is that of time.
-        while self.moments.len() >= MOST_SENTENCES {
-            let most = self.moments.iter().map(|moment| moment.rank).max().unwrap_or(0);
-            let place = match most {
-                // All are equal: the beginning and the end say more than the middle.
-                0 => self.moments.len() / 2,
-                _ => self.moments.iter().position(|m| m.rank == most).unwrap_or(0),
-            };
-            self.moments.remove(place);
-        }
-        self.told.sentences = self.moments.into_iter().map(|moment| moment.text).collect();
-        self.told.sentences.push(last);
-        self.told
-    }
-
-    fn conclusion(&self, focus: &Focus) -> String {
-        let leader = self.ledger.leaders.last_key_value().map(|(epoch, leader)| (*leader, *epoch));
-        let is_loss = matches!(
-            focus.property.as_str(),
-            "acked-lost" | "committed-lost" | "leader-incomplete" | "candidate-incomplete"
-        );
-        let (Some((leader, epoch)), true, true) = (leader, self.appended, is_loss) else {
-            return format!("{} {}: {}.", focus.property, at(focus.at.time), focus.text);
-        };
-        let leader_has = self.ledger.place(leader).is_some_and(|place| self.holders.has(place));
-        if leader_has {
-            return format!("{} {}: {}.", focus.property, at(focus.at.time), focus.text);
-        }
-        let end = self.ledger.end(leader);
-        let place = self.place_name();
-        let head = match self.subject.offset {
-            Some(offset) if end <= offset => {
-                format!("{leader} leads epoch {} and ends at {end}", epoch.0)
-            }
-            _ => format!("{leader} leads epoch {} and has another record at {place}", epoch.0),
-        };
-        let rest = if self.holders.is_empty() {
-            "no disk holds the record any more".to_owned()
-        } else {
-            let who = brokers(self.cast.members(self.subject.partition, self.holders));
-            let have = if self.holders.len() == 1 { "has" } else { "have" };
-            format!("only {who} {have} it on disk and will have to cut it to follow")
-        };
-        format!("So the record is gone ({}): {head}; {rest}.", focus.property)
     }
 
     /// Picks a line; what came before the record was appended matters less.
@@ -459,20 +494,5 @@ impl Teller<'_> {
         hosts(self.cast, node, self.subject.partition)
             || matches!(node, NodeId::Controller(_))
             || producer == Some(node)
-    }
-
-    fn record(&self) -> String {
-        self.subject.record.map_or_else(
-            || "The record".to_owned(),
-            |record| format!("Record {}", records(self.cast.names, record, 1)),
-        )
-    }
-
-    fn place_name(&self) -> String {
-        let partition = self.cast.names.partition(self.subject.partition);
-        match self.subject.offset {
-            Some(offset) => format!("{partition} offset {offset}"),
-            None => partition,
-        }
     }
 }
