@@ -32,7 +32,7 @@ use highwater::sim::world::World;
 const NODES: u32 = 100;
 const MESSAGES: u64 = 1_000_000;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Ping {
     from: u32,
     to: u32,

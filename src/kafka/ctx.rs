@@ -222,6 +222,7 @@ impl Ctx<'_> {
     }
 
     /// Sends on an open connection.
+    #[inline]
     pub fn send(&mut self, connection: ConnectionId, correlation: u32, content: Content) {
         self.effects.sends.push((connection, Message { correlation, content }));
     }
@@ -253,6 +254,7 @@ impl Ctx<'_> {
     }
 
     /// Notes a fact: a claim, or (processes only) an application callback.
+    #[inline]
     pub fn note(&mut self, fact: Fact) {
         if self.wants_facts {
             self.effects.notes.push(fact);
@@ -265,6 +267,7 @@ impl Ctx<'_> {
     }
 
     /// Appends to a part list.
+    #[inline]
     pub fn push_part(&mut self, parts: PartsId, part: Part) {
         self.parts.push(parts, part);
     }

@@ -278,7 +278,8 @@ impl Disk {
         self.used += u64::from(batch.bytes);
         let log = &mut self.logs[partition.index()];
         log.bytes += u64::from(batch.bytes);
-        log.apply(LogOp::Append(batch));
+        log.current.batches.push_back(batch);
+        log.unsynced.push_back(LogOp::Append(batch));
         self.observe(appended(self.owner, partition, &batch));
         Ok(())
     }

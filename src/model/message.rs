@@ -249,7 +249,8 @@ impl PartPool {
         PartsId(id)
     }
 
-    /// Appends to a list.
+    /// Appends to a list. Inline, so that an entry is made where it will lie.
+    #[inline]
     pub fn push(&mut self, id: PartsId, part: Part) {
         self.lists[id.0 as usize].push(part);
     }

@@ -19,13 +19,19 @@ use crate::sim::world::World;
 
 impl World {
     /// Calls a node and carries out what it asks for; what it sends departs at `at`.
-    pub(super) fn call<O: Observer>(&mut self, host: HostId, input: Input, at: Time, tap: &mut O) {
+    pub(super) fn call<O: Observer>(
+        &mut self,
+        host: HostId,
+        input: Input<'_>,
+        at: Time,
+        tap: &mut O,
+    ) {
         self.run(host, input, tap);
         self.drain(host, at, tap);
     }
 
     /// Calls a node. What it asks for lies in the effects.
-    pub(super) fn run<O: Observer>(&mut self, host: HostId, input: Input, tap: &O) {
+    pub(super) fn run<O: Observer>(&mut self, host: HostId, input: Input<'_>, tap: &O) {
         let wants_facts = self.desk.wants(tap);
         let machine = &mut self.hosts[host.index()];
         let mut ctx = Ctx {

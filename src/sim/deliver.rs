@@ -12,7 +12,7 @@ use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, Observer};
 use crate::model::message::{Content, Message, Part};
 use crate::sim::director::View;
-use crate::sim::event::{ConnRef, Digest, Event, HostId, Kind, Lane};
+use crate::sim::event::{ConnRef, Digest, End, Event, HostId, Kind, Lane};
 use crate::sim::flow::Bench;
 use crate::sim::host::Condition;
 use crate::sim::lanes::{self, Waiting};
@@ -39,23 +39,23 @@ impl World {
                 self.reached(Digest::of(Kind::Opened, host).word(0), tap);
                 self.call(host, Input::Opened(id_of(conn), peer), self.now, tap);
             }
-            Arrival::Message { conn, message } => {
-                let waiting = Waiting { conn, end: at, message };
-                self.receive(host, waiting, tap);
-            }
+            Arrival::Message { conn } => self.receive(host, (conn, at), tap),
             Arrival::Closed { conn, reason } => self.tell_closed(host, conn, reason, tap),
         }
     }
 
     /// A message has arrived: it is handled now if its lane is idle.
-    fn receive<O: Observer>(&mut self, host: HostId, waiting: Waiting, tap: &mut O) {
-        let lane = lanes::lane_of(&waiting.message.content);
+    fn receive<O: Observer>(&mut self, host: HostId, (conn, end): (ConnRef, End), tap: &mut O) {
+        let message = &self.network.arrived;
+        let lane = lanes::lane_of(&message.content);
         let machine = &mut self.hosts[host.index()];
         if machine.lanes.is_idle(lane, self.now) {
-            self.serve(host, lane, waiting, tap);
+            let message = *message;
+            self.serve(host, lane, (conn, end), &message, tap);
             return;
         }
-        self.network.queued(waiting.conn, waiting.end);
+        let waiting = Waiting { conn, end, message: *message };
+        self.network.queued(conn, end);
         if let Some(at) = machine.lanes.queue(lane, waiting) {
             let life = machine.life;
             self.push(at, Event::Wake { host, life, lane });
@@ -70,7 +70,7 @@ impl World {
             return;
         }
         let life = self.hosts[host.index()].life;
-        self.serve(host, lane, waiting, tap);
+        self.serve(host, lane, (waiting.conn, waiting.end), &waiting.message, tap);
         let told = self.with_network(|n, bench| n.close_told(bench, waiting.conn, waiting.end));
         if let Some(reason) = told
             && self.hosts[host.index()].lives(life)
@@ -83,19 +83,19 @@ impl World {
         &mut self,
         host: HostId,
         lane: Lane,
-        waiting: Waiting,
+        (conn, end): (ConnRef, End),
+        message: &Message,
         tap: &mut O,
     ) {
-        let Waiting { conn, end, message } = waiting;
         let machine = &mut self.hosts[host.index()];
         if machine.disk.hangs > 0 && lanes::touches_disk(&message.content, &self.parts) {
             self.network.queued(conn, end);
-            machine.lanes.block(lane, waiting);
+            machine.lanes.block(lane, Waiting { conn, end, message: *message });
             return;
         }
         let connection = id_of(conn);
         let from = self.network.peer(conn, end);
-        self.note_delivery(host, from, connection, &message, tap);
+        self.note_delivery(host, from, connection, message, tap);
         let mut digest = Digest::of(Kind::Message, host);
         if tap.wants_digests() {
             digest = digest.content(&message.content, &self.parts).word(u64::from(from.0));
@@ -104,7 +104,7 @@ impl World {
         let cost = self.service_time(host, &message.content);
         let life = self.hosts[host.index()].life;
         self.run(host, Input::Message(connection, message), tap);
-        self.release_parts(&message);
+        self.release_parts(message);
         let until = self.now + cost + self.answer_time(host);
         self.drain(host, until, tap);
         if self.hosts[host.index()].lives(life) {
@@ -289,7 +289,7 @@ impl World {
         let content = self.operations.take(slot);
         self.reached(Digest::of(Kind::Operate, host).content(&content, &self.parts), tap);
         let message = Message { correlation: 0, content };
-        self.run(host, Input::Message(OPERATOR, message), tap);
+        self.run(host, Input::Message(OPERATOR, &message), tap);
         self.release_parts(&message);
         self.drain(host, self.now, tap);
     }

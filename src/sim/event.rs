@@ -53,9 +53,10 @@ pub(super) struct ConnRef {
 }
 
 /// What will happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Event {
     /// Time zero: what the cluster starts with is told.
+    #[default]
     Begin,
     /// A process runs for the first time.
     Start { host: HostId, life: Life },

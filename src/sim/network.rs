@@ -13,7 +13,7 @@
 use crate::base::ids::ConnectionId;
 use crate::base::time::{Span, Time};
 use crate::kafka::ctx::CloseReason;
-use crate::model::message::Message;
+use crate::model::message::{Content, Message};
 use crate::model::plan::NetworkPlan;
 use crate::sim::event::{ConnRef, End, Event, HostId};
 use crate::sim::flow::{
@@ -74,8 +74,8 @@ pub(super) enum Arrival {
     Nothing,
     /// The opener's connection is open.
     Opened { conn: ConnRef },
-    /// A message.
-    Message { conn: ConnRef, message: Message },
+    /// A message: [`Network::arrived`].
+    Message { conn: ConnRef },
     /// The connection is gone for the receiver.
     Closed { conn: ConnRef, reason: CloseReason },
 }
@@ -105,6 +105,9 @@ pub(super) struct Network {
     /// What the kernel takes for a node that does not read.
     pub(super) socket_buffer: u64,
     freed: Vec<ConnectionId>,
+    /// The message that has arrived last. It stays in one place until it is handled, because each
+    /// further copy of its bytes, behind the last one, is waited for.
+    pub(super) arrived: Message,
 }
 
 impl Network {
@@ -117,6 +120,7 @@ impl Network {
             give_up: plan.give_up,
             socket_buffer: plan.socket_buffer,
             freed: Vec::new(),
+            arrived: Message { correlation: 0, content: Content::Metadata },
         }
     }
 
@@ -326,17 +330,25 @@ impl Network {
             return Arrival::Nothing;
         }
         let flow = &mut connection.flows[usize::from(end)];
-        let segment = flow.segments.pop_front().expect("a scheduled flow has a first segment");
-        flow.schedule_head(bench, slot, end);
-        let listens = matches!(receiver.state, State::Open | State::Opening);
-        match segment.item {
-            Item::Message(message) if receiver.state == State::Open => {
-                Arrival::Message { conn, message }
-            }
+        let head = flow.segments.front().expect("a scheduled flow has a first segment");
+        let signal = match &head.item {
             Item::Message(message) => {
-                drop_message(bench.parts, message);
-                Arrival::Nothing
+                self.arrived = *message;
+                None
             }
+            signal => Some(*signal),
+        };
+        flow.segments.pop_front();
+        flow.schedule_head(bench, slot, end);
+        let Some(signal) = signal else {
+            if receiver.state == State::Open {
+                return Arrival::Message { conn };
+            }
+            drop_message(bench.parts, self.arrived);
+            return Arrival::Nothing;
+        };
+        let listens = matches!(receiver.state, State::Open | State::Opening);
+        match signal {
             Item::Opened if receiver.state == State::Opening => {
                 connection.ends[other].state = State::Open;
                 Arrival::Opened { conn }
@@ -345,7 +357,7 @@ impl Network {
                 let told = self.end_for(bench, slot, other as End, reason);
                 told.map_or(Arrival::Nothing, |reason| Arrival::Closed { conn, reason })
             }
-            Item::Opened | Item::Close(_) => Arrival::Nothing,
+            Item::Message(_) | Item::Opened | Item::Close(_) => Arrival::Nothing,
         }
     }
 

@@ -46,9 +46,9 @@ impl<N, D> Slot<N, D> {
 
 /// What a node is called with.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(super) enum Input<'a> {
     Opened(ConnectionId, NodeId),
-    Message(ConnectionId, Message),
+    Message(ConnectionId, &'a Message),
     Closed(ConnectionId, CloseReason),
     Timer(Timer),
     Flushed(Option<PartitionId>, Offset),
@@ -150,7 +150,7 @@ impl Nodes {
     }
 
     /// Calls a running node.
-    pub(super) fn call(&mut self, node: NodeId, input: Input, ctx: &mut Ctx<'_>) {
+    pub(super) fn call(&mut self, node: NodeId, input: Input<'_>, ctx: &mut Ctx<'_>) {
         match node {
             NodeId::Broker(id) => call_node(self.brokers[id.index()].node(), input, ctx),
             NodeId::Controller(id) => call_node(self.controllers[id.index()].node(), input, ctx),
@@ -220,10 +220,10 @@ fn disk_of<N: Node>(slot: &mut Slot<N, N::Disk>) -> &mut N::Disk {
     }
 }
 
-fn call_node<N: Node>(node: &mut N, input: Input, ctx: &mut Ctx<'_>) {
+fn call_node<N: Node>(node: &mut N, input: Input<'_>, ctx: &mut Ctx<'_>) {
     match input {
         Input::Opened(connection, peer) => node.on_opened(connection, peer, ctx),
-        Input::Message(connection, message) => node.on_message(connection, message, ctx),
+        Input::Message(connection, message) => node.on_message(connection, *message, ctx),
         Input::Closed(connection, reason) => node.on_closed(connection, reason, ctx),
         Input::Timer(timer) => node.on_timer(timer, ctx),
         Input::Flushed(partition, up_to) => node.on_flushed(partition, up_to, ctx),
@@ -233,10 +233,10 @@ fn call_node<N: Node>(node: &mut N, input: Input, ctx: &mut Ctx<'_>) {
     }
 }
 
-fn call_process(process: &mut Process, input: Input, ctx: &mut Ctx<'_>) {
+fn call_process(process: &mut Process, input: Input<'_>, ctx: &mut Ctx<'_>) {
     match input {
         Input::Opened(connection, peer) => process.on_opened(connection, peer, ctx),
-        Input::Message(connection, message) => process.on_message(connection, message, ctx),
+        Input::Message(connection, message) => process.on_message(connection, *message, ctx),
         Input::Closed(connection, reason) => process.on_closed(connection, reason, ctx),
         Input::Timer(timer) => process.on_timer(timer, ctx),
         Input::Command(command) => process.on_command(command, ctx),

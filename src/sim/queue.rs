@@ -55,13 +55,13 @@ pub struct Queue<E> {
     next_seq: u64,
 }
 
-impl<E: Copy> Default for Queue<E> {
+impl<E: Copy + Default> Default for Queue<E> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<E: Copy> Queue<E> {
+impl<E: Copy + Default> Queue<E> {
     /// An empty queue.
     #[must_use]
     pub const fn new() -> Self {
@@ -81,22 +81,29 @@ impl<E: Copy> Queue<E> {
     ///
     /// # Panics
     /// If the run has had 2³⁹ events, or has 2²⁴ pending ones: the key has no room for more.
+    #[inline]
     pub fn push(&mut self, time: Time, class: Class, cause: u64, event: E) {
-        let seq = self.take_seq();
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slab[slot as usize] = (cause, event);
-                slot
-            }
-            None => {
-                assert!(self.slab.len() < SLOTS, "more than 2^24 events are pending");
-                self.slab.push((cause, event));
-                (self.slab.len() - 1) as u32
-            }
-        };
+        // Inline as far as the slab, so that an event is made where it will lie: copied from where
+        // it was made it would wait for its own bytes (a wide load behind narrow stores).
+        let slot = self.free.pop().unwrap_or_else(|| self.add_slot());
+        self.slab[slot as usize] = (cause, event);
+        self.enter(time, class, slot);
+    }
+
+    #[cold]
+    fn add_slot(&mut self) -> u32 {
+        assert!(self.slab.len() < SLOTS, "more than 2^24 events are pending");
+        self.slab.push((0, E::default()));
+        (self.slab.len() - 1) as u32
+    }
+
+    /// Puts the event in this slot into the heap. Not inline: only the slab's part of a push is
+    /// better off where the event is made.
+    #[inline(never)]
+    fn enter(&mut self, time: Time, class: Class, slot: u32) {
         let key = u128::from(time.0) << 64
             | (class as u128) << (SEQ_BITS + SLOT_BITS)
-            | u128::from(seq) << SLOT_BITS
+            | u128::from(self.take_seq()) << SLOT_BITS
             | u128::from(slot);
         if self.hole {
             self.hole = false;

@@ -304,14 +304,15 @@ impl Broker {
     }
 
     pub(super) fn answer_fetch(&mut self, ticket: Ticket, ctx: &mut Ctx<'_>) {
-        let Some(parked) = self.purgatory.fetches.take(ticket) else {
+        let Some(parked) = self.purgatory.fetches.peek(ticket) else {
             return;
         };
+        let ParkedFetch { connection, correlation, request, terms, .. } = *parked;
+        self.purgatory.fetches.forget(ticket);
         let response = ctx.take_parts();
-        self.read_all(&parked.terms, parked.request, response, false, ctx);
-        ctx.release(parked.request);
-        let content = Content::Fetched { parts: response };
-        self.respond(parked.connection, parked.correlation, content, ctx);
+        self.read_all(&terms, request, response, false, ctx);
+        ctx.release(request);
+        self.respond(connection, correlation, Content::Fetched { parts: response }, ctx);
     }
 
     /// Parked fetches have waited long enough.

@@ -153,11 +153,15 @@ impl<T: Copy + Deadline> Shelf<T> {
 
     /// Takes a request out, if it still waits.
     pub(super) fn take(&mut self, ticket: Ticket) -> Option<T> {
+        let parked = self.peek(ticket).copied()?;
+        self.forget(ticket);
+        Some(parked)
+    }
+
+    /// Forgets a request that waits.
+    pub(super) fn forget(&mut self, ticket: Ticket) {
         let place = ticket.slot as usize;
-        if self.slots[place].generation != ticket.generation {
-            return None;
-        }
-        let parked = self.slots[place].parked.take()?;
+        self.slots[place].parked = None;
         let Slot { next, previous, .. } = self.slots[place];
         match previous {
             NONE => self.first = next,
@@ -171,7 +175,6 @@ impl<T: Copy + Deadline> Shelf<T> {
         slot.generation = slot.generation.wrapping_add(1);
         slot.next = self.free;
         self.free = ticket.slot;
-        Some(parked)
     }
 
     /// The request with the nearest deadline.

@@ -178,6 +178,7 @@ impl Clients<'_, '_> {
     ///
     /// # Panics
     /// If the application has not asked for a producer.
+    #[inline]
     pub fn send(&mut self, record: NewRecord) -> Sending {
         let producer = self.set.producer.as_mut().expect("the application asked for no producer");
         producer.send(record, &mut self.set.store, self.ctx)

@@ -143,6 +143,7 @@ impl Producer {
     }
 
     /// `KafkaProducer.send`: metadata, partition, size, memory, append, in this order.
+    #[inline]
     pub(super) fn send(
         &mut self,
         record: NewRecord,

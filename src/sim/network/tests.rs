@@ -122,8 +122,9 @@ impl Lab {
                 match self.net(|n, bench| n.arrive(bench, slot, end)) {
                     Arrival::Nothing => {}
                     Arrival::Opened { .. } => self.hear(host, slot, Heard::Opened),
-                    Arrival::Message { message, .. } => {
-                        self.hear(host, slot, Heard::Got(message.correlation));
+                    Arrival::Message { .. } => {
+                        let correlation = self.network.arrived.correlation;
+                        self.hear(host, slot, Heard::Got(correlation));
                     }
                     Arrival::Closed { reason, .. } => {
                         self.hear(host, slot, Heard::Closed(reason));
