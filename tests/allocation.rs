@@ -3,6 +3,8 @@
 //! Two runs of one seed, of which the shorter is the beginning of the longer: what the longer one
 //! allocates beyond the shorter one belongs to its last minutes. Retention keeps the logs short.
 
+#![expect(clippy::print_stdout, reason = "what was counted is part of the output")]
+
 use std::alloc::System;
 
 use highwater::base::time::{Span, Time};
