@@ -159,7 +159,9 @@ impl Judge {
                 findings.push(*violation);
             }
         }
-        let schedule = if findings.is_empty() { Vec::new() } else { outcome.schedule.clone() };
+        // A broken bound is no finding, and must be repeatable all the same.
+        let shown = fails || !findings.is_empty();
+        let schedule = if shown { outcome.schedule.clone() } else { Vec::new() };
         Judged {
             index,
             seed: outcome.seed,
@@ -469,10 +471,20 @@ impl Verdicts {
 
     fn value(&self, judge: &Judge, row: &Row, fold: &RowFold) -> String {
         match &row.expect {
-            Expect::Never("acked-lost") => {
-                format!("{} of {} acked", grouped(fold.total), grouped(self.summary.counts.acked))
+            Expect::Never(property) => {
+                let acked = grouped(self.summary.counts.acked);
+                let of = match *property {
+                    "acked-lost" => format!(" of {acked} acked"),
+                    _ => String::new(),
+                };
+                let most = match fold.worst {
+                    Some((most, seed)) if most > 0 && self.runs > 1 => {
+                        format!(", most {} (seed {seed})", grouped(most))
+                    }
+                    _ => String::new(),
+                };
+                format!("{}{of}{most}", grouped(fold.total))
             }
-            Expect::Never(_) => grouped(fold.total),
             Expect::Sometimes(_) | Expect::Always(_) if self.runs == 1 => {
                 let seen = (fold.broken > 0) != matches!(row.expect, Expect::Always(_));
                 let seen = if seen { "seen" } else { "not seen" };
@@ -519,8 +531,11 @@ impl Verdicts {
                 )),
                 Status::NotFound => {
                     let property = row.expect.property().unwrap_or_default();
-                    let all = grouped(self.runs);
-                    reasons.push(format!("{property} was looked for and not found in {all} runs"));
+                    let runs = match self.runs {
+                        1 => "1 run".to_owned(),
+                        all => format!("{} runs", grouped(all)),
+                    };
+                    reasons.push(format!("{property} was looked for and not found in {runs}"));
                 }
                 Status::Inconclusive if row.stated => {
                     reasons.push(format!("`{text}` was never put to the test"));

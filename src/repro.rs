@@ -4,7 +4,7 @@
 //! what it found and the fingerprint. Writing is atomic: a file is there whole or not at all.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -77,13 +77,15 @@ impl Repro {
         let text = String::from_utf8(bytes).map_err(|e| {
             format!("{shown} is not UTF-8 text, from byte {}", e.utf8_error().valid_up_to())
         })?;
-        let repro: Self = serde_json::from_str(&text).map_err(|e| {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let repro: Self = serde_json::from_str(text).map_err(|e| {
             let hint =
                 "a repro file is written whole by a failing run; was it cut short or edited?";
             // The place stands before the message, and a list of all keys helps nobody.
             let whole = e.to_string();
             let said = whole.split(", expected one of").next().unwrap_or(&whole);
             let said = said.split(" at line ").next().unwrap_or(said);
+            let said = said.replace("expected u64", "expected a whole number");
             format!("{shown}:{}:{}: {said}\n= help: {hint}", e.line(), e.column())
         })?;
         if repro.repro != REPRO_VERSION {
@@ -96,9 +98,9 @@ impl Repro {
     /// Whether a file looks like a repro file rather than a scenario, by its first keys.
     #[must_use]
     pub fn is_repro(path: &Path) -> bool {
-        let Ok(bytes) = fs::read(path) else { return false };
-        let head = &bytes[..bytes.len().min(256)];
-        String::from_utf8_lossy(head).contains("\"repro\"")
+        let mut head = Vec::new();
+        let read = fs::File::open(path).and_then(|file| file.take(256).read_to_end(&mut head));
+        read.is_ok() && String::from_utf8_lossy(&head).contains("\"repro\"")
     }
 
     /// The scenario as the text of a scenario file.

@@ -55,6 +55,7 @@ pub use self::list::{
     Class, PropertyRow, list_facts, list_faults, list_hardware, list_rules, list_versions,
     property_table, schema,
 };
+pub use self::plan::MOST_SEEDS;
 pub use self::properties::Scope;
 pub use self::schedule::with_schedule;
 

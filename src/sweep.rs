@@ -15,6 +15,7 @@ use crate::base::rng::{fnv1a, mix64};
 use crate::judge::{Judge, Judged, Verdicts};
 use crate::model::plan::Plan;
 use crate::run::{Options, run};
+use crate::scenario::MOST_SEEDS;
 
 /// Seed indices `from..until`; the second is excluded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl FromStr for SeedRange {
         if range.from >= range.until {
             return Err(format!("no seed: {hint}"));
         }
-        if range.count() > 100_000_000 {
+        if range.count() > MOST_SEEDS {
             return Err("more than 100 million seeds".to_owned());
         }
         Ok(range)
@@ -163,7 +164,7 @@ pub fn sweep(
         if progress.stop.load(Ordering::Relaxed) {
             return Ok(Sweep { verdicts, interrupted: true });
         }
-        let until = options.range.until.min(from + chunk);
+        let until = options.range.until.min(from.saturating_add(chunk));
         let results: Vec<Result<Judged, SweepError>> = pool.install(|| {
             (from..until)
                 .into_par_iter()

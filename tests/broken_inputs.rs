@@ -41,6 +41,27 @@ fn prepare(folder: &Path) {
     write("many.json", format!("{{ \"version\": 1, {keys} }}").as_bytes());
     let long = format!("{{ \"version\": \"{}\" }}", "x".repeat(5_000));
     write("long.json", long.as_bytes());
+    write("closed.json", format!("{}{}", "[".repeat(3_000), "]".repeat(3_000)).as_bytes());
+    write("comment.json", format!("/* never closed {good}").as_bytes());
+    write("more.json", format!("{good}garbage").as_bytes());
+    write("null.json", b"null");
+    write("surrogate.json", good.replace("\"orders\"", "\"\\ud800\"").as_bytes());
+    write("escape.json", good.replace("\"orders\"", "\"a\u{1b}[31m\"").as_bytes());
+    let wide: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    write("utf-16.json", &[&b"\xff\xfe"[..], wide.as_slice()].concat());
+    write("million.json", good.replace("\"brokers\": 3", "\"brokers\": 1e400").as_bytes());
+    let (from, count) = ("\"run\": { \"seeds\": { \"count\": ", "18446744073709551615 } }");
+    write("seeds.json", format!("{MINIMAL}, {from}{count} }}").as_bytes());
+    let script = "\"script\": [{ \"sleep\": \"100000h\" }]";
+    write("asleep.json", format!("{MINIMAL}, {script} }}").as_bytes());
+    write("marked.properties", b"\xef\xbb\xbfacks=1\n");
+    write("binary.properties", &(0..=255).collect::<Vec<u8>>());
+    write("twice-repro.json", b"{ \"repro\": 1, \"repro\": 1 }");
+    write("seed-repro.json", b"{ \"repro\": 1, \"seed\": -1 }");
+    write(
+        "deep-repro.json",
+        format!("{{\"repro\":1,\"scenario\":{}", "[".repeat(100_000)).as_bytes(),
+    );
     write("endless.json", ENDLESS.as_bytes());
     write("file.md", b"# not a folder\n");
     write("whole-repro.json", b"{ \"repro\": 1, \"highwater\": \"0.1.0\", \"name\": \"x\" }");
@@ -52,6 +73,10 @@ fn prepare(folder: &Path) {
     }
     fs::create_dir(folder.join("folder")).expect("made");
 }
+
+/// All that a scenario needs, but for its last brace.
+const MINIMAL: &str =
+    r#"{ "version": 1, "title": "t", "topics": [{ "name": "t" }], "producers": [{ "name": "p" }]"#;
 
 /// A script that reads beside a producer that never stops.
 const ENDLESS: &str = r#"{ "version": 1, "title": "t",
@@ -87,20 +112,37 @@ const CASES: &[(&str, &str)] = &[
     ("run twice.json", "twice.json:"),
     ("run circle.json", "circle.json"),
     ("run deep.json", "deep.json:1:"),
+    ("run closed.json", "closed.json:1:513"),
+    ("run comment.json", "comment.json:1:1"),
+    ("run more.json", "more than one JSON value"),
+    ("run null.json", "null.json:1:1"),
+    ("run surrogate.json", "surrogate.json:11:16"),
+    ("run escape.json", "escape.json:11:15"),
+    ("run utf-16.json", "save it as UTF-8"),
+    ("run million.json", "million.json:9:27"),
+    ("run seeds.json", "at most 100 million"),
+    ("run asleep.json", "run.budget.events"),
     ("run many.json", "and 4"),
     ("run long.json", "long.json:1:"),
     ("run endless.json", "script[1].read: this `read` never ends"),
     ("run whole-repro.json", "highwater replay whole-repro.json"),
     ("run preset:leader-kil", "leader-kill"),
+    ("run preset:", "highwater list presets"),
     ("run preset:leader-kill --producer-config broken.properties", "broken.properties:"),
     ("run preset:leader-kill --producer-config missing.properties", "missing.properties"),
     ("run preset:leader-kill --producer-config not-utf-8.properties", "not-utf-8.properties:1"),
     ("run preset:leader-kill --producer-config escape.properties", "escape.properties:1:6"),
+    ("run preset:leader-kill --producer-config marked.properties", "byte order mark"),
+    ("run preset:leader-kill --producer-config binary.properties", "binary.properties:2:118"),
     ("run preset:leader-kill --broker-config folder", "folder"),
     ("run preset:leader-kill --topic-config big.properties", "big.properties"),
     ("run endless.json --consumer-config broken.properties", "the scenario has no consumers"),
     ("run preset:leader-kill --seeds 0", "--seeds"),
     ("run preset:leader-kill --seeds 5..3", "--seeds"),
+    ("run preset:leader-kill --seeds 5..5", "--seeds"),
+    ("run preset:leader-kill --seeds 0..18446744073709551615", "more than 100 million"),
+    ("run preset:leader-kill --seed 18446744073709551615", "--seed"),
+    ("run preset:leader-kill --jobs 100000", "1..=1024"),
     ("run preset:leader-kill --seeds=-1", "--seeds"),
     ("run preset:leader-kill --seed x", "--seed"),
     ("run preset:leader-kill --seed 1 --seeds 2", "--seeds"),
@@ -113,6 +155,10 @@ const CASES: &[(&str, &str)] = &[
     ("run preset:leader-kill --set producer.acks=7", "--set:1:15"),
     ("run preset:leader-kill --set producer.aks=1", "did you mean `acks`"),
     ("run preset:leader-kill --set x", "PATH=VALUE"),
+    ("run preset:leader-kill --set topics[0]=1", "expected an object"),
+    ("run preset:leader-kill --set topics[99999999999999].name=x", "has no element"),
+    ("run preset:leader-kill --set topics[].name=x", "cannot read the path"),
+    ("run preset:leader-kill --set run.duration=99999999999999999999s", "run.duration"),
     ("run preset:leader-kill --set cluster.controllers=3", "cluster.controllers"),
     ("run preset:leader-kill --set cluster.brokers=-1", "cluster.brokers"),
     ("run preset:leader-kill --set topics[0].partitions=100000000", "topics[0].partitions"),
@@ -137,6 +183,9 @@ const CASES: &[(&str, &str)] = &[
     ("replay whole-repro.json --seed 1", "whole-repro.json:1:"),
     ("replay preset:leader-kill", "--seed"),
     ("replay repro.json", "repro.json:1"),
+    ("replay twice-repro.json", "twice-repro.json:1:21"),
+    ("replay seed-repro.json", "expected a whole number"),
+    ("replay deep-repro.json", "deep-repro.json:1:"),
     ("list no-such", "no-such"),
     ("schema no-such", "no-such"),
     ("run", "FILE"),
@@ -204,12 +253,78 @@ fn exit_codes_say_what_happened() {
     edited.insert(at, '1');
     fs::write(&repro, edited).expect("written");
     assert_eq!(run(&line).0, Some(4), "an edited seed is another run");
+    let lie = text.replace("\"property\": \"acked-lost\"", "\"property\": \"two-leaders\"");
+    fs::write(&repro, lie).expect("written");
+    assert_eq!(run(&line).0, Some(4), "it violates something else than the file says");
+    let marked = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    fs::write(&repro, marked).expect("written");
+    assert_eq!(run(&line).0, Some(1), "an editor on Windows changes nothing");
     fs::write(&repro, text.replace("\"highwater\": \"", "\"highwater\": \"0.")).expect("written");
     assert_eq!(run(&line).0, Some(1), "another version is judged by its verdict alone");
     fs::write(&repro, text.replace("\"brokers\": 3", "\"brokers\": 0")).expect("written");
     assert_eq!(run(&line).0, Some(2), "a scenario that cannot be run is refused");
     fs::write(&repro, &text[..text.len() / 2]).expect("written");
     assert_eq!(run(&line).0, Some(2), "a truncated repro is refused");
+}
+
+/// A broken bound names no fact, and its repro file must hold the random faults all the same.
+#[test]
+fn a_broken_bound_is_replayed_with_its_random_faults() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |line: &str| exit(folder.path(), line);
+    let (code, text) =
+        run("run preset:leader-kill --seeds 20 --set topics[0].replication-factor=2");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("at-least write-availability"), "{text}");
+    let command = text.lines().find_map(|l| l.trim().strip_prefix("reproduce  highwater "));
+    let (code, again) = run(command.expect("a command"));
+    assert_eq!(code, Some(1), "{again}");
+    assert!(again.contains("network-loss"), "{again}");
+}
+
+#[test]
+fn line_ends_and_a_byte_order_mark_change_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = include_str!("../scenarios/disk-full.json");
+    let write =
+        |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
+    fs::create_dir(folder.path().join("windows")).expect("made");
+    write("disk-full.json", good);
+    write("windows/disk-full.json", &format!("\u{feff}{}", good.replace('\n', "\r\n")));
+    write("producer.properties", "# ours\nlinger.ms=7\n");
+    write("windows/producer.properties", "# ours\r\nlinger.ms=7\r\n");
+    let run = |place: &str| {
+        let files = format!("{place}disk-full.json --producer-config {place}producer.properties");
+        exit(folder.path(), &format!("run {files} --seed 0 --format json"))
+    };
+    let (code, text) = run("");
+    assert_eq!(code, Some(0));
+    assert_eq!(run("windows/"), (code, text));
+}
+
+#[test]
+fn the_last_seeds_are_seeds_like_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let last = "--seeds 18446744073709551613..18446744073709551615";
+    let (code, text) = exit(folder.path(), &format!("run preset:disk-full {last}"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("2 seeds"), "{text}");
+    let from = "--set run.seeds.from=18446744073709551595";
+    let (code, text) = exit(folder.path(), &format!("run preset:disk-full {from}"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("18446744073709551595..18446744073709551615"), "{text}");
+}
+
+/// Half a report on a full disk must not pass for a verdict.
+#[cfg(target_os = "linux")]
+#[test]
+fn results_that_cannot_be_written_are_an_error() {
+    let full = fs::File::options().write(true).open("/dev/full").expect("a full device");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_highwater"));
+    let output = command.args(["list", "configs"]).stdout(full).output().expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("cannot write to stdout"), "{told}");
 }
 
 /// Waits in vain for longer than its budget of events lasts, which no estimate can know.

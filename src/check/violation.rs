@@ -218,7 +218,7 @@ impl Detail {
             Self::Audit { what, expected, found } => {
                 format!("{what}: the facts say {expected}, the node {found}")
             }
-            Self::After { heal } => format!("not so {heal} after the heal"),
+            Self::After { heal } => format!("not so {} s after the heal", Time(heal.0)),
         };
         parts.push(text);
     }

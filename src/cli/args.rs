@@ -10,7 +10,7 @@ use crate::sweep::SeedRange;
 
 /// A deterministic simulator of Apache Kafka's reliability.
 #[derive(Debug, Parser)]
-#[command(name = "highwater", version, about, disable_help_subcommand = true)]
+#[command(name = "highwater", version, about)]
 #[command(
     after_help = "Exit codes: 0 held · 1 violated or not found · 2 bad input · 3 inconclusive \
 · 4 replay differs · 70 internal error · 130 interrupted"
@@ -76,6 +76,7 @@ pub(crate) struct RunArgs {
     pub scenarios: Vec<String>,
     /// One seed.
     #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    #[arg(value_parser = clap::value_parser!(u64).range(..u64::MAX))]
     pub seed: Option<u64>,
     /// So many seeds from 0, or a range `A..B` without B. Default: the file's `run.seeds`.
     #[arg(long, value_name = "N|A..B")]

@@ -24,7 +24,8 @@ pub(crate) fn scenario(name: &str, args: &ScenarioArgs) -> Option<Scenario> {
         Some(preset) => {
             let Some(text) = presets::find(preset) else {
                 let hint = suggest(preset, presets::names());
-                complain(&format!("there is no preset `{preset}`{hint}"));
+                let all = "`highwater list presets` names all";
+                complain(&format!("there is no preset `{preset}`{hint} ({all})"));
                 return None;
             };
             load(&Source::Embedded { name: preset, text }, &overrides)

@@ -1,7 +1,7 @@
 //! Where bytes go: stdout with or without colour, files written whole, exit codes.
 
 use std::fs;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::base::text::wrap;
@@ -56,11 +56,18 @@ pub(crate) fn stderr_color() -> bool {
     choice != anstream::ColorChoice::Never && std::io::stderr().is_terminal()
 }
 
-/// Writes results to stdout. A closed pipe (`| head`) is no error.
+/// Writes results to stdout. A closed pipe (`| head`) is no error; a full disk is one, and ends the
+/// program: whoever reads half a report must not be told that all is well.
 pub(crate) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            complain(&format!("cannot write to stdout: {error}"));
+            std::process::exit(Exit::BadInput as i32);
+        }
+    }
 }
 
 /// Columns of what is said on stderr, as in the diagnostics of a scenario.

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::check::violation::Violation;
 use crate::cli::args::{ReplayArgs, ScenarioArgs};
 use crate::cli::output::{Exit, complain, note, print, stderr_color, stdout_color};
 use crate::cli::progress::say;
@@ -112,13 +113,13 @@ fn show_again(asked: &Asked, args: &ReplayArgs) -> Exit {
         Verdict::Inconclusive => Exit::Inconclusive,
     };
     match told {
-        Some(told) => compare(told, fingerprint, exit),
+        Some(told) => compare(told, fingerprint, &violations, exit),
         None => exit,
     }
 }
 
 /// A repro file of this version must give its own fingerprint; one of another version is judged.
-fn compare(told: &Repro, fingerprint: u64, exit: Exit) -> Exit {
+fn compare(told: &Repro, fingerprint: u64, violations: &[Violation], exit: Exit) -> Exit {
     let found = format!("{fingerprint:016x}");
     if told.highwater != env!("CARGO_PKG_VERSION") {
         let here = env!("CARGO_PKG_VERSION");
@@ -130,7 +131,14 @@ fn compare(told: &Repro, fingerprint: u64, exit: Exit) -> Exit {
         return exit;
     }
     if told.fingerprint == found {
-        return exit;
+        let claimed = told.violation.as_ref().map(|v| v.property.as_str());
+        let Some(lie) = claimed.filter(|c| violations.iter().all(|v| v.property != *c)) else {
+            return exit;
+        };
+        complain(&format!(
+            "the file says that this run violates {lie}, and it does not: was the file edited?"
+        ));
+        return Exit::Differs;
     }
     complain(&format!(
         "this run has fingerprint {found}, the file says {}: the same version must repeat a run \

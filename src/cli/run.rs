@@ -114,7 +114,7 @@ fn one(common: &Common<'_>, scenario: &Scenario, column: usize) -> Exit {
 /// The seeds that the command line asks for, or else the file.
 fn range(args: &RunArgs, scenario: &Scenario) -> SeedRange {
     match (args.seed, args.seeds) {
-        (Some(seed), _) => SeedRange { from: seed, until: seed.saturating_add(1) },
+        (Some(seed), _) => SeedRange { from: seed, until: seed + 1 },
         (None, Some(range)) => range,
         (None, None) => {
             let seeds = scenario.seeds;

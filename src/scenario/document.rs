@@ -106,6 +106,9 @@ pub(super) fn read(path: &FilePath) -> Result<String, Diagnostics> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let start = error.utf8_error().valid_up_to();
+        if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = error.as_bytes() {
+            return fail("this is UTF-16: save it as UTF-8".to_owned());
+        }
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
         let source = Arc::new(Text { name: nowhere.name.clone(), text });
         let mut diagnostic =

@@ -7,9 +7,9 @@
 //! * 16 an assigned consumer and broker (fetches that wait up to 500 ms),
 //! * for each record sent: 10 for its request, 10 a further replica, 8 a consumer of its topic.
 //!
-//! The run lasts its duration and its settling. Bytes: 1 MiB of ground, 64 KiB a node, 4 KiB a
-//! replica, and for each record 96 B a replica and 128 B of ghosts. Both are bounds to refuse a
-//! run that cannot end, not predictions.
+//! The run lasts its duration, or what its script sleeps, and its settling. Bytes: 1 MiB of ground,
+//! 64 KiB a node, 4 KiB a replica, and for each record 96 B a replica and 128 B of ghosts. Both are
+//! bounds to refuse a run that cannot end, not predictions.
 
 use crate::base::ids::PartitionId;
 use crate::base::time::Span;
@@ -20,7 +20,11 @@ use crate::model::script::Step;
 #[must_use]
 pub fn estimate(plan: &Plan) -> (u64, u64) {
     let brokers = plan.brokers.len() as u64;
-    let length = plan.run.duration + plan.run.settle;
+    let slept = plan.script.iter().fold(Span::ZERO, |slept, step| match step.step {
+        Step::Sleep(span) => slept + span,
+        _ => slept,
+    });
+    let length = plan.run.duration.max(slept) + plan.run.settle;
     let seconds = length.0.div_ceil(1_000_000_000);
     let replicas: u64 = plan.topics.iter().flat_map(|t| &t.replicas).map(|r| r.len() as u64).sum();
     let factor = plan.topics.iter().flat_map(|t| &t.replicas).map(Vec::len).max().unwrap_or(1);

@@ -14,6 +14,8 @@ use super::{endless, estimate};
 
 /// A fault phase longer than this is a mistake of units.
 const LONGEST: Span = Span::secs(7 * 86_400);
+/// More seeds than these are a slip of the finger.
+pub const MOST_SEEDS: u64 = 100_000_000;
 
 /// The plan of a column and the cast that names its parts.
 pub(super) fn resolve(
@@ -115,6 +117,10 @@ fn run(found: &mut Findings<'_>, file: &ScenarioFile) -> RunPlan {
         found.error(&at!["run", "seeds", "count"], "nothing would run").label("at least 1");
     }
     let (from, count) = (table.seeds.from.unwrap_or(0), table.seeds.count.unwrap_or(1));
+    if count > MOST_SEEDS {
+        let path = at!["run", "seeds", "count"];
+        found.error(&path, "too many seeds").label("at most 100 million");
+    }
     if from.checked_add(count).is_none() {
         found.error(&at!["run", "seeds", "from"], "seeds end at 18446744073709551615");
     }
@@ -128,6 +134,10 @@ fn run(found: &mut Findings<'_>, file: &ScenarioFile) -> RunPlan {
     }
 }
 
+/// How a run comes to need less.
+const CHEAPER: &str = "shorten `run.duration` or what the script sleeps, lower a producer's \
+                       `rate`, or raise `run.budget`";
+
 /// A run that cannot end within its budget is refused before it starts.
 fn check_budget(found: &mut Findings<'_>, plan: &Plan) {
     let (events, bytes) = estimate::estimate(plan);
@@ -135,13 +145,13 @@ fn check_budget(found: &mut Findings<'_>, plan: &Plan) {
         found
             .error(&at!["run", "budget", "events"], "the run is estimated above its budget")
             .label(format!("about {events} events, allowed are {}", plan.run.budget_events))
-            .help("shorten `run.duration`, lower a producer's `rate`, or raise `run.budget`");
+            .help(CHEAPER);
     }
     if bytes > plan.run.budget_memory {
         let (needed, allowed) = (bytes >> 20, plan.run.budget_memory >> 20);
         found
             .error(&at!["run", "budget", "memory"], "the run is estimated above its budget")
             .label(format!("about {needed} MiB, allowed are {allowed} MiB"))
-            .help("shorten `run.duration`, lower a producer's `rate`, or raise `run.budget`");
+            .help(CHEAPER);
     }
 }

@@ -85,6 +85,10 @@ fn plain(message: &str) -> String {
     for (rust, json) in [("type: map", "type: object"), ("type: sequence", "type: list")] {
         plain = plain.replace(rust, json);
     }
+    // What a table is called in the program is nothing to its user.
+    if let Some((before, _)) = plain.split_once("expected struct ") {
+        plain = format!("{before}expected an object");
+    }
     plain.replace("expected a sequence", "expected a list")
 }
 

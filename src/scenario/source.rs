@@ -196,13 +196,16 @@ fn typed_value(text: &str) -> Result<Option<Value>, Wrong> {
     let value = match text {
         "true" => json!(true),
         "false" => json!(false),
-        _ => text
-            .parse::<i64>()
-            .ok()
-            .filter(|n| n.to_string() == text)
-            .map_or_else(|| json!(text), |n| json!(n)),
+        _ => whole_number(text).unwrap_or_else(|| json!(text)),
     };
     Ok(Some(value))
+}
+
+/// A number, if the text is how it is written: `007` and `+7` are not.
+fn whole_number(text: &str) -> Option<Value> {
+    let same = |n: &dyn ToString| n.to_string() == text;
+    let unsigned = text.parse::<u64>().ok().filter(|n| same(n)).map(|n| json!(n));
+    unsigned.or_else(|| text.parse::<i64>().ok().filter(|n| same(n)).map(|n| json!(n)))
 }
 
 /// Lays the options of the command line over a tree; wrong ones are told all at once.
@@ -255,6 +258,12 @@ fn lay_properties(
     let text = document::read(file)?;
     let document = Document::option(&file.display().to_string(), &text);
     let source = document.text.clone();
+    if text.starts_with('\u{feff}') {
+        let mut error = Diagnostic::error(&source, "begins with a byte order mark").at(0..3);
+        error.label("Kafka takes it for a part of the first key");
+        error.help("save the file as UTF-8 without BOM");
+        return Err(error.into());
+    }
     let entries = properties_file::parse(&text).map_err(|span| {
         let mut error = Diagnostic::error(&source, "an escape that is none").at(span);
         error.label("`\\u` is followed by the four hexadecimal digits of a character");
