@@ -211,6 +211,7 @@ impl Checks {
         }
     }
 
+    #[cold]
     fn observe_rare(&mut self, stamp: Stamp, fact: &Fact) {
         match *fact {
             Fact::Rejected { process, partition, first, count, error } => {
@@ -316,6 +317,7 @@ impl Checks {
 
     /// The leader that was elected last has begun to act, or is known to lack something: what it
     /// does not have is out of the canonical log from now on.
+    #[cold]
     fn take_over(&mut self, stamp: Stamp, partition: PartitionId, epoch: LeaderEpoch) {
         let Some(ghost) = self.ghosts.partition(partition) else { return };
         let Some(place) = ghost.canon.elected_in(epoch) else { return };
@@ -337,6 +339,7 @@ impl Checks {
     }
 
     /// `self.removed` fell out of the canonical log, which agrees with the old one up to `cut`.
+    #[cold]
     fn fell_out(&mut self, stamp: Stamp, partition: PartitionId, cut: Offset, loss: Loss) {
         let Some(ghost) = self.ghosts.partition(partition) else { return };
         let watermark = ghost.watermark;
@@ -364,6 +367,7 @@ impl Checks {
     }
 
     /// A replica's log was cut to `to`.
+    #[cold]
     fn cut(
         &mut self,
         stamp: Stamp,
@@ -390,6 +394,7 @@ impl Checks {
         }
     }
 
+    #[cold]
     fn start_moved(&mut self, stamp: Stamp, broker: BrokerId, partition: PartitionId, to: Offset) {
         let skewed = self.ghosts.clocks_skewed;
         let Some(ghost) = self.ghosts.partition(partition) else { return };

@@ -277,6 +277,7 @@ impl Drive<'_> {
     }
 
     /// Compares every node's own view with its disk and with the ghosts.
+    #[cold]
     fn audit(&mut self) {
         let stamp = Stamp { time: self.world.now(), seq: self.world.handled(), cause: 0 };
         for place in 0..self.plan.brokers.len() {

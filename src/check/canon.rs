@@ -368,6 +368,7 @@ impl Canon {
     }
 
     /// Tails that agree with the new canonical log become part of the matched prefix.
+    #[cold]
     fn rematch(&mut self) {
         self.apart = false;
         for replica in &mut self.replicas {
@@ -451,6 +452,7 @@ impl Canon {
     /// answer moves the replica's log start past the tail. Log matching holds from there on. Where
     /// a leader's log starts is not observed, since replicas tell each other; it is not beyond the
     /// furthest start of any files.
+    #[cold]
     fn rejoin(&mut self, place: usize, at: Offset) {
         let next = self.number_of(at);
         let replica = &mut self.replicas[place];
@@ -461,6 +463,7 @@ impl Canon {
 
     /// Log matching between tails. By induction it is enough that two batches of one offset and
     /// epoch are the same batch behind the same batch.
+    #[cold]
     fn clashes_with_a_tail(&self, place: usize, entry: &Entry) -> bool {
         let own = &self.replicas[place];
         self.replicas.iter().enumerate().any(|(other_place, other)| {
@@ -477,12 +480,14 @@ impl Canon {
         })
     }
 
+    #[cold]
     fn push_tail(&mut self, place: usize, entry: Entry) {
         self.replicas[place].tail.push_back(entry.unmarked());
         self.apart = true;
     }
 
     /// Makes the replica's log end at `to`, whatever it was.
+    #[cold]
     fn realign(&mut self, place: usize, to: Offset) {
         self.truncate(place, to);
         if self.replicas[place].end() < to {

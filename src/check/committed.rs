@@ -16,6 +16,7 @@ use super::{
 };
 
 impl Checks {
+    #[cold]
     pub(super) fn elected(
         &mut self,
         stamp: Stamp,
@@ -57,6 +58,7 @@ impl Checks {
         }
     }
 
+    #[cold]
     pub(super) fn isr_committed(
         &mut self,
         stamp: Stamp,
@@ -226,6 +228,7 @@ impl Checks {
         }
     }
 
+    #[cold]
     pub(super) fn settle_late(&mut self) {
         let late = std::mem::take(&mut self.late);
         for &(stamp, item) in &late {

@@ -244,6 +244,7 @@ impl Findings {
     }
 
     /// Notes a finding; it counts as many times as it has records.
+    #[cold]
     pub(crate) fn add(&mut self, id: PropertyId, violation: Violation) {
         self.counts[id as usize] += u64::from(violation.records.max(1));
         if self.kept_of[id as usize] < KEPT_PER_PROPERTY {

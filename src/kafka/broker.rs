@@ -171,6 +171,7 @@ impl Broker {
     }
 
     /// Forgets a connection, and whatever was asked on it.
+    #[cold]
     fn forget(&mut self, connection: ConnectionId, ctx: &mut Ctx<'_>) {
         let End::Inbox(inbox) = self.connections.forget(connection) else {
             return;
@@ -187,6 +188,7 @@ impl Broker {
     /// one is still written into the socket (the reset comes back later), so the channel is unmuted
     /// and reads one more request; writing its answer fails. Recorded: frozen-leader-plain, two
     /// repetitions of each freeze.
+    #[cold]
     fn read_once_more(&mut self, connection: ConnectionId, ctx: &mut Ctx<'_>) {
         let Some(inbox) = self.connections.inbox(connection).filter(|inbox| inbox.muted) else {
             return;
@@ -241,6 +243,7 @@ impl Broker {
     }
 
     /// A channel of its own closed, or its request took too long.
+    #[cold]
     fn on_link_lost(&mut self, link: usize, ctx: &mut Ctx<'_>) {
         if let Some(leader) = fetched_leader(link) {
             return self.on_fetcher_closed(leader, ctx);

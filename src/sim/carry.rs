@@ -84,6 +84,7 @@ impl World {
         }
     }
 
+    #[cold]
     fn drain_opens(&mut self, host: HostId, at: Time) {
         for place in 0..self.effects.opens.len() {
             let (connection, to, timeout) = self.effects.opens[place];
@@ -93,6 +94,7 @@ impl World {
         self.effects.opens.clear();
     }
 
+    #[cold]
     fn drain_closes<O: Observer>(&mut self, host: HostId, at: Time, tap: &mut O) {
         for place in 0..self.effects.closes.len() {
             let connection = self.effects.closes[place];
@@ -122,6 +124,7 @@ impl World {
         });
     }
 
+    #[cold]
     fn drain_syncs(&mut self, host: HostId) {
         let machine = &mut self.hosts[host.index()];
         let (life, seq) = (machine.life, self.desk.stamp.seq);
@@ -225,6 +228,7 @@ impl World {
 
     /// The oldest outstanding sync of a controller's log is done: its records are committed, and
     /// what waited for it departs.
+    #[cold]
     pub(super) fn metadata_synced<O: Observer>(&mut self, host: HostId, event: Event, tap: &mut O) {
         if self.is_hung(host, event) || !self.is_awake(host, event) {
             return;
@@ -257,6 +261,7 @@ impl World {
     }
 
     /// The kernel writes back what is old enough, of page caches of live machines.
+    #[cold]
     pub(super) fn write_back<O: Observer>(&mut self, host: HostId, tap: &mut O) {
         self.push(self.now + self.writeback_period(), Event::Writeback { host });
         let machine = &self.hosts[host.index()];

@@ -189,6 +189,7 @@ impl World {
 
     // ---- connections ----
 
+    #[cold]
     pub(super) fn syn_arrive<O: Observer>(&mut self, conn: ConnRef, tap: &mut O) {
         let hosts = &self.hosts;
         let listens = |host: HostId| hosts[host.index()].condition == Condition::Running;
@@ -200,6 +201,7 @@ impl World {
         }
     }
 
+    #[cold]
     pub(super) fn accepted<O: Observer>(&mut self, conn: ConnRef, tap: &mut O) {
         // A frozen process may have been killed between its kernel's accept and its own.
         let Some(host) = self.network.acceptor(conn) else { return };
@@ -211,6 +213,7 @@ impl World {
         self.call(host, Input::Opened(id_of(conn), peer), self.now, tap);
     }
 
+    #[cold]
     pub(super) fn tell_closed<O: Observer>(
         &mut self,
         host: HostId,
@@ -256,6 +259,7 @@ impl World {
 
     // ---- the operator ----
 
+    #[cold]
     pub(super) fn command<O: Observer>(&mut self, host: HostId, slot: u32, tap: &mut O) {
         if !self.is_awake(host, Event::Command { host, slot }) {
             return;
@@ -277,6 +281,7 @@ impl World {
         }
     }
 
+    #[cold]
     pub(super) fn operate<O: Observer>(&mut self, slot: u32, tap: &mut O) {
         let Some(controller) = self.active_controller() else {
             self.unheard.push(slot);
@@ -294,6 +299,7 @@ impl World {
         self.drain(host, self.now, tap);
     }
 
+    #[cold]
     pub(super) fn direct(&mut self, token: u32) {
         let active_controller = self.active_controller();
         let (plan, hosts) = (&self.plan, &self.hosts);

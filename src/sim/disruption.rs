@@ -11,6 +11,7 @@ use crate::sim::network::{Network, State};
 impl Network {
     /// Bytes reach a machine that lost power after the connection was opened. While it is off they
     /// stay with their sender; when it is on again it resets what it does not know.
+    #[cold]
     pub(super) fn arrive_at_dead(&mut self, bench: &mut Bench<'_>, conn: ConnRef, end: End) {
         let connection = &mut self.connections[conn.slot as usize];
         let other = 1 - usize::from(end);

@@ -24,6 +24,7 @@ pub(super) struct ActiveFault {
 
 impl World {
     /// A fault begins.
+    #[cold]
     pub(super) fn inject<O: Observer>(&mut self, slot: u32, tap: &mut O) {
         let fault = self.faults.take(slot);
         if self.over {
@@ -114,6 +115,7 @@ impl World {
     }
 
     /// A fault ends, if it has not ended before.
+    #[cold]
     pub(super) fn heal<O: Observer>(&mut self, id: u32, tap: &mut O) {
         let Some(place) = self.active.iter().position(|active| active.fault.id == id) else {
             return;

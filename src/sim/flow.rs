@@ -127,6 +127,7 @@ impl Flow {
 }
 
 /// Bytes of a flow are held from now on; TCP gives up on them some day.
+#[cold]
 pub(super) fn hold(
     bench: &mut Bench<'_>,
     flow: &mut Flow,

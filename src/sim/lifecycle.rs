@@ -48,6 +48,7 @@ impl World {
     }
 
     /// A process runs for the first time.
+    #[cold]
     pub(super) fn start<O: Observer>(&mut self, host: HostId, life: Life, tap: &mut O) {
         let event = Event::Start { host, life };
         let machine = &self.hosts[host.index()];
@@ -103,6 +104,7 @@ impl World {
     // ---- stopping ----
 
     /// A node stopped by itself at the end of a handler.
+    #[cold]
     pub(super) fn exited<O: Observer>(&mut self, host: HostId, how: StopKind, tap: &mut O) {
         let clean = how == StopKind::Shutdown;
         // Whoever asked it to shut down meant to start it again; and once faults are over nobody
@@ -129,6 +131,7 @@ impl World {
     }
 
     /// SIGTERM has arrived: a server begins its controlled shutdown, a client process just ends.
+    #[cold]
     pub(super) fn terminate<O: Observer>(&mut self, host: HostId, life: Life, tap: &mut O) {
         let machine = &self.hosts[host.index()];
         if machine.life != life || machine.condition == Condition::Down || machine.terminating {

@@ -154,6 +154,7 @@ impl Network {
     }
 
     /// The opener sends a SYN, and will send the next one if it hears nothing.
+    #[cold]
     pub(super) fn syn(&mut self, bench: &mut Bench<'_>, conn: ConnRef, attempt: u8) {
         let Some([opener, acceptor]) = self.ends(conn) else { return };
         if (opener.state, acceptor.state) != (State::Opening, State::Unborn) {
@@ -172,6 +173,7 @@ impl Network {
 
     /// A SYN has arrived. Whether the process there accepts the connection: its answer must get
     /// through too. Nobody answers on a machine without power.
+    #[cold]
     pub(super) fn syn_arrive(
         &mut self,
         bench: &mut Bench<'_>,
@@ -198,6 +200,7 @@ impl Network {
     }
 
     /// The opener has waited long enough. Whether it still waited.
+    #[cold]
     pub(super) fn setup_timeout(&mut self, bench: &mut Bench<'_>, conn: ConnRef) -> bool {
         let Some([opener, _]) = self.ends(conn) else { return false };
         let waited = opener.state == State::Opening;
@@ -249,6 +252,7 @@ impl Network {
 
     /// An end is gone: what was under way to it is lost, what it sent still arrives, then the other
     /// end hears of it.
+    #[cold]
     pub(super) fn leave(
         &mut self,
         bench: &mut Bench<'_>,
@@ -395,6 +399,7 @@ impl Network {
     }
 
     /// The connection ends for a node. The reason, if it is to be told at once.
+    #[cold]
     pub(super) fn end_for(
         &mut self,
         bench: &mut Bench<'_>,
@@ -416,6 +421,7 @@ impl Network {
     }
 
     /// A [`Event::Closed`] was popped: whether the node is to be told now.
+    #[cold]
     pub(super) fn closed(
         &mut self,
         bench: &mut Bench<'_>,

@@ -207,11 +207,13 @@ impl World {
         }
     }
 
+    #[cold]
     fn begin<O: Observer>(&mut self, tap: &mut O) {
         self.fold_committed(HostId(self.plan.brokers.len() as u16), tap);
         self.desk.director.begin(&mut self.desk.orders);
     }
 
+    #[cold]
     fn carry_out_orders<O: Observer>(&mut self, tap: &mut O) {
         let mut orders = std::mem::take(&mut self.desk.orders);
         for order in orders.drain(..) {

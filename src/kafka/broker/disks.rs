@@ -115,6 +115,7 @@ impl Broker {
     }
 
     /// The log directory of a partition failed.
+    #[cold]
     pub(super) fn fail_dir_of(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
         let dir = self.disk.dir_of(partition);
         let bit = 1 << dir;

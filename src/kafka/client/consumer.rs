@@ -369,6 +369,7 @@ impl Consumer {
         }
     }
 
+    #[cold]
     fn lose(&mut self, at: usize, setup_timed_out: bool, ctx: &mut Ctx<'_>) {
         let now = ctx.monotonic();
         let mut failed = std::mem::take(&mut self.failed);

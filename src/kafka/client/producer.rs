@@ -257,6 +257,7 @@ impl Producer {
         self.sticky[topic.index()].switch(&self.candidates, adaptive, ctx.rng)
     }
 
+    #[cold]
     fn fill_candidates(&mut self, topic: TopicId) {
         let (first, count) = self.topics[topic.index()];
         let limit = self.config.availability_timeout;
@@ -283,11 +284,13 @@ impl Producer {
         }
     }
 
+    #[cold]
     fn note_failed_send(&self, record: &NewRecord, error: ErrorCode, ctx: &mut Ctx<'_>) {
         let NewRecord { workload, label, .. } = *record;
         ctx.note(Fact::SendFailed { process: self.process, workload, label, error });
     }
 
+    #[cold]
     fn fail_send(&self, record: &NewRecord, wait: Wait, ctx: &mut Ctx<'_>) -> Sending {
         let error = match wait {
             Wait::Metadata => ErrorCode::Expired,
@@ -334,6 +337,7 @@ impl Producer {
     }
 
     /// `max.block.ms` is over for some blocked sends.
+    #[cold]
     fn expire_blocked(&mut self, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) {
         let now = ctx.monotonic();
         let wait = if self.cache.is_known() { Wait::Memory } else { Wait::Metadata };
@@ -383,6 +387,7 @@ impl Producer {
         }
     }
 
+    #[cold]
     fn ask_anyone(&mut self, content: Content, request: Request, ctx: &mut Ctx<'_>) -> bool {
         match self.channels.least_loaded(ctx) {
             LeastLoaded::Ready(at) => {
@@ -417,6 +422,7 @@ impl Producer {
     }
 
     /// Everything in flight on the connection fails with this error.
+    #[cold]
     fn lose(
         &mut self,
         at: usize,
@@ -445,6 +451,7 @@ impl Producer {
         self.failed = failed;
     }
 
+    #[cold]
     fn ask_again_later(&mut self, ctx: &mut Ctx<'_>) {
         self.identity.asking = false;
         self.ask_not_before = ctx.monotonic() + self.config.client.retry_backoff;
@@ -475,6 +482,7 @@ impl Producer {
         }
     }
 
+    #[cold]
     fn on_producer_id(&mut self, error: ErrorCode, producer: ProducerAndEpoch, ctx: &mut Ctx<'_>) {
         if !error.is_none() {
             self.ask_again_later(ctx);

@@ -206,6 +206,7 @@ impl Producer {
     }
 
     /// A produce request was lost with its connection.
+    #[cold]
     pub(super) fn fail_request(
         &mut self,
         first_batch: u32,
@@ -298,6 +299,7 @@ impl Producer {
         }
     }
 
+    #[cold]
     fn retry(&mut self, slot: u32, error: ErrorCode, ctx: &mut Ctx<'_>) {
         let client = &self.config.client;
         let (initial, max) = (client.retry_backoff, client.retry_backoff_max);
@@ -313,6 +315,7 @@ impl Producer {
     }
 
     /// The application is told that a batch failed. The slot stays.
+    #[cold]
     fn fail(
         &mut self,
         slot: u32,
