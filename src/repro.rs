@@ -119,10 +119,14 @@ impl Repro {
         write_atomically(path, text.as_bytes())
     }
 
-    /// `.highwater/failures/NAME-SEED.json`, with the name's slashes made dashes.
+    /// `.highwater/failures/NAME-SEED.json`, with the name's slashes made dashes; of a scenario in
+    /// several columns `NAME-KAFKA-SEED.json`, as a seed may fail in each.
     #[must_use]
-    pub fn default_path(&self) -> PathBuf {
-        let name = self.name.replace(['/', '\\', ' '], "-");
+    pub fn default_path(&self, columns: usize) -> PathBuf {
+        let mut name = self.name.replace(['/', '\\', ' '], "-");
+        if columns > 1 {
+            name = format!("{name}-{}", self.kafka);
+        }
         Path::new(".highwater/failures").join(format!("{name}-{}.json", self.seed))
     }
 }

@@ -267,6 +267,23 @@ fn exit_codes_say_what_happened() {
     assert_eq!(run(&line).0, Some(2), "a truncated repro is refused");
 }
 
+#[test]
+fn each_column_has_a_repro_file_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = "run preset:acks-all-min-insync-2 --seeds 20 --set producer.acks=1 --kafka 4.0,4.1";
+    let (code, text) = exit(folder.path(), gate);
+    assert_eq!(code, Some(1), "{text}");
+    let commands = text.lines().filter_map(|l| l.trim().strip_prefix("reproduce  highwater "));
+    let commands: Vec<&str> = commands.collect();
+    assert_eq!(commands.len(), 2, "{text}");
+    assert_ne!(commands[0], commands[1]);
+    for (command, kafka) in commands.iter().zip(["4.0", "4.1"]) {
+        let (code, again) = exit(folder.path(), command);
+        assert_eq!(code, Some(1), "{command}: {again}");
+        assert!(again.contains(&format!("model Kafka {kafka}")), "{command}: {again}");
+    }
+}
+
 /// A broken bound names no fact, and its repro file must hold the random faults all the same.
 #[test]
 fn a_broken_bound_is_replayed_with_its_random_faults() {

@@ -3,13 +3,14 @@
 
 #![expect(clippy::print_stdout, reason = "what was found is part of the output")]
 
-mod common;
+#[path = "common/load.rs"]
+mod load;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{root, scenario};
+use load::scenario;
 use serde_json::Value;
 
 /// Other seeds than the ones that the golden reports show, and the same ones on every day.
@@ -104,6 +105,11 @@ impl Drop for Folder {
         // What cannot be removed lies in the temporary folder and hurts nobody.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// The project's folder.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn file(name: &str) -> String {

@@ -1,14 +1,20 @@
 //! One seed, one run: on any thread, in any order, a second time, and with every triggered or
 //! random fault written back as an `at` line.
 
-mod common;
+#[path = "common/files.rs"]
+mod files;
+#[path = "common/load.rs"]
+mod load;
 
-use common::{load_file, scenario, scenario_files, swept};
+use files::scenario_files;
 use highwater::base::time::Time;
+use highwater::judge::{Judge, Verdicts};
 use highwater::model::fact::Deaf;
 use highwater::run::{Options, run};
-use highwater::scenario::{Overrides, Source, load, with_schedule};
+use highwater::scenario::{Overrides, Scenario, Source, load, with_schedule};
 use highwater::sim::world::World;
+use highwater::sweep::{Progress, SeedRange, SeedRule, SweepOptions, sweep};
+use load::{load_file, scenario};
 
 const SEEDS: u64 = 3;
 
@@ -70,6 +76,23 @@ fn a_schedule_written_back_as_at_lines_gives_the_same_fingerprint() {
     }
 }
 
+/// Sweeps the first column over `0..seeds`, without stopping at failures.
+fn swept(scenario: &Scenario, seeds: u64, options: Options) -> (Judge, Verdicts) {
+    let plan = &scenario.columns[0];
+    let judge = Judge::new(plan, &scenario.expect, false, None);
+    let options = SweepOptions {
+        range: SeedRange { from: 0, until: seeds },
+        rule: SeedRule::default(),
+        jobs: None,
+        max_failures: u64::MAX,
+        verify_determinism: false,
+        options,
+    };
+    let sweep = sweep(plan, &judge, &options, &Progress::default(), |_| {});
+    let verdicts = sweep.unwrap_or_else(|e| panic!("{}: {e}", scenario.name)).verdicts;
+    (judge, verdicts)
+}
+
 #[test]
 fn the_number_of_threads_changes_nothing() {
     let gate = scenario("acks-all-min-insync-2", &[]);
@@ -79,7 +102,7 @@ fn the_number_of_threads_changes_nothing() {
     assert_eq!(all.fingerprint(), one.fingerprint());
     // And the fold is over the runs in seed order.
     let mut judge_order = swept(&gate, 0, Options::default()).1;
-    let judge = highwater::judge::Judge::new(&gate.columns[0], &gate.expect, false, None);
+    let judge = Judge::new(&gate.columns[0], &gate.expect, false, None);
     for seed in 0..40 {
         let outcome = run(&gate.columns[0], seed, Options::default());
         judge_order.add(&judge, judge.judge(seed, outcome));

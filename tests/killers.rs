@@ -3,15 +3,16 @@
 
 #![expect(clippy::print_stdout, reason = "what was compared or found is part of the output")]
 
-mod common;
+#[path = "common/load.rs"]
+mod load;
 
 use std::collections::BTreeSet;
 
-use common::scenario;
 use highwater::check::registry::{Kind, PROPERTIES};
 use highwater::model::plan::Plan;
 use highwater::model::rules::Drill;
 use highwater::run::{Options, run};
+use load::scenario;
 
 const GATE: &str = "acks-all-min-insync-2";
 

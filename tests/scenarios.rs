@@ -3,11 +3,12 @@
 //! `UPDATE=1 cargo test --test scenarios` writes `reports/` anew. A canary may need more seeds than
 //! these to find its loss: there `NOT FOUND` is a verdict, and `tests/canaries.rs` looks further.
 
-mod common;
+#[path = "common/files.rs"]
+mod files;
 
 use std::path::Path;
 
-use common::{root, scenario_files};
+use files::{root, scenario_files};
 
 /// The report of a scenario, as `--out` writes it, and the exit code.
 fn report(name: &str, jobs: &str) -> (String, i32) {

@@ -11,7 +11,7 @@ use crate::cli::{input, show};
 use crate::judge::Judge;
 use crate::model::rules::Drill;
 use crate::report::trace::Line;
-use crate::report::{Header, Verdict, human};
+use crate::report::{Verdict, human};
 use crate::repro::Repro;
 use crate::scenario::{Overrides, Scenario, Source, load};
 
@@ -92,20 +92,8 @@ fn show_again(asked: &Asked, args: &ReplayArgs) -> Exit {
     } else {
         show::tell(plan, &trace, &violations, shown)
     };
-    let mut report = verdicts.report(
-        &judge,
-        Header {
-            scenario: scenario.name.clone(),
-            title: scenario.title.clone(),
-            lesson: scenario.lesson.clone(),
-            claims: scenario.claims.clone(),
-            tool: env!("CARGO_PKG_VERSION").to_owned(),
-            seeds: format!("seed {seed}"),
-            overrides: scenario.set.clone(),
-            ..Header::default()
-        },
-    );
-    report.header.fingerprint = format!("{fingerprint:016x}");
+    let header = show::header(scenario, format!("seed {seed}"), *drill);
+    let report = verdicts.report(&judge, header);
     print(&format!("{}\n{story}", human::render(&report, stdout_color())));
     let exit = match report.verdict {
         Verdict::Fail => Exit::Violated,

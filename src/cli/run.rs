@@ -133,18 +133,7 @@ fn header(common: &Common<'_>, scenario: &Scenario, range: SeedRange) -> Header 
     if let Some(base) = &args.seed_base {
         seeds = format!("{seeds} of base {base}");
     }
-    let mut overrides = scenario.set.clone();
-    overrides.extend(args.scenario.drill.iter().map(|d| ("--drill".to_owned(), d.clone())));
-    Header {
-        scenario: scenario.name.clone(),
-        title: scenario.title.clone(),
-        lesson: scenario.lesson.clone(),
-        claims: scenario.claims.clone(),
-        tool: env!("CARGO_PKG_VERSION").to_owned(),
-        seeds,
-        overrides,
-        ..Header::default()
-    }
+    show::header(scenario, seeds, common.drill)
 }
 
 /// Tells stories, writes repro files and reports, and gives the exit code.
@@ -237,7 +226,7 @@ fn reproduce(
     }
     for (finding, kept) in report.failures.iter_mut().zip(verdicts.failures()) {
         let repro = show::repro(scenario, column, kept, common.drill);
-        let path = repro.default_path();
+        let path = repro.default_path(scenario.columns.len());
         finding.reproduce = match repro.write(&path) {
             Ok(()) => format!("highwater replay {}", shell(&path.display().to_string())),
             Err(message) => {

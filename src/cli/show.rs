@@ -9,7 +9,7 @@ use crate::model::plan::Plan;
 use crate::model::rules::Drill;
 use crate::report::story::{Focus, Story};
 use crate::report::trace::Cast;
-use crate::report::{Report, human, json, markdown};
+use crate::report::{Header, Report, human, json, markdown};
 use crate::repro::{Found, REPRO_VERSION, Repro};
 use crate::run::{Options, Outcome, run};
 use crate::scenario::{Scenario, with_schedule};
@@ -58,6 +58,22 @@ pub(crate) fn replica_lists(plan: &Plan) -> Vec<Vec<BrokerId>> {
     plan.partitions().map(|p| plan.replicas(p).to_vec()).collect()
 }
 
+/// What was run, as reports begin.
+pub(crate) fn header(scenario: &Scenario, seeds: String, drill: Option<Drill>) -> Header {
+    let mut overrides = scenario.set.clone();
+    overrides.extend(drill.map(|drill| ("--drill".to_owned(), drill.name().to_owned())));
+    Header {
+        scenario: scenario.name.clone(),
+        title: scenario.title.clone(),
+        lesson: scenario.lesson.clone(),
+        claims: scenario.claims.clone(),
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        seeds,
+        overrides,
+        ..Header::default()
+    }
+}
+
 /// A repro file of a kept run.
 pub(crate) fn repro(
     scenario: &Scenario,
@@ -66,8 +82,6 @@ pub(crate) fn repro(
     drill: Option<Drill>,
 ) -> Repro {
     let plan = &scenario.columns[column];
-    let name =
-        drill.and_then(|d| Drill::ALL.iter().find(|(k, ..)| *k == d)).map(|d| d.1.to_owned());
     Repro {
         repro: REPRO_VERSION,
         highwater: env!("CARGO_PKG_VERSION").to_owned(),
@@ -75,7 +89,7 @@ pub(crate) fn repro(
         name: scenario.name.clone(),
         kafka: plan.kafka.clone(),
         seed: kept.seed,
-        drill: name,
+        drill: drill.map(|drill| drill.name().to_owned()),
         fingerprint: format!("{:016x}", kept.fingerprint),
         violation: kept.violation.map(|v| Found {
             property: v.property.to_owned(),

@@ -210,6 +210,13 @@ impl Drill {
             "a replica takes for appended what its disk has refused",
         ),
     ];
+
+    /// Its name on the command line and in a repro file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let row = Self::ALL.iter().find(|(drill, ..)| *drill == self);
+        row.map_or("unknown", |(_, name, _)| name)
+    }
 }
 
 /// What a node's code does.

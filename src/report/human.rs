@@ -109,12 +109,15 @@ impl Page {
         let text_width = widest(&mut rows.iter().map(|row| &*row.text)).min(36);
         let followed = rows.iter().filter(|row| row.exercised.is_some());
         let value_width = widest(&mut followed.map(|row| &*row.value)).min(30);
+        let longest = rows.iter().filter_map(|row| row.exercised).map(|e| digits(e.of)).max();
+        let is_wide = 12 + text_width + value_width + longest.unwrap_or(0) > WIDTH;
         for row in rows {
             let (mark, style) = mark(row.status);
             let exercised = match (row.exercised, row.status) {
                 (Some(e), _) if e.of == 1 => {
                     (if e.seeds == 1 { "exercised" } else { "not exercised" }).to_owned()
                 }
+                (Some(e), _) if is_wide => format!("exercised {}/{}", e.seeds, e.of),
                 (Some(e), _) => format!("exercised in {}/{} seeds", e.seeds, e.of),
                 (None, Status::Inconclusive) => "never exercised".to_owned(),
                 (None, _) => String::new(),
@@ -270,6 +273,11 @@ impl Page {
             self.line(&format!("  smaller    {smaller}"));
         }
     }
+}
+
+/// Columns of `exercised in 20/20 seeds`.
+fn digits(runs: u64) -> usize {
+    "exercised in / seeds".len() + 2 * runs.to_string().len()
 }
 
 const fn mark(status: Status) -> (&'static str, Style) {

@@ -16,6 +16,7 @@ table![
     "acks-1-leader-kill",
     "acks-all",
     "acks-all-min-insync-2",
+    "az-outage",
     "canary/acks-1",
     "canary/budget-beyond",
     "canary/elr-off",

@@ -57,12 +57,6 @@ pub enum Order {
         /// What.
         command: Command,
     },
-    /// Ask the cluster, as its operator; the answer comes by [`Director::on_answer`]. Operations of
-    /// scripts and fault lines are injected like any fault and do not come this way.
-    Operate {
-        /// What.
-        content: Content,
-    },
     /// Note this fact.
     Note(Fact),
 }

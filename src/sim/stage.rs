@@ -297,7 +297,6 @@ impl Toy {
                     self.noted.push((self.now, fact));
                     self.fact(fact);
                 }
-                Order::Operate { .. } => unreachable!("operations are injected"),
             }
         }
     }

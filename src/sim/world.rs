@@ -225,7 +225,6 @@ impl World {
                 }
                 Order::Heal { at, id } => self.push_last(at.max(self.now), Event::Heal { id }),
                 Order::Command { process, command } => self.tell(process, command),
-                Order::Operate { content } => self.ask_controller(content),
                 Order::Note(fact) => {
                     if tap.wants_facts() {
                         tap.fact(self.desk.stamp, &fact);
