@@ -32,6 +32,8 @@ pub struct Moment {
 pub enum Happening {
     /// A step of the script with this `as`.
     Did(String),
+    /// A broker's process started.
+    Started(BrokerId),
     /// A broker registered.
     Registered(BrokerId),
     /// A broker was fenced.
@@ -110,6 +112,12 @@ impl Recorder {
         &self.moments
     }
 
+    /// The name of a partition.
+    #[must_use]
+    pub fn partition(&self, partition: PartitionId) -> String {
+        self.names.partition(partition)
+    }
+
     /// What has been recorded, by name; a later value of a name outranks an earlier one.
     #[must_use]
     pub fn facts(&self) -> &[(String, Value)] {
@@ -178,6 +186,7 @@ impl Recorder {
             }
             Fact::Started { node: NodeId::Broker(broker) } => {
                 self.halted.remove(&broker);
+                self.note(stamp.time, Happening::Started(broker));
             }
             _ => {}
         }

@@ -49,14 +49,18 @@ fn compare_pair(recording: &Path, scenario: &Path) -> Report {
     let name = recording.display().to_string();
     let text = std::fs::read_to_string(recording).expect("a recording");
     let recording: Json = serde_json::from_str(&text).expect("a recording is JSON");
+    let mut report = Report { name, differences: Vec::new(), unbound: Vec::new(), compared: 0 };
     let scenario = match load(&Source::File(scenario), &Overrides::default()) {
         Ok(scenario) => scenario,
-        Err(diagnostics) => panic!("{}", diagnostics.render(false)),
+        Err(diagnostics) => {
+            // The other pairs are still worth their verdicts.
+            report.differences.push(format!("refused:\n{}", diagnostics.render(false)));
+            return report;
+        }
     };
     let plan = &scenario.columns[0];
     let outcomes: Vec<Outcome> =
         (0..SEEDS).map(|seed| run(plan, seed, Options::default())).collect();
-    let mut report = Report { name, differences: Vec::new(), unbound: Vec::new(), compared: 0 };
     for outcome in &outcomes {
         if outcome.ended != Ended::Done {
             let what = format!("seed {}: the run ended {:?}", outcome.seed, outcome.ended);
@@ -68,7 +72,7 @@ fn compare_pair(recording: &Path, scenario: &Path) -> Report {
         compare::Verdict::Unbound(key) => report.unbound.push(key),
         compare::Verdict::Differs(what) => report.differences.push(what),
     });
-    durations::compare(&recording, plan, &outcomes, &mut |verdict| match verdict {
+    durations::compare(&recording, &outcomes, &mut |verdict| match verdict {
         compare::Verdict::Held => report.compared += 1,
         compare::Verdict::Unbound(key) => report.unbound.push(key),
         compare::Verdict::Differs(what) => report.differences.push(what),
@@ -94,7 +98,9 @@ fn the_simulator_does_what_real_brokers_did() {
             report.differences.len(),
             report.unbound
         );
-        assert!(report.compared > 0, "{}: nothing was compared", report.name);
+        if report.compared == 0 && report.differences.is_empty() {
+            differences.push_str(&format!("{}: nothing was compared\n", report.name));
+        }
         for difference in report.differences {
             differences.push_str(&format!("{}: {difference}\n", report.name));
         }

@@ -347,6 +347,7 @@ impl Broker {
             self.replay(record, ctx);
         }
         self.publish(self.image.end(), ctx);
+        self.begin_fetching();
         let phase = ctx.rng.below(self.config.heartbeat_interval.0.max(1));
         ctx.set(Timer::of(TimerKind::Heartbeat), Span::nanos(phase));
     }

@@ -118,6 +118,9 @@ impl Controller {
                 self.decide(ctx, |view, records| registry::heartbeat(view, heartbeat, records));
             let fenced = matches!(standing, Standing::Fenced | Standing::MayStop);
             self.registry.touch(heartbeat, fenced, ctx.rules, ctx.monotonic);
+            if rulings::sessions_end_on_time(ctx.rules) {
+                self.await_next_end(ctx);
+            }
             if standing == Standing::ShuttingDown {
                 self.registry.begin_shutdown(broker, self.image.end());
             }
@@ -194,7 +197,19 @@ impl Controller {
             ctx.note(Fact::SessionExpired { broker });
             self.decide(ctx, |view, records| registry::fence(view, broker, records));
         }
-        ctx.set(Timer::of(TimerKind::SessionCheck), self.session_check_period());
+        if rulings::sessions_end_on_time(ctx.rules) {
+            self.await_next_end(ctx);
+        } else {
+            ctx.set(Timer::of(TimerKind::SessionCheck), self.session_check_period());
+        }
+    }
+
+    /// Looks again when the first session is over, if nothing is heard until then.
+    fn await_next_end(&self, ctx: &mut Ctx<'_>) {
+        if let Some((_, ends)) = self.registry.first_to_end() {
+            let after = ends.since(ctx.monotonic) + Span::nanos(1);
+            ctx.set(Timer::of(TimerKind::SessionCheck), after);
+        }
     }
 
     fn session_check_period(&self) -> Span {
@@ -216,18 +231,15 @@ impl Node for Controller {
     type Disk = Disk;
 
     fn start(config: ControllerStart, disk: Disk, ctx: &mut Ctx<'_>) -> Self {
-        let ControllerStart { config, features, brokers, .. } = config;
+        let ControllerStart { config, features, brokers, initial, .. } = config;
         let mut image = Image::default();
         for record in disk.metadata() {
             image.replay(record, ctx.bodies);
         }
-        let registry = Registry::takeover(
-            &image,
-            brokers,
-            config.session_timeout,
-            config.log_dirs,
-            ctx.monotonic,
-        );
+        let interval = config.heartbeat_interval.0.max(1);
+        let rng = &mut *ctx.rng;
+        let heard = || if initial { Span(rng.below(interval)) } else { Span::ZERO };
+        let registry = Registry::takeover(&image, &config, brokers, ctx.monotonic, heard);
         let controller = Self {
             config,
             elr: features.eligible_leader_replicas,
@@ -240,7 +252,11 @@ impl Node for Controller {
         // The controller has been active for some time when a run begins: any phase is as good.
         let period = controller.session_check_period().0.max(1);
         let phase = Span(ctx.rng.below(period));
-        ctx.set(Timer::of(TimerKind::SessionCheck), phase);
+        if rulings::sessions_end_on_time(ctx.rules) {
+            controller.await_next_end(ctx);
+        } else {
+            ctx.set(Timer::of(TimerKind::SessionCheck), phase);
+        }
         controller.set_election_timers(ctx);
         controller
     }
@@ -277,6 +293,10 @@ impl Node for Controller {
             Content::ElectUnclean { partition } => {
                 let error =
                     self.decide(ctx, |view, records| view.elect_unclean(partition, records));
+                Content::OperationDone { error }
+            }
+            Content::ElectPreferred => {
+                let error = self.decide(ctx, |view, records| view.elect_preferred(records));
                 Content::OperationDone { error }
             }
             Content::FetchMetadata { from, max_wait } => {

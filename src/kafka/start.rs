@@ -48,6 +48,8 @@ pub struct ControllerStart {
     pub features: Features,
     /// How many brokers there are.
     pub brokers: u16,
+    /// Time zero of a run: it has been active for some time, and brokers were heard of before.
+    pub initial: bool,
 }
 
 /// What a client process is started with besides its store and its application.

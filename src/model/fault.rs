@@ -114,6 +114,8 @@ pub enum Action {
     SetConfig { topic: TopicId, key: TopicKey, value: i64 },
     /// An unclean election is asked for.
     ElectUnclean { partition: PartitionId },
+    /// The preferred leaders are asked for.
+    ElectPreferred,
 }
 
 macro_rules! kinds {
@@ -182,6 +184,8 @@ kinds! {
     SetConfig, "set-config";
     /// See [`Action::ElectUnclean`].
     ElectUnclean, "elect-unclean";
+    /// See [`Action::ElectPreferred`].
+    ElectPreferred, "elect-preferred";
 }
 
 impl Action {
@@ -211,6 +215,7 @@ impl Action {
             Self::RollingRestart => FaultKind::RollingRestart,
             Self::SetConfig { .. } => FaultKind::SetConfig,
             Self::ElectUnclean { .. } => FaultKind::ElectUnclean,
+            Self::ElectPreferred => FaultKind::ElectPreferred,
         }
     }
 }
@@ -242,6 +247,12 @@ impl FaultKind {
         matches!(self, Self::Wipe | Self::CorruptLog | Self::ElectUnclean)
     }
 
+    /// Whether it is a request of the operator's, which a controller answers.
+    #[must_use]
+    pub const fn is_operation(self) -> bool {
+        matches!(self, Self::SetConfig | Self::ElectUnclean | Self::ElectPreferred)
+    }
+
     /// Whether it lasts (`for`, `undo`), or happens at once.
     #[must_use]
     pub const fn has_length(self) -> bool {
@@ -254,6 +265,7 @@ impl FaultKind {
                 | Self::RollingRestart
                 | Self::SetConfig
                 | Self::ElectUnclean
+                | Self::ElectPreferred
         )
     }
 }

@@ -100,6 +100,8 @@ pub enum Content {
     AlterConfig { topic: Option<TopicId>, key: TopicKey, value: Option<i64> },
     /// `ElectLeadersRequest` of one partition, unclean.
     ElectUnclean { partition: PartitionId },
+    /// `ElectLeadersRequest` of all partitions, preferred.
+    ElectPreferred,
     /// The answer to an operator's request.
     OperationDone { error: ErrorCode },
 }
@@ -225,7 +227,7 @@ impl Content {
             Self::AllocateProducerIds { .. } => "AllocateProducerIds",
             Self::ProducerIdsAllocated { .. } => "AllocateProducerIdsResponse",
             Self::AlterConfig { .. } => "IncrementalAlterConfigs",
-            Self::ElectUnclean { .. } => "ElectLeaders",
+            Self::ElectUnclean { .. } | Self::ElectPreferred => "ElectLeaders",
             Self::OperationDone { .. } => "OperationDone",
         }
     }

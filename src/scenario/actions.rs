@@ -108,6 +108,7 @@ fn operation(
             let partition = found.take(&path, cast.partition(partition))?;
             Some(Action::ElectUnclean { partition })
         }
+        DoTable::ElectPreferred {} => Some(Action::ElectPreferred),
         DoTable::RollingRestart { kafka: None } => Some(Action::RollingRestart),
         DoTable::RollingRestart { kafka: Some(_) } => {
             found.later(
@@ -126,7 +127,6 @@ fn operation(
         DoTable::StoreSlow(_) => later("store-slow"),
         DoTable::StoreError(_) => later("store-error"),
         DoTable::Reassign(_) => later("reassign"),
-        DoTable::ElectPreferred(_) => later("elect-preferred"),
         DoTable::AddPartitions(_) => later("add-partitions"),
         DoTable::DeleteRecords(_) => later("delete-records"),
         DoTable::SetFeature(_) => later("set-feature"),
@@ -317,6 +317,7 @@ pub(super) fn written(action: &Action, cast: &Cast) -> Value {
         | Action::DiskHang
         | Action::DiskFull
         | Action::ConnectionReset
+        | Action::ElectPreferred
         | Action::RollingRestart => one(json!({})),
     }
 }

@@ -184,6 +184,8 @@ pub(super) enum DoTable {
         /// Of this partition.
         partition: String,
     },
+    /// The preferred leaders of all partitions are asked for.
+    ElectPreferred {},
     /// Comes in a later version.
     #[schemars(skip)]
     StoreSlow(IgnoredAny),
@@ -193,9 +195,6 @@ pub(super) enum DoTable {
     /// Comes in a later version.
     #[schemars(skip)]
     Reassign(IgnoredAny),
-    /// Comes in a later version.
-    #[schemars(skip)]
-    ElectPreferred(IgnoredAny),
     /// Comes in a later version.
     #[schemars(skip)]
     AddPartitions(IgnoredAny),

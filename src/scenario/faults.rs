@@ -257,7 +257,8 @@ pub(super) const fn target_rule(action: &Action) -> TargetRule {
         | FaultKind::PartitionOneWay
         | FaultKind::RollingRestart
         | FaultKind::SetConfig
-        | FaultKind::ElectUnclean => None,
+        | FaultKind::ElectUnclean
+        | FaultKind::ElectPreferred => None,
         FaultKind::NetworkDelay
         | FaultKind::NetworkLoss
         | FaultKind::NetworkBandwidth

@@ -420,7 +420,8 @@ fn action(kind: FaultKind, node: NodeId, in_storm: bool, cast: &Cast, rng: &mut 
         FaultKind::Wipe
         | FaultKind::CorruptLog
         | FaultKind::SetConfig
-        | FaultKind::ElectUnclean => unreachable!("a swarm holds no {}", kind.name()),
+        | FaultKind::ElectUnclean
+        | FaultKind::ElectPreferred => unreachable!("a swarm holds no {}", kind.name()),
     }
 }
 

@@ -405,7 +405,7 @@ impl Director {
         let id = self.injected;
         self.budget.applied(id, &action, &nodes, view.running);
         self.injected += 1;
-        if matches!(kind, FaultKind::SetConfig | FaultKind::ElectUnclean) {
+        if kind.is_operation() {
             self.operations.push_back(by);
         }
         let length = length.filter(|_| kind.has_length());

@@ -213,6 +213,7 @@ fn content_words(content: &Content) -> (u64, u64, u64) {
         }
         Content::ElectUnclean { partition } => (24, u64::from(partition.0), 0),
         Content::OperationDone { error } => (25, error as u64, 0),
+        Content::ElectPreferred => (26, 0, 0),
     }
 }
 

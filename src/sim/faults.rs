@@ -54,6 +54,7 @@ impl World {
             Action::ElectUnclean { partition } => {
                 self.ask_controller(Content::ElectUnclean { partition: *partition });
             }
+            Action::ElectPreferred => self.ask_controller(Content::ElectPreferred),
             Action::RollingRestart => unreachable!("the director makes restarts of it"),
             _ => {
                 for host in self.hosts_of(&fault.nodes) {

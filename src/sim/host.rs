@@ -63,6 +63,8 @@ pub(super) struct Host {
     pub(super) unclean: bool,
     /// Whether a client process begins by itself when it starts.
     pub(super) begins: bool,
+    /// Whether a broker's process was restarted and has not appended anything fetched since.
+    pub(super) cold: bool,
     /// By how much faults slow each request.
     pub(super) slow: Span,
 }
@@ -104,6 +106,7 @@ impl Host {
             terminating: false,
             unclean: false,
             begins,
+            cold: false,
             slow: Span::ZERO,
         }
     }

@@ -135,6 +135,7 @@ pub(super) const fn is_request(content: &Content) -> bool {
             | Content::AllocateProducerIds { .. }
             | Content::AlterConfig { .. }
             | Content::ElectUnclean { .. }
+            | Content::ElectPreferred
     )
 }
 

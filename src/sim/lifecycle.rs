@@ -65,6 +65,7 @@ impl World {
         machine.unclean = true;
         machine.starts += 1;
         let incarnation = machine.starts - 1;
+        machine.cold = incarnation > 0;
         if incarnation > 0 {
             self.desk.announce(tap, Fact::Started { node });
         }

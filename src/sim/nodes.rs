@@ -116,7 +116,8 @@ impl Nodes {
             }
             NodeId::Controller(id) => {
                 let config = plan.controllers[id.index()].config;
-                let start = ControllerStart { id, config, features: plan.features, brokers };
+                let (features, initial) = (plan.features, incarnation == 0);
+                let start = ControllerStart { id, config, features, brokers, initial };
                 start_node(&mut self.controllers[id.index()], start, ctx);
             }
             NodeId::Process(id) => {

@@ -310,7 +310,7 @@ impl Script {
                     self.faults.insert(mark.clone(), id);
                 }
                 match kind {
-                    FaultKind::SetConfig | FaultKind::ElectUnclean => {
+                    kind if kind.is_operation() => {
                         self.wait(Waiting::Answer, view.now + PATIENCE, agenda, out);
                     }
                     FaultKind::Shutdown => {

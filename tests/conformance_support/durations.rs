@@ -2,134 +2,218 @@
 //! fence, unfence or partition change that it causes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use highwater::model::plan::Plan;
+use highwater::base::time::Time;
 use highwater::record::Happening;
 use highwater::run::Outcome;
 use serde_json::Value as Json;
 
 use crate::compare::{Verdict, duration_difference};
 
-/// An event of a run, recorded or simulated, in one form.
-struct Event {
-    ms: i64,
-    what: What,
+/// Two things that the lab did within so many ms are one step of a script.
+const AT_ONCE: i64 = 100;
+
+/// What happened in a run, recorded or simulated; the how-manieth of its kind since time zero.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Did(String, usize),
+    Started(u64, usize),
+    Registered(u64, usize),
+    Unfenced(u64, usize),
+    Fenced(u64, usize),
+    /// A partition, by name, came to this partition epoch.
+    Changed(String, u64),
 }
 
-enum What {
-    Did(String),
-    Registered,
-    Other(String),
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Did(text, _) => write!(f, "{text:?}"),
+            Self::Started(broker, _) => write!(f, "broker {broker} started"),
+            Self::Registered(broker, _) => write!(f, "broker {broker} registered"),
+            Self::Unfenced(broker, _) => write!(f, "broker {broker} unfenced"),
+            Self::Fenced(broker, _) => write!(f, "broker {broker} fenced"),
+            Self::Changed(partition, epoch) => write!(f, "{partition} at partition epoch {epoch}"),
+        }
+    }
 }
 
-/// Durations by what they are from and to, of one run. Each event is measured from the latest `did`
-/// that the scenario binds; the start of a JVM is left out, so after the start of a broker from its
-/// registration to its unfencing, and from its unfencing to what that causes.
-fn durations(events: &[Event], bound: &[String]) -> BTreeMap<String, i64> {
-    let mut found = BTreeMap::new();
-    let mut from: Option<(String, i64)> = None;
-    let mut started: Option<(i64, &str)> = None;
-    for event in events {
-        match &event.what {
-            What::Did(text) => {
-                from = bound.contains(text).then(|| (text.clone(), event.ms));
-                started = None;
+/// When everything happened in one run, in ms.
+#[derive(Default)]
+struct Run(BTreeMap<Event, i64>);
+
+impl Run {
+    /// Adds the next event of its kind.
+    fn add(&mut self, ms: i64, event: impl Fn(usize) -> Event) {
+        let free = (0..).map(event).find(|e| !self.0.contains_key(e));
+        self.0.insert(free.expect("some number is free"), ms);
+    }
+
+    fn add_change(&mut self, ms: i64, partition: String, epoch: u64) {
+        self.0.entry(Event::Changed(partition, epoch)).or_insert(ms);
+    }
+
+    fn at(&self, event: &Event) -> Option<i64> {
+        self.0.get(event).copied()
+    }
+
+    /// From one event to a later one.
+    fn between(&self, from: &Event, to: &Event) -> Option<i64> {
+        let span = self.at(to)? - self.at(from)?;
+        (span >= 0).then_some(span)
+    }
+
+    /// The latest event of some kind up to another one.
+    fn latest(&self, until: &Event, kind: impl Fn(&Event) -> bool) -> Option<&Event> {
+        let end = self.at(until)?;
+        let before = self.0.iter().filter(|(e, ms)| **ms <= end && *e != until && kind(e));
+        before.max_by_key(|(_, ms)| **ms).map(|(e, _)| e)
+    }
+}
+
+/// Time zero of a recording: its topics exist.
+fn recorded(run: &Json) -> Run {
+    let list = |name: &str| run.get(name).and_then(Json::as_array).cloned().unwrap_or_default();
+    let log = list("metadata-log");
+    let created = log.iter().filter(|e| e["metadata"] == "partition created");
+    let zero = created.filter_map(|e| e["t"].as_i64()).max().unwrap_or(0);
+    let mut found = Run::default();
+    for entry in list("timeline") {
+        if let (Some(ms), Some(did)) = (entry["t"].as_i64(), entry["did"].as_str()) {
+            found.add(ms, |n| Event::Did(did.to_owned(), n));
+        }
+    }
+    for entry in log.iter().filter(|e| e["t"].as_i64().is_some_and(|t| t >= zero)) {
+        let ms = entry["t"].as_i64().unwrap_or_default();
+        let node = entry["node"].as_u64().unwrap_or_default();
+        match entry["metadata"].as_str().unwrap_or_default() {
+            "broker registered" => found.add(ms, |n| Event::Registered(node, n)),
+            "broker fenced" => found.add(ms, |n| Event::Fenced(node, n)),
+            "broker unfenced" => found.add(ms, |n| Event::Unfenced(node, n)),
+            "partition changed" => {
+                let name = entry["partition"].as_str().unwrap_or_default().to_owned();
+                found.add_change(ms, name, entry["partitionEpoch"].as_u64().unwrap_or_default());
             }
-            What::Registered => started = Some((event.ms, "registration")),
-            What::Other(name) => {
-                let Some((did, at)) = &from else { continue };
-                let (start, word) = match started {
-                    Some(started) => started,
-                    None => (*at, "did"),
-                };
-                let key = format!("from {did:?} ({word}) to {name}");
-                found.entry(key).or_insert(event.ms - start);
-                if word != "did" && name.ends_with("unfenced") {
-                    started = Some((event.ms, "unfence"));
-                }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn simulated(outcome: &Outcome) -> Run {
+    let mut found = Run::default();
+    let moments = outcome.recorder.as_ref().map_or(&[][..], |r| r.moments());
+    for moment in moments.iter().filter(|m| m.time > Time::ZERO) {
+        let ms = moment.time.as_millis() as i64;
+        let number = |broker: highwater::base::ids::BrokerId| u64::from(broker.0);
+        match &moment.what {
+            Happening::Did(text) => found.add(ms, |n| Event::Did(text.clone(), n)),
+            Happening::Started(broker) => found.add(ms, |n| Event::Started(number(*broker), n)),
+            Happening::Registered(broker) => {
+                found.add(ms, |n| Event::Registered(number(*broker), n));
+            }
+            Happening::Fenced(broker) => found.add(ms, |n| Event::Fenced(number(*broker), n)),
+            Happening::Unfenced(broker) => found.add(ms, |n| Event::Unfenced(number(*broker), n)),
+            Happening::Changed(partition, state) => {
+                let name = outcome.recorder.as_ref().map(|r| r.partition(*partition));
+                found.add_change(ms, name.unwrap_or_default(), u64::from(state.partition_epoch.0));
             }
         }
     }
     found
 }
 
-fn recorded_events(run: &Json) -> Vec<Event> {
-    let list = |name: &str| run.get(name).and_then(Json::as_array).cloned().unwrap_or_default();
-    let mut events = Vec::new();
-    for entry in list("timeline") {
-        let (Some(ms), Some(did)) = (entry["t"].as_i64(), entry["did"].as_str()) else { continue };
-        events.push(Event { ms, what: What::Did(did.to_owned()) });
+/// From what a duration to `event` may be measured. A broker that registered is measured from then
+/// to its unfencing, for the start of a JVM is left out; a fence follows from what was done, and a
+/// change of a partition from that or from a broker's return.
+fn may_cause(anchor: &Event, event: &Event, after_registration: bool) -> bool {
+    match (anchor, event) {
+        (Event::Registered(broker, _), Event::Unfenced(of, _)) => {
+            after_registration && broker == of
+        }
+        (Event::Did(..), Event::Unfenced(..)) => !after_registration,
+        (Event::Did(..), Event::Fenced(..) | Event::Changed(..)) => true,
+        (Event::Registered(..) | Event::Unfenced(..), Event::Changed(..)) => true,
+        _ => false,
     }
-    for entry in list("metadata-log") {
-        let Some(ms) = entry["t"].as_i64() else { continue };
-        let node = entry["node"].as_i64().unwrap_or(-1);
-        let what = match entry["metadata"].as_str().unwrap_or_default() {
-            "broker registered" => What::Registered,
-            "broker fenced" => What::Other(format!("broker {node} fenced")),
-            "broker unfenced" => What::Other(format!("broker {node} unfenced")),
-            "partition changed" => What::Other(format!(
-                "{} at partition epoch {}",
-                entry["partition"].as_str().unwrap_or_default(),
-                entry["partitionEpoch"]
-            )),
-            _ => continue,
-        };
-        events.push(Event { ms, what });
-    }
-    events.sort_by_key(|e| e.ms);
-    events
 }
 
-fn simulated_events(plan: &Plan, outcome: &Outcome) -> Vec<Event> {
-    let moments = outcome.recorder.as_ref().map_or(&[][..], |r| r.moments());
-    let mut events: Vec<Event> = Vec::new();
-    for moment in moments {
-        let what = match &moment.what {
-            Happening::Did(text) => What::Did(text.clone()),
-            Happening::Registered(_) => What::Registered,
-            Happening::Fenced(broker) => What::Other(format!("broker {} fenced", broker.0)),
-            Happening::Unfenced(broker) => What::Other(format!("broker {} unfenced", broker.0)),
-            Happening::Changed(partition, state) => What::Other(format!(
-                "{} at partition epoch {}",
-                plan.names.partition(*partition),
-                state.partition_epoch.0
-            )),
-        };
-        events.push(Event { ms: moment.time.as_millis() as i64, what });
-    }
-    events.sort_by_key(|e| e.ms);
-    events
+/// Whether the broker that is unfenced here has registered since it was fenced.
+fn is_after_registration(run: &Run, event: &Event) -> bool {
+    let Event::Unfenced(broker, _) = event else { return false };
+    let concerns =
+        |e: &Event| matches!(e, Event::Registered(b, _) | Event::Fenced(b, _) if b == broker);
+    matches!(run.latest(event, concerns), Some(Event::Registered(..)))
 }
 
-/// Compares the durations that every recorded run and every seed shows.
-pub(crate) fn compare(
-    recording: &Json,
-    plan: &Plan,
-    outcomes: &[Outcome],
-    say: &mut impl FnMut(Verdict),
-) {
-    let bound: Vec<String> = plan.script.iter().filter_map(|step| step.record_as.clone()).collect();
+/// Whether a partition changed, by no fence, while a broker had started and not registered: what
+/// lies before it is the start of a JVM.
+fn is_in_a_start(run: &Run, anchor: &Event, event: &Event) -> bool {
+    let (Some(from), Some(to)) = (run.at(anchor), run.at(event)) else { return false };
+    let within = |e: &Event| run.at(e).is_some_and(|ms| ms >= from && ms <= to);
+    let fenced = run.0.iter().any(|(e, ms)| matches!(e, Event::Fenced(..)) && *ms == to);
+    let booting = |e: &Event| match e {
+        Event::Started(broker, n) => within(e) && !within(&Event::Registered(*broker, *n)),
+        _ => false,
+    };
+    matches!(event, Event::Changed(..)) && !fenced && run.0.keys().any(booting)
+}
+
+/// Compares the durations that every recorded run and most seeds show.
+pub(crate) fn compare(recording: &Json, outcomes: &[Outcome], say: &mut impl FnMut(Verdict)) {
     let runs = recording.get("run").and_then(Json::as_array).cloned().unwrap_or_default();
-    let recorded: Vec<BTreeMap<String, i64>> =
-        runs.iter().map(|run| durations(&recorded_events(run), &bound)).collect();
-    let simulated: Vec<BTreeMap<String, i64>> =
-        outcomes.iter().map(|o| durations(&simulated_events(plan, o), &bound)).collect();
+    let recorded: Vec<Run> = runs.iter().map(recorded).collect();
+    let simulated: Vec<Run> = outcomes.iter().map(simulated).collect();
     let Some(first) = recorded.first() else { return };
-    for key in first.keys() {
-        let Some(runs) = recorded.iter().map(|r| r.get(key).copied()).collect::<Option<Vec<_>>>()
-        else {
-            continue; // not the same in every run: replicas killed together change places
+    let in_most = |holds: &dyn Fn(&Run) -> bool| {
+        simulated.iter().filter(|run| holds(run)).count() * 2 >= simulated.len()
+    };
+    // A `did` that the script binds as often as the recording has it.
+    let times = |run: &Run, text: &str| {
+        run.0.keys().filter(|e| matches!(e, Event::Did(t, _) if t == text)).count()
+    };
+    let bound = |anchor: &Event| match anchor {
+        Event::Did(text, _) => in_most(&|run| times(run, text) == times(first, text)),
+        _ => in_most(&|run| run.at(anchor).is_some()),
+    };
+    for event in first.0.keys() {
+        let after_registration = recorded.iter().all(|run| is_after_registration(run, event));
+        // What came before it in every run, the latest first. Replicas that were killed together
+        // change places: what is not in every run cannot be compared.
+        let mut anchors: Vec<&Event> = first.0.keys().collect();
+        anchors.retain(|a| {
+            may_cause(a, event, after_registration)
+                && recorded.iter().all(|run| run.between(a, event).is_some())
+        });
+        anchors.sort_by_key(|a| std::cmp::Reverse(first.at(a)));
+        let Some(latest) = anchors.first() else { continue };
+        // A script may bind a moment later than the lab did, so that it comes after what it did not
+        // cause; then the one before it is the cause. A moment that it does not bind hides those
+        // before it, unless the two were one for the lab (a kill, and what the kill lost).
+        let at_once = |a: &Event, b: &Event| {
+            recorded.iter().all(|run| run.between(a, b).is_some_and(|span| span < AT_ONCE))
         };
-        let mut found: Vec<i64> = simulated.iter().filter_map(|s| s.get(key).copied()).collect();
-        if found.len() * 2 < outcomes.len() {
-            say(Verdict::Unbound(format!("duration {key}")));
+        let hides = |a: &&&Event| {
+            !bound(a) && !anchors.iter().any(|b| b != *a && bound(b) && at_once(b, a))
+        };
+        let hidden = anchors.iter().position(|a| hides(&a)).unwrap_or(anchors.len());
+        let known = anchors[..hidden].iter().filter(|a| bound(a));
+        let mut fitting = known.filter(|a| in_most(&|run| run.between(a, event).is_some()));
+        let Some(anchor) = fitting.next() else {
+            say(Verdict::Unbound(format!("duration from {latest} to {event}")));
+            continue;
+        };
+        if in_most(&|run| is_in_a_start(run, anchor, event)) {
             continue;
         }
+        let mut found: Vec<i64> =
+            simulated.iter().filter_map(|run| run.between(anchor, event)).collect();
         found.sort_unstable();
-        let median = found[found.len() / 2];
-        let low = runs.iter().min().copied().unwrap_or_default();
-        let high = runs.iter().max().copied().unwrap_or_default();
-        match duration_difference(key, median, (low, high)) {
+        let runs = || recorded.iter().filter_map(|run| run.between(anchor, event));
+        let range = (runs().min().unwrap_or_default(), runs().max().unwrap_or_default());
+        let key = format!("from {anchor} to {event}");
+        match duration_difference(&key, found[found.len() / 2], range) {
             None => say(Verdict::Held),
             Some(what) => say(Verdict::Differs(what)),
         }

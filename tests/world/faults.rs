@@ -214,8 +214,8 @@ fn a_swarm_of_faults_loses_nothing_and_heals() {
         .iter()
         .copied()
         .filter(|kind| {
-            use FaultKind::{CorruptLog, ElectUnclean, PowerLoss, SetConfig, Wipe};
-            !matches!(kind, PowerLoss | Wipe | CorruptLog | SetConfig | ElectUnclean)
+            use FaultKind::{CorruptLog, PowerLoss, Wipe};
+            !kind.is_operation() && !matches!(kind, PowerLoss | Wipe | CorruptLog)
         })
         .collect();
     for seed in 0..12 {

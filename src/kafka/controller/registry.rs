@@ -10,14 +10,15 @@ use crate::base::time::{Span, Time};
 use crate::kafka::controller::rulings;
 use crate::kafka::controller::view::View;
 use crate::kafka::image::Image;
+use crate::model::config::BrokerConfig;
 use crate::model::error::ErrorCode;
 use crate::model::metadata::MetadataRecord;
 use crate::model::rules::Rules;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Liveness {
-    /// The last heartbeat of the session, and of which registration.
-    contact: Option<(BrokerEpoch, Time)>,
+    /// Of which registration it has a session, and when that ends if nothing is heard.
+    session: Option<(BrokerEpoch, Time)>,
     /// One past the last metadata record it has replayed, as it said last.
     replayed: Offset,
     /// In controlled shutdown: where the metadata log ended when its leaders had been moved.
@@ -59,20 +60,23 @@ pub(super) enum Standing {
 
 impl Registry {
     /// At takeover: every unfenced broker gets a fresh session (`ClusterControlManager.activate`).
+    /// `heard` is how long ago each was heard of: not at all long, but at time zero of a run.
     pub(super) fn takeover(
         image: &Image,
+        config: &BrokerConfig,
         brokers: u16,
-        session_timeout: Span,
-        log_dirs: u16,
         now: Time,
+        mut heard: impl FnMut() -> Span,
     ) -> Self {
+        let BrokerConfig { session_timeout, log_dirs, .. } = *config;
         let mut registry = Self {
             brokers: vec![Liveness::default(); usize::from(brokers)],
             session_timeout,
             log_dirs: log_dirs.max(1),
         };
         for (broker, registered) in image.brokers().filter(|(_, b)| !b.fenced) {
-            registry.entry(broker).contact = Some((registered.epoch, now));
+            let ends = now + Span(session_timeout.0.saturating_sub(heard().0));
+            registry.entry(broker).session = Some((registered.epoch, ends));
         }
         registry
     }
@@ -109,10 +113,11 @@ impl Registry {
 
     /// A heartbeat has been handled: the session goes on, unless fenced brokers have none.
     pub(super) fn touch(&mut self, heartbeat: &Heartbeat, fenced: bool, rules: &Rules, now: Time) {
+        let ends = now + self.session_timeout;
         let liveness = self.entry(heartbeat.broker);
         liveness.replayed = heartbeat.replayed;
         let has_session = !fenced || rulings::fenced_has_session(rules);
-        liveness.contact = has_session.then_some((heartbeat.epoch, now));
+        liveness.session = has_session.then_some((heartbeat.epoch, ends));
     }
 
     /// A broker's leaders have been moved; it may stop once everybody has replayed up to here.
@@ -130,7 +135,7 @@ impl Registry {
                 let liveness = self.entry(broker);
                 liveness.shutdown_at = None;
                 if !rulings::fenced_has_session(rules) {
-                    liveness.contact = None;
+                    liveness.session = None;
                 }
             }
             _ => {}
@@ -138,27 +143,25 @@ impl Registry {
     }
 
     /// Strictly longer than the time-out since the last contact (`BrokerHeartbeatTracker`).
-    fn has_ended(&self, contact: Time, now: Time) -> bool {
-        now.since(contact) > self.session_timeout
+    fn has_session(&self, broker: BrokerId, epoch: BrokerEpoch, now: Time) -> bool {
+        self.get(broker).session.is_some_and(|(of, ends)| of == epoch && now <= ends)
     }
 
-    fn has_session(&self, broker: BrokerId, epoch: BrokerEpoch, now: Time) -> bool {
-        self.get(broker).contact.is_some_and(|(of, at)| of == epoch && !self.has_ended(at, now))
+    /// The session that has been without contact the longest, and when it ends.
+    pub(super) fn first_to_end(&self) -> Option<(BrokerId, Time)> {
+        let sessions = self.brokers.iter().enumerate();
+        let sessions = sessions.filter_map(|(i, b)| Some((BrokerId::at(i), b.session?.1)));
+        sessions.min_by_key(|(broker, ends)| (*ends, *broker))
     }
 
     /// Ends the session that has been without contact the longest, if its time is over.
     pub(super) fn end_one_session(&mut self, now: Time) -> Option<BrokerId> {
-        let (index, oldest) = self
-            .brokers
-            .iter()
-            .enumerate()
-            .filter_map(|(i, b)| Some((i, b.contact?.1)))
-            .min_by_key(|(i, at)| (*at, *i))?;
-        if !self.has_ended(oldest, now) {
+        let (broker, ends) = self.first_to_end()?;
+        if now <= ends {
             return None;
         }
-        self.brokers[index].contact = None;
-        Some(BrokerId::at(index))
+        self.entry(broker).session = None;
+        Some(broker)
     }
 
     /// How far every active broker has replayed; `None` if there is none to wait for.

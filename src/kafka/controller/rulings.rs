@@ -86,6 +86,16 @@ pub(super) fn fenced_has_session(rules: &Rules) -> bool {
     }
 }
 
+/// Whether the controller looks at sessions the moment one ends, as 3.9 does
+/// (`QuorumController.rescheduleMaybeFenceStaleBrokers`), or at regular times, as from 4.0 on
+/// (`QuorumController.registerMaybeFenceStaleBroker`). Came with the sessions of fenced brokers.
+pub(super) fn sessions_end_on_time(rules: &Rules) -> bool {
+    match rules.shutdown_session {
+        ShutdownSession::Dropped => true,
+        ShutdownSession::Kept => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -165,14 +165,17 @@ impl View<'_> {
         }
     }
 
-    /// The periodic preferred election (`maybeBalancePartitionLeaders`).
-    pub(super) fn elect_preferred(&self, records: &mut Vec<MetadataRecord>) {
+    /// The preferred election, periodic (`maybeBalancePartitionLeaders`) or asked for by an
+    /// operator (`ElectLeadersRequest` of all partitions). Whether there was anybody to elect.
+    pub(super) fn elect_preferred(&self, records: &mut Vec<MetadataRecord>) -> ErrorCode {
+        let before = records.len();
         for (id, partition) in self.image.partitions() {
             if partition.state.leader != partition.replicas.first().copied() {
                 let wanted = Wanted::elect(partition, Election::Preferred);
                 self.push(id, partition, &wanted, Moving::Nobody, records);
             }
         }
+        if records.len() == before { ErrorCode::ElectionNotNeeded } else { ErrorCode::None }
     }
 
     /// An operator asks for an unclean election (`ElectLeadersRequest`).

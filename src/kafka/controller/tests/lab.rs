@@ -76,6 +76,7 @@ fn start(elr: bool, log_dirs: u16) -> ControllerStart {
         config: BrokerConfig { log_dirs, ..BrokerConfig::default() },
         features: Features { eligible_leader_replicas: elr },
         brokers: 3,
+        initial: false,
     }
 }
 
