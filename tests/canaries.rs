@@ -73,7 +73,6 @@ const TAIL_LOST: Canary = Canary {
         "(acks=all)",
         "lost power",
         "the record included",
-        "was killed",
         "after an unclean stop and could lead no longer; nobody else was left",
         "as the last known leader",
         "without the record",

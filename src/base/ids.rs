@@ -46,6 +46,10 @@ id!(
     ProcessId(u16), "p"
 );
 id!(
+    /// The directory ids of a broker's disk, all at once: how often it has been formatted anew.
+    DiskId(u32), "disk"
+);
+id!(
     /// A topic, numbered from 0 in the order of the scenario file.
     TopicId(u16), "topic"
 );

@@ -6,6 +6,7 @@
 //! connections that are free again. Does not know what became of a message.
 
 mod channel;
+mod directories;
 mod disks;
 mod fetch;
 mod fetcher;
@@ -26,9 +27,10 @@ use crate::base::ids::{
 };
 use crate::base::time::{Span, Time};
 use crate::kafka::broker::channel::{
-    CONTROLLER, Connections, End, HEARTBEAT, Inbox, Link, METADATA, Parked, Terms, fetched_leader,
-    fetcher_link,
+    CONTROLLER, Connections, DIRECTORIES, End, FORWARDING, HEARTBEAT, Inbox, Link, METADATA,
+    Parked, Terms, fetched_leader, fetcher_link,
 };
+use crate::kafka::broker::directories::Assignments;
 use crate::kafka::broker::fetcher::ReplicaFetcher;
 use crate::kafka::broker::isr::AlterQueue;
 use crate::kafka::broker::lifecycle::Lifecycle;
@@ -55,6 +57,8 @@ pub struct Broker {
     disk: Disk,
     image: Image,
     /// The metadata log has been replayed to its end once.
+    replayed: bool,
+    /// And acted on: the broker has come far enough with its start.
     published: bool,
     /// Partitions whose state was replayed and not acted on yet.
     changed: Vec<PartitionId>,
@@ -71,6 +75,7 @@ pub struct Broker {
     purgatory: Purgatory,
     alter: AlterQueue,
     producer_ids: ProducerIds,
+    assignments: Assignments,
     /// When idle producers are looked for next.
     next_expiry: Time,
     /// Partitions to settle and connections to go on with, before the handler ends.
@@ -233,6 +238,8 @@ impl Broker {
         match link {
             HEARTBEAT => self.send_lifecycle(ctx),
             CONTROLLER => self.send_to_controller(ctx),
+            FORWARDING => self.ask_for_producer_ids(ctx),
+            DIRECTORIES => self.send_assignments(ctx),
             METADATA => self.fetch_metadata(ctx),
             _ => {
                 if let Some(leader) = fetched_leader(link) {
@@ -273,6 +280,7 @@ impl Broker {
             Content::ProducerIdsAllocated { error, first, count } => {
                 self.on_producer_ids(error, first, count, ctx);
             }
+            Content::ReplicasAssigned { error } => self.on_replicas_assigned(error, ctx),
             Content::Fetched { parts } => {
                 if let Some(leader) = fetched_leader(link) {
                     self.on_fetched(leader, parts, ctx);
@@ -305,6 +313,7 @@ impl Broker {
             controllers,
             controller: 0,
             image: Image::default(),
+            replayed: false,
             published: false,
             changed: Vec::new(),
             partitions: vec![None; partitions],
@@ -317,6 +326,7 @@ impl Broker {
             purgatory: Purgatory::default(),
             alter: AlterQueue::default(),
             producer_ids: ProducerIds::default(),
+            assignments: Assignments::default(),
             next_expiry: Time::ZERO,
             touched: VecDeque::new(),
             unmuted: VecDeque::new(),
@@ -347,7 +357,7 @@ impl Broker {
             self.replay(record, ctx);
         }
         self.publish(self.image.end(), ctx);
-        self.begin_fetching();
+        self.begin_fetching(ctx);
         let phase = ctx.rng.below(self.config.heartbeat_interval.0.max(1));
         ctx.set(Timer::of(TimerKind::Heartbeat), Span::nanos(phase));
     }
@@ -370,6 +380,8 @@ impl Node for Broker {
             None => {
                 let deadline = broker.config.initial_registration_timeout;
                 ctx.set(Timer::of(TimerKind::Registration), deadline);
+                let wait = broker.lifecycle.until_publication(ctx.monotonic());
+                ctx.set(Timer::of(TimerKind::FirstPublication), wait);
                 broker.on_communicate(ctx);
             }
         }
@@ -455,6 +467,8 @@ impl Node for Broker {
             TimerKind::FetchExpiry => self.on_fetch_expiry(ctx),
             TimerKind::FetchBackoff => self.pump(BrokerId::at(place), ctx),
             TimerKind::AlterPartition => self.on_alter_retry(ctx),
+            TimerKind::FirstPublication => self.on_first_publication(ctx),
+            TimerKind::Assignments => self.on_assignments_due(ctx),
             TimerKind::ProducerIds => self.on_producer_ids_retry(ctx),
             TimerKind::Registration => self.on_registration_deadline(ctx),
             TimerKind::LogDirFailure => self.on_dir_failure_deadline(timer.index, ctx),

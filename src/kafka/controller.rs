@@ -16,7 +16,7 @@
 //! Follows `QuorumController.java`, `ClusterControlManager.java` and
 //! `ReplicationControlManager.java` of 4.1.1. It does not know the brokers' logs: an election is
 //! decided by the committed sets alone. Not modelled: creation and deletion of topics while the
-//! cluster runs, reassignment, directory assignment, quotas, access control.
+//! cluster runs, reassignment, quotas, access control.
 
 mod alter_partition;
 mod election;
@@ -28,11 +28,11 @@ mod tests;
 mod view;
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, ConnectionId, NodeId, Offset, PartitionId, ProducerId,
+    BrokerEpoch, BrokerId, ConnectionId, DiskId, NodeId, Offset, PartitionId, ProducerId,
 };
 use crate::base::time::Span;
 use crate::kafka::controller::observers::{Fetch, Observers};
-use crate::kafka::controller::registry::{Heartbeat, Registry, Standing};
+use crate::kafka::controller::registry::{Applicant, Heartbeat, Registry, Standing};
 use crate::kafka::controller::view::View;
 use crate::kafka::ctx::{CloseReason, Ctx, Node, Timer, TimerKind};
 use crate::kafka::image::Image;
@@ -136,17 +136,10 @@ impl Controller {
         }
     }
 
-    fn on_register(
-        &mut self,
-        broker: BrokerId,
-        incarnation: u32,
-        previous: Option<BrokerEpoch>,
-        ctx: &mut Ctx<'_>,
-    ) -> Content {
+    fn on_register(&mut self, applicant: &Applicant, ctx: &mut Ctx<'_>) -> Content {
         let now = ctx.monotonic;
-        let granted = self.decide(ctx, |view, records| {
-            registry::register(view, broker, incarnation, previous, now, records)
-        });
+        let granted =
+            self.decide(ctx, |view, records| registry::register(view, applicant, now, records));
         match granted {
             Ok(epoch) => Content::BrokerRegistered { error: ErrorCode::None, epoch },
             Err(error) => Content::BrokerRegistered { error, epoch: BrokerEpoch::default() },
@@ -187,6 +180,27 @@ impl Controller {
             }
         });
         Content::ProducerIdsAllocated { error, first: ProducerId(first), count }
+    }
+
+    /// A broker says on which disk its replicas lie (`handleAssignReplicasToDirs`). If that is not
+    /// the disk it registered with, they count as lying in an offline directory: it leads none of
+    /// them and is in none of their ISRs. Its epoch is the one that its metadata has, so a broker
+    /// that has not registered anew is heard. Recorded: `wiped-disk`, `wiped-last-in-isr`.
+    fn on_assign(
+        &mut self,
+        broker: BrokerId,
+        epoch: BrokerEpoch,
+        disk: DiskId,
+        ctx: &mut Ctx<'_>,
+    ) -> Content {
+        let error = registry::check_epoch(&self.image, broker, epoch);
+        if error.is_none() {
+            let moved = self.decide(ctx, |view, records| view.assign(broker, disk, records));
+            if self.image.broker(broker).is_some_and(|b| b.disk != disk) {
+                self.decide(ctx, |view, records| view.remove_from_these(broker, &moved, records));
+            }
+        }
+        Content::ReplicasAssigned { error }
     }
 
     /// Fences whose session has ended, one after the other, so that each sees the one before
@@ -267,8 +281,8 @@ impl Node for Controller {
 
     fn on_message(&mut self, connection: ConnectionId, message: Message, ctx: &mut Ctx<'_>) {
         let answer = match message.content {
-            Content::RegisterBroker { broker, incarnation, previous } => {
-                self.on_register(broker, incarnation, previous, ctx)
+            Content::RegisterBroker { broker, incarnation, previous, disk } => {
+                self.on_register(&Applicant { broker, incarnation, previous, disk }, ctx)
             }
             Content::Heartbeat {
                 broker,
@@ -283,6 +297,9 @@ impl Node for Controller {
             }
             Content::AlterPartition { broker, epoch, parts } => {
                 self.on_alter_partition(broker, epoch, parts, ctx)
+            }
+            Content::AssignReplicas { broker, epoch, disk } => {
+                self.on_assign(broker, epoch, disk, ctx)
             }
             Content::AllocateProducerIds { broker, epoch } => self.on_allocate(broker, epoch, ctx),
             Content::AlterConfig { topic, key, value } => {

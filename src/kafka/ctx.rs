@@ -43,6 +43,10 @@ pub enum TimerKind {
     AlterPartition,
     /// Broker: ask for a block of producer ids again.
     ProducerIds,
+    /// Broker: the first publication of metadata is due.
+    FirstPublication,
+    /// Broker: tell the controller where replicas lie.
+    Assignments,
     /// Broker: fetch the metadata log again.
     MetadataFetch,
     /// Broker: the log directory failure has not been heard in time.

@@ -3,7 +3,7 @@
 //! Follows `MetadataImage` and the control managers' replay methods (`ClusterControlManager.java`,
 //! `ReplicationControlManager.java`). Does not know who reads it or how far others have replayed.
 
-use crate::base::ids::{BrokerEpoch, BrokerId, Offset, PartitionId, ReplicaSet, TopicId};
+use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, Offset, PartitionId, ReplicaSet, TopicId};
 use crate::model::body::Bodies;
 use crate::model::config::{TopicConfig, TopicKey};
 use crate::model::metadata::{MetadataRecord, PartitionState};
@@ -19,6 +19,8 @@ pub struct BrokerImage {
     pub fenced: bool,
     /// In controlled shutdown (KIP-841).
     pub shutting_down: bool,
+    /// The log directories it registered with (KIP-858).
+    pub disk: DiskId,
 }
 
 impl BrokerImage {
@@ -38,9 +40,17 @@ pub struct PartitionImage {
     pub replicas: Vec<BrokerId>,
     /// Its committed state.
     pub state: PartitionState,
+    /// Where replicas lie that do not lie on their broker's first disk.
+    moved: Vec<(BrokerId, DiskId)>,
 }
 
 impl PartitionImage {
+    /// A partition whose replicas lie where they were put first.
+    #[must_use]
+    pub const fn new(topic: TopicId, replicas: Vec<BrokerId>, state: PartitionState) -> Self {
+        Self { topic, replicas, state, moved: Vec::new() }
+    }
+
     /// The place of a broker in the replica list.
     #[must_use]
     pub fn place(&self, broker: BrokerId) -> Option<usize> {
@@ -51,6 +61,13 @@ impl PartitionImage {
     #[must_use]
     pub fn contains(&self, set: ReplicaSet, broker: BrokerId) -> bool {
         self.place(broker).is_some_and(|place| set.has(place))
+    }
+
+    /// In which directories a broker's replica lies (`PartitionRegistration.directory`).
+    #[must_use]
+    pub fn disk_of(&self, broker: BrokerId) -> DiskId {
+        let moved = self.moved.iter().find(|(of, _)| *of == broker);
+        moved.map_or(DiskId(0), |(_, disk)| *disk)
     }
 
     /// `min(min.insync.replicas, replication factor)`: what Kafka calls the effective minimum ISR.
@@ -126,9 +143,9 @@ impl Image {
     /// Replays the next record.
     pub fn replay(&mut self, record: &MetadataRecord, bodies: &Bodies) {
         match *record {
-            MetadataRecord::BrokerRegistered { broker, epoch, incarnation, .. } => {
-                let registered =
-                    BrokerImage { epoch, incarnation, fenced: true, shutting_down: false };
+            MetadataRecord::BrokerRegistered { broker, epoch, incarnation, disk, .. } => {
+                let (fenced, shutting_down) = (true, false);
+                let registered = BrokerImage { epoch, incarnation, fenced, shutting_down, disk };
                 *slot(&mut self.brokers, broker.index()) = Some(registered);
             }
             MetadataRecord::BrokerFenced { broker, epoch } => {
@@ -143,7 +160,14 @@ impl Image {
             MetadataRecord::PartitionCreated { partition, topic, replicas, state } => {
                 let replicas = bodies.replicas(replicas).to_vec();
                 *slot(&mut self.partitions, partition.index()) =
-                    Some(PartitionImage { topic, replicas, state });
+                    Some(PartitionImage::new(topic, replicas, state));
+            }
+            MetadataRecord::ReplicaAssigned { partition, broker, disk, state } => {
+                if let Some(Some(image)) = self.partitions.get_mut(partition.index()) {
+                    image.state = state;
+                    image.moved.retain(|(of, _)| *of != broker);
+                    image.moved.push((broker, disk));
+                }
             }
             MetadataRecord::PartitionChanged { partition, state } => {
                 if let Some(Some(image)) = self.partitions.get_mut(partition.index()) {
@@ -201,7 +225,7 @@ fn slot<T>(slots: &mut Vec<Option<T>>, index: usize) -> &mut Option<T> {
 #[cfg(test)]
 mod tests {
     use super::Image;
-    use crate::base::ids::{BrokerEpoch, BrokerId, Offset, TopicId};
+    use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, Offset, TopicId};
     use crate::model::body::Bodies;
     use crate::model::config::TopicKey;
     use crate::model::metadata::MetadataRecord;
@@ -216,7 +240,13 @@ mod tests {
 
     const fn registered(incarnation: u32, epoch: u64) -> MetadataRecord {
         let (broker, epoch) = (BrokerId(2), BrokerEpoch(epoch));
-        MetadataRecord::BrokerRegistered { broker, epoch, incarnation, unclean: false }
+        MetadataRecord::BrokerRegistered {
+            broker,
+            epoch,
+            incarnation,
+            unclean: false,
+            disk: DiskId(0),
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use crate::base::ids::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId};
+use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, LeaderEpoch, Offset, PartitionId};
 use crate::model::batch::Batch;
 use crate::model::fact::Fact;
 use crate::model::metadata::MetadataRecord;
@@ -182,6 +182,8 @@ pub struct Disk {
     logs: Vec<LogFile>,
     checkpoints: Vec<Checkpoints>,
     clean_shutdown: Option<BrokerEpoch>,
+    /// Its directory ids (`meta.properties`).
+    id: DiskId,
     metadata: Vec<MetadataRecord>,
     metadata_synced: usize,
     used: u64,
@@ -204,6 +206,7 @@ impl Disk {
             logs: vec![LogFile::default(); partitions],
             checkpoints: vec![Checkpoints::default(); partitions],
             clean_shutdown: None,
+            id: DiskId(0),
             metadata: Vec::new(),
             metadata_synced: 0,
             used: 0,
@@ -374,6 +377,12 @@ impl Disk {
         saved.extend_from_slice(entries);
     }
 
+    /// Its directory ids; new ones after it was emptied and formatted.
+    #[must_use]
+    pub const fn id(&self) -> DiskId {
+        self.id
+    }
+
     /// The clean-shutdown marker, removed by reading it.
     pub const fn take_clean_shutdown(&mut self) -> Option<BrokerEpoch> {
         self.clean_shutdown.take()
@@ -534,6 +543,7 @@ impl Disk {
             *checkpoints = Checkpoints::default();
         }
         self.clean_shutdown = None;
+        self.id = DiskId(self.id.0 + 1);
         self.metadata.clear();
         self.metadata_synced = 0;
         self.used = 0;

@@ -7,7 +7,7 @@
 #![expect(missing_docs, reason = "fields bear Kafka's own names; every variant is documented")]
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ProducerEpoch,
+    BrokerEpoch, BrokerId, DiskId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ProducerEpoch,
     ProducerId, ReplicaSet, TopicId,
 };
 use crate::base::time::Span;
@@ -73,7 +73,12 @@ pub enum Content {
     /// `AlterPartitionResponse`: parts are `Part::AlteredIsr`.
     PartitionAltered { error: ErrorCode, parts: PartsId },
     /// `BrokerRegistrationRequest`.
-    RegisterBroker { broker: BrokerId, incarnation: u32, previous: Option<BrokerEpoch> },
+    RegisterBroker {
+        broker: BrokerId,
+        incarnation: u32,
+        previous: Option<BrokerEpoch>,
+        disk: DiskId,
+    },
     /// `BrokerRegistrationResponse`.
     BrokerRegistered { error: ErrorCode, epoch: BrokerEpoch },
     /// `BrokerHeartbeatRequest`. `replayed` is one past the last metadata record replayed, and
@@ -92,6 +97,10 @@ pub enum Content {
     FetchMetadata { from: Offset, max_wait: Span },
     /// Its answer: parts are `Part::Record`, `end` is one past the last committed record.
     MetadataFetched { from: Offset, end: Offset, parts: PartsId },
+    /// `AssignReplicasToDirsRequest`: all replicas of the broker lie on this disk (KIP-858).
+    AssignReplicas { broker: BrokerId, epoch: BrokerEpoch, disk: DiskId },
+    /// `AssignReplicasToDirsResponse`.
+    ReplicasAssigned { error: ErrorCode },
     /// `AllocateProducerIdsRequest`.
     AllocateProducerIds { broker: BrokerId, epoch: BrokerEpoch },
     /// `AllocateProducerIdsResponse`: ids `first .. first + count`.
@@ -225,6 +234,8 @@ impl Content {
             Self::FetchMetadata { .. } => "FetchMetadata",
             Self::MetadataFetched { .. } => "FetchMetadataResponse",
             Self::AllocateProducerIds { .. } => "AllocateProducerIds",
+            Self::AssignReplicas { .. } => "AssignReplicasToDirs",
+            Self::ReplicasAssigned { .. } => "AssignReplicasToDirsResponse",
             Self::ProducerIdsAllocated { .. } => "AllocateProducerIdsResponse",
             Self::AlterConfig { .. } => "IncrementalAlterConfigs",
             Self::ElectUnclean { .. } | Self::ElectPreferred => "ElectLeaders",

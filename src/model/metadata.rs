@@ -4,7 +4,7 @@
 //! [`PartitionState`] is the whole state after the change, so that folding is assignment.
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
+    BrokerEpoch, BrokerId, DiskId, LeaderEpoch, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
 };
 use crate::model::body::BodyId;
 use crate::model::config::TopicKey;
@@ -41,6 +41,8 @@ pub enum MetadataRecord {
         incarnation: u32,
         /// Whether the start followed an unclean stop (previous epoch unknown or different).
         unclean: bool,
+        /// Its log directories (KIP-858).
+        disk: DiskId,
     },
     /// A broker's session ended, or it asked for it.
     BrokerFenced {
@@ -81,6 +83,18 @@ pub enum MetadataRecord {
         /// The whole state from now on.
         state: PartitionState,
     },
+    /// A replica lies in other log directories than before (`PartitionChangeRecord.Directories`,
+    /// KIP-858): nothing that anybody sees but a change.
+    ReplicaAssigned {
+        /// Which partition.
+        partition: PartitionId,
+        /// Whose replica.
+        broker: BrokerId,
+        /// Where it lies.
+        disk: DiskId,
+        /// The state as before, one partition epoch later.
+        state: PartitionState,
+    },
     /// A topic property was set (`Some`) or removed (`None`).
     ConfigSet {
         /// Which topic; all topics (the cluster default) if `None`.
@@ -103,7 +117,8 @@ impl MetadataRecord {
     pub const fn partition(&self) -> Option<(PartitionId, PartitionState)> {
         match *self {
             Self::PartitionCreated { partition, state, .. }
-            | Self::PartitionChanged { partition, state } => Some((partition, state)),
+            | Self::PartitionChanged { partition, state }
+            | Self::ReplicaAssigned { partition, state, .. } => Some((partition, state)),
             _ => None,
         }
     }

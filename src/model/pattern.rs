@@ -30,6 +30,21 @@ impl Pattern {
             && self.node.is_none_or(|n| fact.node() == Some(n))
     }
 
+    /// Whether what the pattern says of a broker is over with this fact: of a process that stopped
+    /// nothing holds that it had come to (whatever the controller still believes), and who is
+    /// unfenced is not fenced.
+    #[must_use]
+    pub fn is_over_with(&self, fact: &Fact) -> bool {
+        let ends = match fact {
+            Fact::Stopped { .. } => ["started", "broker-registered", "broker-unfenced"].as_slice(),
+            Fact::Started { .. } => &["stopped"],
+            Fact::BrokerFenced { .. } => &["broker-unfenced"],
+            Fact::BrokerUnfenced { .. } => &["broker-fenced"],
+            _ => &[],
+        };
+        ends.contains(&self.fact) && self.node.is_some() && self.node == fact.node()
+    }
+
     /// Whether the fact fits.
     #[must_use]
     pub fn matches(&self, fact: &Fact) -> bool {

@@ -197,8 +197,8 @@ impl Hardware {
         control: Span::micros(30),
         response: Span::micros(10),
         per_kib: Span::nanos(800),
-        start: Span::millis(900),
-        first_append: Span::millis(24),
+        start: Span::millis(1_100),
+        first_append: Span::millis(45),
         recovery_per_mib: Span::millis(4),
     };
 }

@@ -4,7 +4,7 @@
 //! `BootstrapMetadata.java` in spirit; a real cluster gets there by registrations and requests.
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
+    BrokerEpoch, BrokerId, DiskId, LeaderEpoch, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
 };
 use crate::kafka::start::Initial;
 use crate::model::body::{Bodies, Body};
@@ -18,8 +18,13 @@ pub(super) fn records(plan: &Plan, bodies: &mut Bodies) -> Vec<MetadataRecord> {
     for place in 0..plan.brokers.len() {
         let broker = BrokerId::at(place);
         let epoch = BrokerEpoch(log.len() as u64);
-        let registered =
-            MetadataRecord::BrokerRegistered { broker, epoch, incarnation: 0, unclean: false };
+        let registered = MetadataRecord::BrokerRegistered {
+            broker,
+            epoch,
+            incarnation: 0,
+            unclean: false,
+            disk: DiskId(0),
+        };
         log.push(registered);
         log.push(MetadataRecord::BrokerUnfenced { broker, epoch });
     }

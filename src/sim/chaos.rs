@@ -416,12 +416,12 @@ fn action(kind: FaultKind, node: NodeId, in_storm: bool, cast: &Cast, rng: &mut 
             Action::SlowProcessing { time: Span::millis(rng.between(1, 200)) }
         }
         FaultKind::RollingRestart => Action::RollingRestart,
+        FaultKind::ElectPreferred => Action::ElectPreferred,
         FaultKind::Crash => Action::Crash,
         FaultKind::Wipe
         | FaultKind::CorruptLog
         | FaultKind::SetConfig
-        | FaultKind::ElectUnclean
-        | FaultKind::ElectPreferred => unreachable!("a swarm holds no {}", kind.name()),
+        | FaultKind::ElectUnclean => unreachable!("a swarm holds no {}", kind.name()),
     }
 }
 

@@ -85,7 +85,7 @@ impl Committed {
 
 fn note_record(record: &MetadataRecord, note: &mut impl FnMut(Fact)) {
     match *record {
-        MetadataRecord::BrokerRegistered { broker, epoch, incarnation, unclean } => {
+        MetadataRecord::BrokerRegistered { broker, epoch, incarnation, unclean, .. } => {
             note(Fact::BrokerRegistered { broker, epoch, incarnation, unclean });
         }
         MetadataRecord::BrokerFenced { broker, .. } => note(Fact::BrokerFenced { broker }),
@@ -98,6 +98,7 @@ fn note_record(record: &MetadataRecord, note: &mut impl FnMut(Fact)) {
         }
         MetadataRecord::PartitionCreated { .. }
         | MetadataRecord::PartitionChanged { .. }
+        | MetadataRecord::ReplicaAssigned { .. }
         | MetadataRecord::ProducerIds { .. } => {}
     }
 }

@@ -186,7 +186,7 @@ fn content_words(content: &Content) -> (u64, u64, u64) {
         }
         Content::AlterPartition { broker, epoch, .. } => (13, u64::from(broker.0), epoch.0),
         Content::PartitionAltered { error, .. } => (14, error as u64, 0),
-        Content::RegisterBroker { broker, incarnation, previous } => (
+        Content::RegisterBroker { broker, incarnation, previous, .. } => (
             15,
             u64::from(broker.0) << 32 | u64::from(incarnation),
             previous.map_or(u64::MAX, |epoch| epoch.0),
@@ -214,6 +214,10 @@ fn content_words(content: &Content) -> (u64, u64, u64) {
         Content::ElectUnclean { partition } => (24, u64::from(partition.0), 0),
         Content::OperationDone { error } => (25, error as u64, 0),
         Content::ElectPreferred => (26, 0, 0),
+        Content::AssignReplicas { broker, epoch, disk } => {
+            (27, u64::from(broker.0) << 32 | u64::from(disk.0), epoch.0)
+        }
+        Content::ReplicasAssigned { error } => (28, error as u64, 0),
     }
 }
 
@@ -289,6 +293,10 @@ fn record_words(record: &MetadataRecord) -> (u64, u64, u64) {
         }
         MetadataRecord::PartitionChanged { partition, state } => {
             (15 << 16 | u64::from(partition.0), state_word(&state), 0)
+        }
+        MetadataRecord::ReplicaAssigned { partition, broker, disk, state } => {
+            let replica = u64::from(broker.0) << 32 | u64::from(disk.0);
+            (18 << 16 | u64::from(partition.0), state_word(&state), replica)
         }
         MetadataRecord::ConfigSet { topic, key, value } => {
             let topic = topic.map_or(0xffff, |t| u64::from(t.0));

@@ -133,6 +133,7 @@ pub(super) const fn is_request(content: &Content) -> bool {
             | Content::Heartbeat { .. }
             | Content::FetchMetadata { .. }
             | Content::AllocateProducerIds { .. }
+            | Content::AssignReplicas { .. }
             | Content::AlterConfig { .. }
             | Content::ElectUnclean { .. }
             | Content::ElectPreferred

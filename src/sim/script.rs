@@ -338,6 +338,8 @@ impl Script {
         for watch in &mut self.watches {
             if watch.pattern.concerns(fact) {
                 watch.fits = Some(watch.pattern.matches(fact));
+            } else if watch.pattern.is_over_with(fact) {
+                watch.fits = Some(false);
             }
         }
         let done = match &mut self.waiting {

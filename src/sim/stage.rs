@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, ControllerId, LeaderEpoch, NodeId, PartitionEpoch, PartitionId,
+    BrokerEpoch, BrokerId, ControllerId, DiskId, LeaderEpoch, NodeId, PartitionEpoch, PartitionId,
     ProcessId, ReplicaSet, TopicId,
 };
 use crate::base::rng::Latency;
@@ -163,7 +163,13 @@ impl Stage {
     pub(super) fn register(&mut self, number: u16) {
         let (broker, epoch) = (BrokerId(number), BrokerEpoch(self.image.end().0));
         for record in [
-            MetadataRecord::BrokerRegistered { broker, epoch, incarnation: 0, unclean: false },
+            MetadataRecord::BrokerRegistered {
+                broker,
+                epoch,
+                incarnation: 0,
+                unclean: false,
+                disk: DiskId(0),
+            },
             MetadataRecord::BrokerUnfenced { broker, epoch },
         ] {
             self.image.replay(&record, &self.bodies);

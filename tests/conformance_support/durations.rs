@@ -147,17 +147,23 @@ fn is_after_registration(run: &Run, event: &Event) -> bool {
     matches!(run.latest(event, concerns), Some(Event::Registered(..)))
 }
 
-/// Whether a partition changed, by no fence, while a broker had started and not registered: what
-/// lies before it is the start of a JVM.
-fn is_in_a_start(run: &Run, anchor: &Event, event: &Event) -> bool {
-    let (Some(from), Some(to)) = (run.at(anchor), run.at(event)) else { return false };
-    let within = |e: &Event| run.at(e).is_some_and(|ms| ms >= from && ms <= to);
-    let fenced = run.0.iter().any(|(e, ms)| matches!(e, Event::Fenced(..)) && *ms == to);
-    let booting = |e: &Event| match e {
-        Event::Started(broker, n) => within(e) && !within(&Event::Registered(*broker, *n)),
-        _ => false,
+/// Whether a partition changed in the batch of records that fenced, unfenced or registered a
+/// broker: that is what is measured.
+fn is_part_of_another(run: &Run, event: &Event) -> bool {
+    let same = |(e, ms): (&Event, &i64)| {
+        let broker = matches!(e, Event::Fenced(..) | Event::Unfenced(..) | Event::Registered(..));
+        broker && run.at(event) == Some(*ms)
     };
-    matches!(event, Event::Changed(..)) && !fenced && run.0.keys().any(booting)
+    matches!(event, Event::Changed(..)) && run.0.iter().any(same)
+}
+
+/// Whether a partition changed after a broker had been started since `anchor`: what lies between
+/// them is the start of a JVM, too.
+fn spans_a_start(run: &Run, anchor: &Event, event: &Event) -> bool {
+    let (Some(from), Some(to)) = (run.at(anchor), run.at(event)) else { return false };
+    let started =
+        |(e, ms): (&Event, &i64)| matches!(e, Event::Started(..)) && (from..=to).contains(ms);
+    matches!(event, Event::Changed(..)) && run.0.iter().any(started)
 }
 
 /// Compares the durations that every recorded run and most seeds show.
@@ -178,6 +184,9 @@ pub(crate) fn compare(recording: &Json, outcomes: &[Outcome], say: &mut impl FnM
         _ => in_most(&|run| run.at(anchor).is_some()),
     };
     for event in first.0.keys() {
+        if recorded.iter().all(|run| is_part_of_another(run, event)) {
+            continue;
+        }
         let after_registration = recorded.iter().all(|run| is_after_registration(run, event));
         // What came before it in every run, the latest first. Replicas that were killed together
         // change places: what is not in every run cannot be compared.
@@ -199,14 +208,16 @@ pub(crate) fn compare(recording: &Json, outcomes: &[Outcome], say: &mut impl FnM
         };
         let hidden = anchors.iter().position(|a| hides(&a)).unwrap_or(anchors.len());
         let known = anchors[..hidden].iter().filter(|a| bound(a));
-        let mut fitting = known.filter(|a| in_most(&|run| run.between(a, event).is_some()));
-        let Some(anchor) = fitting.next() else {
+        let known = known.filter(|a| in_most(&|run| run.between(a, event).is_some()));
+        let (starts, fitting): (Vec<&&Event>, Vec<&&Event>) =
+            known.partition(|a| in_most(&|run| spans_a_start(run, a, event)));
+        let Some(anchor) = fitting.first() else {
+            if !starts.is_empty() {
+                continue; // the start of a JVM is left out
+            }
             say(Verdict::Unbound(format!("duration from {latest} to {event}")));
             continue;
         };
-        if in_most(&|run| is_in_a_start(run, anchor, event)) {
-            continue;
-        }
         let mut found: Vec<i64> =
             simulated.iter().filter_map(|run| run.between(anchor, event)).collect();
         found.sort_unstable();

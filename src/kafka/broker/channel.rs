@@ -16,12 +16,16 @@ use crate::model::message::{Content, Message};
 
 /// The broker's own channels, as places in one list.
 pub(super) const HEARTBEAT: usize = 0;
-/// AlterPartition and AllocateProducerIds.
+/// AlterPartition: the channel `alter-partition`, without end to its patience.
 pub(super) const CONTROLLER: usize = 1;
 /// The metadata log.
 pub(super) const METADATA: usize = 2;
+/// AllocateProducerIds: the channel `forwarding` of `BrokerServer.scala`.
+pub(super) const FORWARDING: usize = 3;
+/// AssignReplicasToDirs: its channel `directory-assignments`.
+pub(super) const DIRECTORIES: usize = 4;
 /// Replica fetchers, one per leader, begin here.
-const FETCHERS: usize = 3;
+const FETCHERS: usize = 5;
 
 /// The place of the fetcher channel to a leader.
 pub(super) const fn fetcher_link(leader: BrokerId) -> usize {
@@ -70,7 +74,9 @@ impl Terms {
             HEARTBEAT => {
                 (config.controller_socket_timeout.min(half_session), config.reconnect_backoff)
             }
-            CONTROLLER => (config.controller_socket_timeout, config.reconnect_backoff),
+            CONTROLLER | FORWARDING | DIRECTORIES => {
+                (config.controller_socket_timeout, config.reconnect_backoff)
+            }
             // `KafkaRaftManager.scala`: 50 to 500 ms.
             METADATA => (config.quorum_request_timeout, config.reconnect_backoff.scaled(10, 1)),
             // `BrokerBlockingSender.scala`: none; the fetcher backs its partitions off instead.
@@ -82,7 +88,9 @@ impl Terms {
             // (cut-leader-from-controller, cut-follower-from-controller, cut-leader-with-client):
             // an `InterBrokerSendThread` was not seen to give up by the first setup time-out. What
             // fits all of them is the longest that any can be: the largest and its jitter of 20 %.
-            HEARTBEAT | CONTROLLER | METADATA => config.connection_setup_timeout_max.scaled(6, 5),
+            HEARTBEAT | CONTROLLER | METADATA | FORWARDING | DIRECTORIES => {
+                config.connection_setup_timeout_max.scaled(6, 5)
+            }
             // `NetworkClientUtils.awaitReady` polls for the socket time-out in one go.
             _ => config.replica_socket_timeout,
         };

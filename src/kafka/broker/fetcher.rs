@@ -16,9 +16,9 @@ use crate::model::error::ErrorCode;
 use crate::model::message::{Content, Fetcher, Part, PartsId, WhichOffset};
 
 /// From following a leader that nothing was fetched from until then to the first request: a thread,
-/// a selector, a connection. Inferred: in all four runs of `eligible-leader-replicas` followers that
-/// hear of an election when the new leader does find it leading; in one of `kill-then-lost-tail`
-/// they did not, and came back after a back-off.
+/// a selector, a connection. Inferred: in all four runs of `eligible-leader-replicas` followers
+/// that hear of an election when the new leader does find it leading; in one of
+/// `kill-then-lost-tail` they did not, and came back after a back-off.
 const FETCHER_START: Span = Span::millis(8);
 
 /// What a follower is about to fetch of one partition.
@@ -194,8 +194,12 @@ impl Broker {
     }
 
     /// At time zero of a run: every fetcher has been at work for some time.
-    pub(super) fn begin_fetching(&mut self) {
-        self.fetchers.iter_mut().for_each(|fetcher| fetcher.starts_at = Time::ZERO);
+    pub(super) fn begin_fetching(&mut self, ctx: &mut Ctx<'_>) {
+        for leader in 0..self.fetchers.len() {
+            self.fetchers[leader].starts_at = Time::ZERO;
+            ctx.cancel(Timer::nth(TimerKind::FetchBackoff, leader));
+            self.pump(BrokerId::at(leader), ctx);
+        }
     }
 
     /// Stops fetching a partition.

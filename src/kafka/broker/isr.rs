@@ -177,13 +177,13 @@ impl Broker {
         self.send_to_controller(ctx);
     }
 
-    /// Sends what waits for the controller: ISR proposals first, then producer ids.
+    /// Sends the ISR proposals that wait for the controller.
     pub(super) fn send_to_controller(&mut self, ctx: &mut Ctx<'_>) {
         let wants_isr = !self.alter.items.is_empty() && !self.alter.waiting;
         let Some(epoch) = self.lifecycle.epoch() else {
             return;
         };
-        if !wants_isr && !self.producer_ids.wants_block() {
+        if !wants_isr {
             return;
         }
         match self.links[CONTROLLER].ready(ctx) {
@@ -192,10 +192,6 @@ impl Broker {
             Readiness::Ready => {}
         }
         let broker = self.id;
-        if !wants_isr {
-            return self.links[CONTROLLER]
-                .send(Content::AllocateProducerIds { broker, epoch }, ctx);
-        }
         let parts = ctx.take_parts();
         // A request that is sent once more says what it said before.
         if self.alter.sent == 0 {

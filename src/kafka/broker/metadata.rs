@@ -56,10 +56,18 @@ impl Broker {
         }
     }
 
+    /// The broker has come so far that it may act on metadata.
+    pub(super) fn on_first_publication(&mut self, ctx: &mut Ctx<'_>) {
+        self.publish(Offset(u64::MAX), ctx);
+    }
+
     /// Acts on what was replayed; `end` is the end of the log as far as it is known.
     pub(super) fn publish(&mut self, end: Offset, ctx: &mut Ctx<'_>) {
         // The first publication starts the managers; it ends the start of the broker.
-        self.published |= self.image.end() >= end && self.lifecycle.is_ready(ctx.monotonic());
+        let now = ctx.monotonic();
+        let due = self.lifecycle.until_publication(now) == Span::ZERO;
+        self.replayed |= self.image.end() >= end;
+        self.published |= self.replayed && due;
         if !self.published || self.changed.is_empty() {
             return;
         }
@@ -74,6 +82,7 @@ impl Broker {
         }
         changed.clear();
         self.changed = changed;
+        self.check_assignments(ctx);
         // All partitions first, then the fetches: one request carries them all.
         for leader in 0..self.fetchers.len() {
             self.retire_if_idle(BrokerId::at(leader), ctx);

@@ -5,9 +5,10 @@
 use crate::base::ids::ProducerId;
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
-use crate::kafka::broker::channel::CONTROLLER;
+use crate::kafka::broker::channel::{FORWARDING, Readiness};
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
 use crate::model::error::ErrorCode;
+use crate::model::message::Content;
 
 /// `RPCProducerIdManager.RETRY_BACKOFF_MS`.
 const RETRY: Span = Span::millis(50);
@@ -49,6 +50,21 @@ impl ProducerIds {
 }
 
 impl Broker {
+    /// Asks for a block, if one is wanted and nothing in the way.
+    pub(super) fn ask_for_producer_ids(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(epoch) = self.lifecycle.epoch().filter(|_| self.producer_ids.wants_block()) else {
+            return;
+        };
+        match self.links[FORWARDING].ready(ctx) {
+            Readiness::Busy => {}
+            Readiness::Opening(connection) => self.adopt(connection, FORWARDING),
+            Readiness::Ready => {
+                let content = Content::AllocateProducerIds { broker: self.id, epoch };
+                self.links[FORWARDING].send(content, ctx);
+            }
+        }
+    }
+
     /// The controller answered a request for a block.
     pub(super) fn on_producer_ids(
         &mut self,
@@ -58,7 +74,7 @@ impl Broker {
         ctx: &mut Ctx<'_>,
     ) {
         if error == ErrorCode::NotController {
-            return self.leave_controller(CONTROLLER, ctx);
+            return self.leave_controller(FORWARDING, ctx);
         }
         if error.is_none() {
             self.producer_ids.spare = Some((first.0, count));
@@ -72,7 +88,7 @@ impl Broker {
     /// The pause after a refusal is over.
     pub(super) fn on_producer_ids_retry(&mut self, ctx: &mut Ctx<'_>) {
         self.producer_ids.paused = false;
-        self.send_to_controller(ctx);
+        self.ask_for_producer_ids(ctx);
     }
 }
 

@@ -144,7 +144,7 @@ impl Broker {
 
     fn init_producer_id(&mut self, ctx: &mut Ctx<'_>) -> Content {
         let granted = self.producer_ids.grant();
-        self.send_to_controller(ctx);
+        self.ask_for_producer_ids(ctx);
         let error =
             if granted.is_some() { ErrorCode::None } else { ErrorCode::CoordinatorLoadInProgress };
         let producer = granted.unwrap_or_default();

@@ -177,10 +177,10 @@ mod tests {
     }
 
     fn partition((leader, isr, elr, last, recovering): Row) -> PartitionImage {
-        PartitionImage {
-            topic: TopicId(0),
-            replicas: vec![BrokerId(1), BrokerId(2), BrokerId(3)],
-            state: PartitionState {
+        PartitionImage::new(
+            TopicId(0),
+            vec![BrokerId(1), BrokerId(2), BrokerId(3)],
+            PartitionState {
                 isr: ReplicaSet(isr),
                 elr: ReplicaSet(elr),
                 leader: broker(leader),
@@ -189,7 +189,7 @@ mod tests {
                 partition_epoch: PartitionEpoch(9),
                 recovering,
             },
-        }
+        )
     }
 
     fn row(state: &PartitionState) -> Row {

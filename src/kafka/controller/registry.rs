@@ -5,7 +5,7 @@
 //! `ClusterControlManager.java`, `BrokerHeartbeatManager.java` and `BrokerHeartbeatTracker.java`.
 //! The decisions are pure and push records; what they decide takes effect when those are replayed.
 
-use crate::base::ids::{BrokerEpoch, BrokerId, Offset, PartitionId};
+use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, Offset, PartitionId};
 use crate::base::time::{Span, Time};
 use crate::kafka::controller::rulings;
 use crate::kafka::controller::view::View;
@@ -179,15 +179,24 @@ pub(super) fn check_epoch(image: &Image, broker: BrokerId, epoch: BrokerEpoch) -
     }
 }
 
+/// A broker that asks to be registered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Applicant {
+    pub(super) broker: BrokerId,
+    pub(super) incarnation: u32,
+    /// The epoch in the marker of its last clean shutdown.
+    pub(super) previous: Option<BrokerEpoch>,
+    pub(super) disk: DiskId,
+}
+
 /// Decides a registration. The granted epoch is the offset of its record.
 pub(super) fn register(
     view: &View<'_>,
-    broker: BrokerId,
-    incarnation: u32,
-    previous: Option<BrokerEpoch>,
+    applicant: &Applicant,
     now: Time,
     records: &mut Vec<MetadataRecord>,
 ) -> Result<BrokerEpoch, ErrorCode> {
+    let Applicant { broker, incarnation, previous, disk } = *applicant;
     let mut unclean = false;
     if let Some(registered) = view.image.broker(broker) {
         if registered.incarnation == incarnation {
@@ -205,7 +214,7 @@ pub(super) fn register(
         }
     }
     let epoch = BrokerEpoch((view.image.end() + records.len() as u64).0);
-    records.push(MetadataRecord::BrokerRegistered { broker, epoch, incarnation, unclean });
+    records.push(MetadataRecord::BrokerRegistered { broker, epoch, incarnation, unclean, disk });
     Ok(epoch)
 }
 

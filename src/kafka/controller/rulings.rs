@@ -99,7 +99,7 @@ pub(super) fn sessions_end_on_time(rules: &Rules) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::ids::PartitionEpoch;
+    use crate::base::ids::{DiskId, PartitionEpoch};
 
     const fn set(bits: u64) -> ReplicaSet {
         ReplicaSet(bits)
@@ -154,6 +154,7 @@ mod tests {
             incarnation: 1,
             fenced,
             shutting_down,
+            disk: DiskId(0),
         };
         let rules = |isr_join_liveness| Rules { isr_join_liveness, ..Rules::KAFKA_4_1 };
         let none = rules(IsrJoinLiveness::None);

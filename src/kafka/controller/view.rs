@@ -5,7 +5,7 @@
 //! and pushes the records it wants. Does not append, replay or answer: that is one place in
 //! [`super`].
 
-use crate::base::ids::{BrokerId, PartitionId, ReplicaSet, TopicId};
+use crate::base::ids::{BrokerId, DiskId, PartitionId, ReplicaSet, TopicId};
 use crate::kafka::controller::election::{self, Election, Terms, Wanted};
 use crate::kafka::controller::registry::Registry;
 use crate::kafka::image::{Image, PartitionImage};
@@ -47,7 +47,15 @@ impl View<'_> {
             Moving::In(back) if back == broker => true,
             _ => self.image.is_active(broker),
         };
-        active && self.registry.is_dir_online(broker, partition)
+        active && self.registry.is_dir_online(broker, partition) && self.lies_on(broker, partition)
+    }
+
+    /// Whether a broker's replica lies on the disk that the broker registered with: only of that
+    /// disk it has said that it is online (`BrokerRegistration.hasOnlineDir`).
+    fn lies_on(&self, broker: BrokerId, partition: PartitionId) -> bool {
+        let partition = self.image.partition(partition);
+        let registered = self.image.broker(broker);
+        registered.zip(partition).is_none_or(|(b, p)| p.disk_of(broker) == b.disk)
     }
 
     /// The partition's state after a change, if anything changes.
@@ -123,6 +131,40 @@ impl View<'_> {
     ) {
         let registry = self.registry;
         self.remove_from(broker, |id, _, _| dirs >> registry.dir_of(id) & 1 == 1, records);
+    }
+
+    /// A broker's replicas lie on this disk: those for which that is news.
+    pub(super) fn assign(
+        &self,
+        broker: BrokerId,
+        disk: DiskId,
+        records: &mut Vec<MetadataRecord>,
+    ) -> Vec<PartitionId> {
+        let mut moved = Vec::new();
+        for (id, partition) in self.image.partitions() {
+            if partition.place(broker).is_some() && partition.disk_of(broker) != disk {
+                let partition_epoch = partition.state.partition_epoch.next();
+                let state = PartitionState { partition_epoch, ..partition.state };
+                records.push(MetadataRecord::ReplicaAssigned {
+                    partition: id,
+                    broker,
+                    disk,
+                    state,
+                });
+                moved.push(id);
+            }
+        }
+        moved
+    }
+
+    /// Takes a broker out of the ISRs of these partitions.
+    pub(super) fn remove_from_these(
+        &self,
+        broker: BrokerId,
+        these: &[PartitionId],
+        records: &mut Vec<MetadataRecord>,
+    ) {
+        self.remove_from(broker, |id, _, _| these.contains(&id), records);
     }
 
     /// A broker comes back after an unclean stop: it leaves every ISR and every ELR, for it may

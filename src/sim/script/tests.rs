@@ -1,13 +1,13 @@
 //! Scripts against a toy world: what each step orders, and what ends it.
 
 use super::{ScriptEnd, ScriptStep, Step};
-use crate::base::ids::{LeaderEpoch, NodeId, Offset, PartitionId, ProcessId, TopicId};
+use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, Offset, PartitionId, ProcessId, TopicId};
 use crate::base::time::{Span, Time};
 use crate::kafka::start::Command;
 use crate::model::batch::RecordId;
 use crate::model::config::{Acks, TopicKey};
 use crate::model::error::ErrorCode;
-use crate::model::fact::Fact;
+use crate::model::fact::{Fact, StopKind};
 use crate::model::fault::{Action, FaultKind, Target};
 use crate::model::pattern::Pattern;
 use crate::model::plan::Plan;
@@ -125,6 +125,25 @@ fn the_latest_fact_decides() {
     };
     assert_eq!(end.as_millis(), 65_000);
     assert_eq!(notes(&toy), [0]);
+}
+
+#[test]
+fn what_a_process_had_come_to_ends_with_it() {
+    let (unfenced, node) = (Fact::BrokerUnfenced { broker: BrokerId(1) }, Some(broker(1)));
+    let pattern =
+        Pattern { fact: "broker-unfenced", partition: None, node, size: None, leader: None };
+    let until = Step::Until { pattern, within: Span::secs(60) };
+    let sleep = Step::Sleep(Span::secs(5));
+    let mut toy = Toy::new(&script(vec![sleep.clone(), until.clone(), sleep, until]), 1);
+    toy.fact(unfenced);
+    toy.play(at(8));
+    assert_eq!(ends(&toy), [5_000, 5_000], "so before the step");
+    toy.fact(Fact::Stopped { node: broker(1), how: StopKind::Crash, lost: 0 });
+    toy.play(at(20));
+    assert_eq!(ends(&toy).len(), 3, "its session lasts, but nobody is there");
+    toy.fact(unfenced);
+    toy.play(at(21));
+    assert_eq!(ends(&toy).len(), 4);
 }
 
 #[test]

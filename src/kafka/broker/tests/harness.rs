@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, ConnectionId, ControllerId, LeaderEpoch, NodeId, Offset, PartitionEpoch,
-    PartitionId, ProcessId, ProducerEpoch, ProducerId, ReplicaSet, TopicId,
+    BrokerEpoch, BrokerId, ConnectionId, ControllerId, DiskId, LeaderEpoch, NodeId, Offset,
+    PartitionEpoch, PartitionId, ProcessId, ProducerEpoch, ProducerId, ReplicaSet, TopicId,
 };
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
@@ -110,6 +110,7 @@ impl Cluster {
                 epoch,
                 incarnation: 0,
                 unclean: false,
+                disk: DiskId(0),
             });
             metadata.push(MetadataRecord::BrokerUnfenced { broker, epoch });
         }
@@ -585,6 +586,7 @@ impl Cluster {
                     epoch,
                     incarnation,
                     unclean: false,
+                    disk: DiskId(0),
                 });
                 Content::BrokerRegistered { error: ErrorCode::None, epoch }
             }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, ConnectionId, ControllerId, LeaderEpoch, NodeId, PartitionEpoch,
+    BrokerEpoch, BrokerId, ConnectionId, ControllerId, DiskId, LeaderEpoch, NodeId, PartitionEpoch,
     PartitionId, ReplicaSet, TopicId,
 };
 use crate::base::rng::Rng;
@@ -86,7 +86,13 @@ fn initial_disk(min_isr: i64, bodies: &mut Bodies) -> Disk {
     for (broker, epoch) in [(B1, 0), (B2, 2), (B3, 4)] {
         let epoch = BrokerEpoch(epoch);
         let (incarnation, unclean) = (0, false);
-        let registered = MetadataRecord::BrokerRegistered { broker, epoch, incarnation, unclean };
+        let registered = MetadataRecord::BrokerRegistered {
+            broker,
+            epoch,
+            incarnation,
+            unclean,
+            disk: DiskId(0),
+        };
         disk.append_metadata(registered);
         disk.append_metadata(MetadataRecord::BrokerUnfenced { broker, epoch });
     }
@@ -237,8 +243,12 @@ impl Lab {
 
     pub(super) fn try_register(&mut self, broker: BrokerId) -> ErrorCode {
         let LabBroker { incarnation, marker, .. } = self.brokers[broker.index()];
-        let content =
-            Content::RegisterBroker { broker, incarnation: incarnation + 1, previous: marker };
+        let content = Content::RegisterBroker {
+            broker,
+            incarnation: incarnation + 1,
+            previous: marker,
+            disk: DiskId(0),
+        };
         match self.ask(ConnectionId(u32::from(broker.0) - 1), content) {
             Content::BrokerRegistered { error: ErrorCode::None, epoch } => {
                 let broker = &mut self.brokers[broker.index()];

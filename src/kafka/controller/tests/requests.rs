@@ -1,9 +1,8 @@
 //! What requests and timers do one by one: sessions, registration, shutdown, refusals, long polls.
 
-use crate::base::ids::BrokerId;
 use crate::base::ids::{
-    BrokerEpoch, ConnectionId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ReplicaSet,
-    TopicId,
+    BrokerEpoch, BrokerId, ConnectionId, DiskId, LeaderEpoch, Offset, PartitionEpoch, PartitionId,
+    ReplicaSet, TopicId,
 };
 use crate::base::time::{Span, Time};
 use crate::kafka::controller::tests::lab::{Ask, B1, B2, B3, Lab, T0, ctx, kafka_3_9, kafka_4_1};
@@ -57,7 +56,8 @@ fn a_kept_session_fences_once_more_at_its_end() {
 fn registration_is_granted_by_session_and_incarnation() {
     let mut lab = kafka_4_1(2);
     let register = |lab: &mut Lab, incarnation| {
-        let content = Content::RegisterBroker { broker: B2, incarnation, previous: None };
+        let content =
+            Content::RegisterBroker { broker: B2, incarnation, previous: None, disk: DiskId(0) };
         match lab.ask(ConnectionId(1), content) {
             Content::BrokerRegistered { error, epoch } => (error, epoch),
             other => panic!("{other:?}"),
@@ -369,4 +369,31 @@ fn release_4_0_1_elects_a_dead_last_known_leader() {
     let unasked = Rules { last_known_leader_check: LastKnownLeaderCheck::None, ..sound };
     assert_eq!(leader_when_it_registers(sound), None);
     assert_eq!(leader_when_it_registers(unasked), Some(B1), "still fenced");
+}
+
+#[test]
+fn a_replica_on_a_disk_that_its_broker_did_not_register_leads_nothing() {
+    let mut lab = kafka_4_1(2);
+    let before = lab.state();
+    let (broker, disk) = (B1, DiskId(1));
+    let assign = |lab: &mut Lab, epoch| match lab
+        .ask(ConnectionId(0), Content::AssignReplicas { broker, epoch, disk })
+    {
+        Content::ReplicasAssigned { error } => error,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(assign(&mut lab, BrokerEpoch(99)), ErrorCode::StaleBrokerEpoch);
+    assert_eq!(lab.state(), before);
+
+    // Wiped and started inside its session, it is heard under the epoch of its old registration.
+    let epoch = lab.brokers[0].epoch;
+    assert_eq!(assign(&mut lab, epoch), ErrorCode::None);
+    let states = lab.states();
+    let [.., told, moved] = &states[..] else { panic!("{states:?}") };
+    let next = before.partition_epoch.next();
+    assert_eq!(*told, PartitionState { partition_epoch: next, ..before }, "a change of nothing");
+    assert_eq!((moved.leader, moved.isr.has(0)), (Some(B2), false), "recorded: 4.1.1/wiped-disk");
+
+    assert_eq!(assign(&mut lab, epoch), ErrorCode::None);
+    assert_eq!(lab.states().len(), states.len(), "said again, it is no news");
 }
