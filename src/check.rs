@@ -430,7 +430,7 @@ impl Checks {
         {
             self.isr_unjustified.answered(ghost, (place, follower), lag_max, stamp.time);
         }
-        if ghost.canon.elected_in(epoch) == Some(place) {
+        if ghost.canon.acts_by_answering(place, epoch) {
             self.take_over(stamp, partition, epoch);
         }
         if offset > self.ghosts.partitions[partition.index()].watermark {

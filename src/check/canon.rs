@@ -116,6 +116,16 @@ pub(crate) enum Append {
     Gap,
 }
 
+/// A leader elected that has not acted yet, as far as is known.
+#[derive(Clone, Copy, Debug)]
+struct Elected {
+    place: usize,
+    epoch: LeaderEpoch,
+    /// Its log was cut after the election. Answers that still arrive may be older than that, and
+    /// tell of a log that it no longer has.
+    cut: bool,
+}
+
 /// The logs of one partition.
 #[derive(Clone, Debug)]
 pub(crate) struct Canon {
@@ -128,7 +138,7 @@ pub(crate) struct Canon {
     epoch: LeaderEpoch,
     /// Leaders elected that have not acted yet, oldest first. Even one that has been superseded
     /// may act in its epoch before it hears so.
-    elected: Vec<(usize, LeaderEpoch)>,
+    elected: Vec<Elected>,
     /// The last election found nobody.
     leaderless: bool,
     cut: Option<(LeaderEpoch, Offset)>,
@@ -242,7 +252,7 @@ impl Canon {
 
     /// A leader was elected; it takes over when it first acts.
     pub(crate) fn elect(&mut self, place: usize, epoch: LeaderEpoch) {
-        self.elected.push((place, epoch));
+        self.elected.push(Elected { place, epoch, cut: false });
         self.leaderless = false;
     }
 
@@ -255,7 +265,7 @@ impl Canon {
     /// `offset` for good: with a log that was cut while its broker is down it cannot act before
     /// the cluster has taken the broker back, which is the time to ask again.
     pub(crate) fn elected_lacks(&self, offset: Offset) -> Option<LeaderEpoch> {
-        let &(place, epoch) = self.elected.last().filter(|_| !self.leaderless)?;
+        let &Elected { place, epoch, .. } = self.elected.last().filter(|_| !self.leaderless)?;
         let replica = &self.replicas[place];
         (replica.matched < offset && !replica.cut_while_down).then_some(epoch)
     }
@@ -273,26 +283,32 @@ impl Canon {
             let at = tail.partition_point(|e| e.end() <= offset);
             tail.get(at).is_some_and(|e| e.base <= offset && e.record_at(offset) == record)
         };
-        self.elected.iter().rev().find(|(place, _)| holds(*place)).map(|(_, epoch)| *epoch)
+        self.elected.iter().rev().find(|e| holds(e.place)).map(|e| e.epoch)
     }
 
     /// The leader elected in this epoch, if it has not acted yet.
     pub(crate) fn elected_in(&self, epoch: LeaderEpoch) -> Option<usize> {
-        self.elected.iter().rev().find(|(_, e)| *e == epoch).map(|(place, _)| *place)
+        self.elected.iter().rev().find(|e| e.epoch == epoch).map(|e| e.place)
+    }
+
+    /// Whether an answer of this replica shows that it acts as the leader elected in `epoch`, with
+    /// the log that it has now.
+    pub(crate) fn acts_by_answering(&self, place: usize, epoch: LeaderEpoch) -> bool {
+        self.elected.iter().any(|e| e.epoch == epoch && e.place == place && !e.cut)
     }
 
     /// The epoch in which this replica was elected last, if it has not acted in it and has what the
     /// canonical log has not.
     pub(crate) fn elected_apart(&self, place: usize) -> Option<LeaderEpoch> {
-        let &(_, epoch) = self.elected.iter().rev().find(|(p, _)| *p == place)?;
-        self.replicas[place].is_apart().then_some(epoch)
+        let elected = self.elected.iter().rev().find(|e| e.place == place)?;
+        self.replicas[place].is_apart().then_some(elected.epoch)
     }
 
     /// The epoch in which an elected leader shows by this append that it has begun to lead: the
     /// batch is of that epoch, and is not the canonical one that a follower would get there.
     pub(crate) fn begins_to_lead(&self, place: usize, entry: &Entry) -> Option<LeaderEpoch> {
-        let mine = |(p, e): &&(usize, LeaderEpoch)| *p == place && *e <= entry.epoch;
-        let &(_, epoch) = self.elected.iter().rev().find(mine)?;
+        let mine = |e: &&Elected| e.place == place && e.epoch <= entry.epoch;
+        let epoch = self.elected.iter().rev().find(mine)?.epoch;
         let replica = &self.replicas[place];
         let follows = !replica.is_apart() && self.at(replica.next).is_some_and(|e| e.same(entry));
         (!follows).then_some(epoch)
@@ -308,10 +324,10 @@ impl Canon {
         removed: &mut Vec<Entry>,
     ) -> (Offset, std::ops::Range<usize>) {
         removed.clear();
-        let Some(at) = self.elected.iter().rposition(|(_, e)| *e == epoch) else {
+        let Some(at) = self.elected.iter().rposition(|e| e.epoch == epoch) else {
             return (self.end, 0..0);
         };
-        let (leader, _) = self.elected[at];
+        let leader = self.elected[at].place;
         self.elected.drain(..=at);
         let matched = self.replicas[leader].matched;
         let keep = self.replicas[leader].next;
@@ -518,7 +534,12 @@ impl Canon {
             replica.matched = end.min(to);
             replica.start = replica.start.min(replica.matched);
         }
-        before - replica.end()
+        let lost = before - replica.end();
+        if lost > 0 {
+            let own = self.elected.iter_mut().filter(|e| e.place == place);
+            own.for_each(|e| e.cut = true);
+        }
+        lost
     }
 
     /// Removes canonical entries that no replica holds any more. Returns whether there were any.

@@ -85,4 +85,15 @@ mod tests {
         forge.expose(1, 0, 3, 5).expect("leader-incomplete", 1).expect("committed-lost", 2);
         forge.expose(1, 0, 3, 5).expect("committed-lost", 2);
     }
+    #[test]
+    fn an_answer_older_than_a_power_loss_is_not_judged_by_what_was_left() {
+        let mut forge = Forge::new();
+        forge.append(1, 0, 5, 0).append(2, 0, 5, 0).append(3, 0, 5, 0).expose(1, 0, 2, 5);
+        forge.isr(&[1, 2, 3], &[], 0).elect(2, 1).power_loss(2, 5, 0);
+        // Sent by the elected leader while it had everything, delivered when it is gone.
+        forge.expose(2, 1, 3, 5).expect_none("leader-incomplete").expect_none("committed-lost");
+        // Back without its log, it may not lead on.
+        forge.start(2).register(2, true).unfence(2).append_other(2, 0, 1, 1, 60);
+        forge.expect("leader-incomplete", 1).expect("committed-lost", 5);
+    }
 }
