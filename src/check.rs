@@ -293,7 +293,11 @@ impl Checks {
         let outcome = ghost.canon.append(place, entry);
         log_diverged::appended(ghost, broker, &entry, outcome, stamp, &mut self.findings);
         if outcome == Append::Extended {
-            self.retention_broken.appended(partition.index(), entry.base, stamp.time);
+            if let Some(lane) = lane.map(|lane| &self.clients.lanes[lane]) {
+                let created = || lane.created(entry.first.ordinal);
+                let at = partition.index();
+                self.retention_broken.appended(at, entry.base, stamp.time, created);
+            }
             if self.clients.acks(entry.first.process) == Some(Acks::All) {
                 let findings = &mut self.findings;
                 min_insync_ignored::appended(ghost, &entry, broker, stamp, findings);
@@ -349,6 +353,7 @@ impl Checks {
             self.lag_drains.lowered(&self.clients, partition, cut, stamp.time);
         }
         ghost.acked_all = ghost.acked_all.min(cut);
+        self.retention_broken.fell_out(partition.index(), cut);
         if self.removed.is_empty() {
             return;
         }

@@ -183,6 +183,12 @@ impl Lane {
         resolved
     }
 
+    /// When a record that is still open was made.
+    pub(crate) fn created(&self, ordinal: u32) -> Option<Time> {
+        let place = self.waiting.partition_point(|w| w.ordinal < ordinal);
+        self.waiting.get(place).filter(|w| w.ordinal == ordinal).map(|w| w.since)
+    }
+
     /// Forgets what was open: its process is gone.
     pub(crate) fn abandon(&mut self, healed: Time) -> Resolved {
         let old = self.waiting.iter().filter(|w| w.since <= healed).count();

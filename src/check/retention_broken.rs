@@ -2,35 +2,44 @@
 //!
 //! A log start never passes what is committed: the true high watermark, or, where nobody was shown
 //! one, what every member of a committed ISR holds or has held. And where only time limits a log,
-//! no record goes before its time: moments of appending are sampled, and a margin is left for how
-//! long a producer may hold a record and for how far wall clocks may be apart. Follows
-//! `UnifiedLog.deleteOldSegments`.
+//! no record goes before its time: some records of every second are remembered with the moment when
+//! their producer made them, which is what Kafka counts from, and a margin is left for how far wall
+//! clocks may be apart. Records that their producer has already given up are left out: how old they
+//! are is not known here. Follows `UnifiedLog.deleteOldSegments`.
 
 use std::collections::VecDeque;
 
 use crate::base::ids::{BrokerId, Offset};
 use crate::base::time::{Span, Time};
 use crate::model::fact::Stamp;
-use crate::model::plan::{AppPlan, Plan};
+use crate::model::plan::Plan;
 
 use super::ghost::PartitionGhost;
 use super::registry::PropertyId;
 use super::violation::{Detail, Findings, Violation};
 
-/// How finely moments of appending are sampled: so many to a retention time.
+/// How many records of a retention time are remembered.
 const SAMPLES: u64 = 32;
+
+/// A record of the canonical log, and when its producer made it.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    created: Time,
+    appended: Time,
+    base: Offset,
+}
 
 #[derive(Clone, Debug)]
 struct Ages {
-    /// Records from this offset on were appended at this time or later.
-    samples: VecDeque<(Time, Offset)>,
+    /// By offset.
+    samples: VecDeque<Sample>,
     /// The least `retention.ms` there was.
     retention: Span,
     /// `retention.bytes` was set at some time.
     by_size: bool,
 }
 
-/// When what was appended, coarsely.
+/// When what was made, coarsely.
 #[derive(Clone, Debug)]
 pub(crate) struct RetentionBroken {
     ages: Vec<Ages>,
@@ -39,17 +48,14 @@ pub(crate) struct RetentionBroken {
 
 impl RetentionBroken {
     pub(crate) fn new(plan: &Plan, partitions: &[PartitionGhost]) -> Self {
-        let held = plan.processes.iter().map(|p| match &p.app {
-            AppPlan::Producer(producer) => producer.config.delivery_timeout,
-            AppPlan::Consumer(_) => Span::ZERO,
-        });
-        let margin = held.max().unwrap_or_default() + plan.wall_offset + plan.wall_offset;
         let ages = |g: &PartitionGhost| Ages {
             samples: VecDeque::new(),
             retention: g.config.retention,
             by_size: g.config.retention_bytes != u64::MAX,
         };
-        Self { ages: partitions.iter().map(ages).collect(), margin: margin + Span::secs(1) }
+        // Timestamps are rounded down to milliseconds, by the producer and by the broker.
+        let margin = plan.wall_offset + plan.wall_offset + Span::millis(2);
+        Self { ages: partitions.iter().map(ages).collect(), margin }
     }
 
     /// A topic's configuration changed.
@@ -59,20 +65,37 @@ impl RetentionBroken {
         ages.by_size |= ghost.config.retention_bytes != u64::MAX;
     }
 
-    /// A batch was appended at `base`.
-    pub(crate) fn appended(&mut self, partition: usize, base: Offset, now: Time) {
+    /// A batch was appended at `base`. `created` tells when its first record was made, if it is
+    /// known.
+    pub(crate) fn appended(
+        &mut self,
+        partition: usize,
+        base: Offset,
+        now: Time,
+        created: impl FnOnce() -> Option<Time>,
+    ) {
         let ages = &mut self.ages[partition];
         if ages.retention == Span::FOREVER {
             return;
         }
         let step = Span(ages.retention.0 / SAMPLES).max(Span::secs(1));
-        if ages.samples.back().is_some_and(|(at, _)| now.since(*at) < step) {
+        if ages.samples.back().is_some_and(|last| now.since(last.appended) < step) {
             return;
         }
-        while ages.samples.front().is_some_and(|(at, _)| now.since(*at) > ages.retention) {
+        while ages.samples.front().is_some_and(|s| now.since(s.created) > ages.retention) {
             ages.samples.pop_front();
         }
-        ages.samples.push_back((now, base));
+        if let Some(created) = created() {
+            ages.samples.push_back(Sample { created, appended: now, base });
+        }
+    }
+
+    /// Records from `cut` on fell out of the canonical log.
+    pub(crate) fn fell_out(&mut self, partition: usize, cut: Offset) {
+        let samples = &mut self.ages[partition].samples;
+        while samples.back().is_some_and(|s| s.base >= cut) {
+            samples.pop_back();
+        }
     }
 
     /// The files of a replica start at `to` now.
@@ -102,7 +125,7 @@ impl RetentionBroken {
         findings.add(PropertyId::RetentionBroken, violation);
     }
 
-    /// When the youngest record below `to` was appended at the earliest, if it had to stay.
+    /// When the youngest record below `to` was made at the earliest, if it had to stay.
     fn too_young(&self, ghost: &PartitionGhost, to: Offset, now: Time) -> Option<Time> {
         let ages = &self.ages[ghost.id.index()];
         if ages.by_size || to == Offset::ZERO {
@@ -115,7 +138,8 @@ impl RetentionBroken {
             return None;
         }
         let must_stay = Span(ages.retention.0 - self.margin.0);
-        let youngest = ages.samples.iter().rev().find(|(_, base)| *base < to)?.0;
+        let removed = ages.samples.iter().filter(|s| s.base < to);
+        let youngest = removed.map(|s| s.created).max()?;
         (now.since(youngest) < must_stay).then_some(youngest)
     }
 }
@@ -130,7 +154,7 @@ mod tests {
         let mut forge = Forge::new();
         forge.config(TopicKey::RetentionMs, 3_600_000);
         for base in 0..4 {
-            forge.append(1, base, 1, 0).append(2, base, 1, 0).append(3, base, 1, 0);
+            forge.submit(1).append(1, base, 1, 0).append(2, base, 1, 0).append(3, base, 1, 0);
             forge.wait(Span::secs(600));
         }
         forge
@@ -147,6 +171,24 @@ mod tests {
     fn young_segments_may_not() {
         let mut forge = replicated();
         forge.expose(1, 0, 2, 4).log_start(1, 2).expect("retention-broken", 1);
+    }
+
+    #[test]
+    fn age_counts_from_the_producer() {
+        let mut forge = Forge::new();
+        forge.config(TopicKey::RetentionMs, 3_600_000).submit(2).wait(Span::secs(3_000));
+        forge.append(1, 0, 2, 0).append(2, 0, 2, 0).append(3, 0, 2, 0).expose(1, 0, 2, 2);
+        forge.wait(Span::secs(500)).clone().log_start(1, 2).expect("retention-broken", 1);
+        forge.wait(Span::secs(101)).log_start(1, 2).expect_none("retention-broken");
+    }
+
+    #[test]
+    fn what_took_the_place_of_a_lost_record_has_its_own_age() {
+        let mut forge = Forge::new();
+        forge.config(TopicKey::RetentionMs, 3_600_000).submit(1).wait(Span::secs(3_000));
+        forge.submit(1).append_other(1, 0, 1, 0, 1).elect(2, 1);
+        forge.append_other(2, 0, 1, 1, 0).append_other(3, 0, 1, 1, 0).expose(2, 1, 3, 1);
+        forge.wait(Span::secs(700)).log_start(2, 1).expect_none("retention-broken");
     }
 
     #[test]
