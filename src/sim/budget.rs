@@ -17,6 +17,12 @@
 //! one that cannot register for `initial.broker.registration.timeout.ms` gives up. So a broker that
 //! has yet to register counts as tainted while a fault may keep it from the controller.
 //!
+//! And a broker can be taken for one that stopped uncleanly: the registration of a process that
+//! died may arrive when the next process is long at work. The controller takes it for a new start
+//! without a clean-shutdown marker, and the living broker is out of the ISR and the ELR with all it
+//! holds (`ClusterControlManager.registerBroker`). So a broker counts as tainted from the moment
+//! when one of its processes died between its start and its registration.
+//!
 //! Author's faults are never refused, but taint alike. Does not know where a fault came from, nor
 //! how one is carried out: it hears of stops by observed facts.
 
@@ -74,6 +80,10 @@ struct Standing {
     starts: u32,
     /// Whether it has registered since its last stop.
     registered: bool,
+    /// Whether it has been started, and neither registered nor stopped since.
+    registering: bool,
+    /// Whether a process of it died before it had registered: its request may still arrive.
+    haunted: bool,
     /// Whether it has been unfenced since it registered. Until then even a controlled shutdown
     /// leaves no marker that its next registration could show, and that counts as unclean
     /// (`BrokerServer.shutdown` before `STARTED`, `CleanShutdownFileHandler.java`).
@@ -124,6 +134,8 @@ impl Budget {
         let standing = |log_dirs| Standing {
             starts: 0,
             registered: true,
+            registering: false,
+            haunted: false,
             started: true,
             full: 0,
             broken: false,
@@ -169,7 +181,7 @@ impl Budget {
         if self.promise.taint == Taint::UncleanStop {
             for (place, broker) in ledger.replicas.iter().enumerate() {
                 let standing = self.brokers[broker.index()];
-                if standing.full > 0 || standing.broken {
+                if standing.full > 0 || standing.broken || standing.haunted {
                     tainted = tainted.with(place);
                 }
             }
@@ -251,6 +263,8 @@ impl Budget {
             Fact::Stopped { node: NodeId::Broker(broker), how, .. } => {
                 let standing = &mut self.brokers[broker.index()];
                 standing.broken = false;
+                standing.haunted |= standing.registering;
+                standing.registering = false;
                 let clean = how == StopKind::Shutdown && standing.started;
                 (standing.registered, standing.started) = (false, false);
                 if !clean {
@@ -258,7 +272,9 @@ impl Budget {
                 }
             }
             Fact::Started { node: NodeId::Broker(broker) } => {
-                self.brokers[broker.index()].starts += 1;
+                let standing = &mut self.brokers[broker.index()];
+                standing.starts += 1;
+                standing.registering = true;
             }
             Fact::Healed { id, kind, node } => {
                 self.severed.retain(|(fault, _)| *fault != id);
@@ -269,7 +285,10 @@ impl Budget {
             }
             Fact::BrokerRegistered { broker, incarnation, .. } => {
                 let standing = &mut self.brokers[broker.index()];
-                standing.registered |= standing.starts == incarnation;
+                if standing.starts == incarnation {
+                    standing.registered = true;
+                    standing.registering = false;
+                }
             }
             Fact::BrokerUnfenced { broker } => {
                 let standing = &mut self.brokers[broker.index()];

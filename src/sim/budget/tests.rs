@@ -25,8 +25,12 @@ fn stop(budget: &mut Budget, number: u16, how: StopKind) {
 }
 
 fn register(budget: &mut Budget, number: u16) {
+    register_as(budget, number, 0);
+}
+
+fn register_as(budget: &mut Budget, number: u16, incarnation: u32) {
     let (broker, epoch) = (BrokerId(number), BrokerEpoch(9));
-    budget.on_fact(&Fact::BrokerRegistered { broker, epoch, incarnation: 0, unclean: true });
+    budget.on_fact(&Fact::BrokerRegistered { broker, epoch, incarnation, unclean: true });
 }
 
 /// Partition 0 has replicas 1, 2, 3; partition 1 has 2, 3, 1; partition 2 has 3, 1, 2.
@@ -122,6 +126,26 @@ fn what_keeps_a_broker_from_registering_counts_while_a_tail_is_lost() {
     assert!(budget.allows(&cut, &[]));
     budget.applied(8, &cut, &[], &|_| true);
     assert!(!budget.allows(&Action::Shutdown, &[broker(1)]), "it may not come back in time");
+}
+
+/// A dead process's registration can still displace the living broker: seen in the gate.
+#[test]
+fn a_process_that_died_before_it_registered_counts_for_good() {
+    let mut budget = Budget::new(&within(2));
+    for incarnation in [1, 2] {
+        stop(&mut budget, 2, StopKind::Shutdown);
+        budget.on_fact(&Fact::Started { node: broker(2) });
+        if incarnation == 1 {
+            continue;
+        }
+        register_as(&mut budget, 2, incarnation);
+        isrs(&mut budget, 1, &[1, 3]);
+        isrs(&mut budget, 1, &[1, 3, 2]);
+    }
+    assert!(budget.allows(&POWER_LOSS, &[broker(2)]), "it is the same replica");
+    assert!(!budget.allows(&POWER_LOSS, &[broker(3)]));
+    stop(&mut budget, 2, StopKind::PowerLoss);
+    assert!(!budget.allows(&Action::Crash, &[broker(1)]));
 }
 
 #[test]
