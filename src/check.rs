@@ -247,7 +247,9 @@ impl Checks {
                 self.findings.mark(PropertyId::BrokerFenced);
             }
             Fact::BrokerShuttingDown { broker } => {
-                self.session_changed(stamp, broker, |b| b.shutting_down = true);
+                self.session_changed(stamp, broker, |b| {
+                    (b.shutting_down, b.leaving) = (true, true)
+                });
             }
             Fact::BrokerUnfenced { broker } => self.unfenced(stamp, broker),
             Fact::ConfigCommitted { topic, key, value } => {

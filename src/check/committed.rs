@@ -150,7 +150,7 @@ impl Checks {
         let present = self.ghosts.broker(broker).starts == incarnation;
         self.displace(stamp, broker, !present);
         self.session_changed(stamp, broker, |b| {
-            (b.fenced, b.shutting_down) = (true, false);
+            (b.fenced, b.shutting_down, b.leaving) = (true, false, false);
             b.registered |= b.up && present;
             b.unclean_at = if unclean { Some(stamp.time) } else { b.unclean_at };
         });

@@ -19,6 +19,9 @@ pub(crate) struct BrokerGhost {
     pub(crate) paused: bool,
     pub(crate) fenced: bool,
     pub(crate) shutting_down: bool,
+    /// It was heard to shut down since it registered. A late heartbeat of before may have unfenced
+    /// it again, and the next one of the shutdown takes it out of every ISR.
+    pub(crate) leaving: bool,
     /// A log directory broke since the last start.
     pub(crate) disk_failed: bool,
     /// When something last happened to it or its session.
@@ -227,6 +230,7 @@ impl Ghosts {
                 paused: false,
                 fenced: false,
                 shutting_down: false,
+                leaving: false,
                 disk_failed: false,
                 disturbed: Time::NEVER,
                 unclean_at: None,
@@ -259,6 +263,7 @@ impl Ghosts {
             paused: false,
             fenced: true,
             shutting_down: false,
+            leaving: false,
             disk_failed: false,
             disturbed: Time::NEVER,
             unclean_at: None,

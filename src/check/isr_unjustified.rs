@@ -157,6 +157,7 @@ pub(crate) fn left(
 ) {
     let excused = member.disturbed == stamp.time
         || !member.is_active()
+        || member.leaving
         || member.returning
         || member.paused
         || !member.up
@@ -214,6 +215,17 @@ mod tests {
             f.isr(&[2, 3], &[], 0).fence(1).unfence(1).elect_from(2, 2, &[2, 3], &[], false)
         });
         forge.wait(Span::millis(1)).touch().expect_none("isr-unjustified");
+    }
+
+    /// Heartbeats of a broker that is shutting down arrived out of order: seen in the gate.
+    #[test]
+    fn a_leaver_that_was_unfenced_once_more_may_be_removed() {
+        let mut forge = healthy(100);
+        let shutting_down = Fact::BrokerShuttingDown { broker: BrokerId(2) };
+        forge.now(|f| f.isr(&[1, 3], &[], 0).tell(shutting_down)).fence(2).unfence(2);
+        forge.now(|f| f.fence(1).fence(3).elect_from(2, 1, &[2], &[], false));
+        forge.lose_leader(&[], &[2], 2).wait(Span::millis(1)).touch();
+        forge.expect_none("isr-unjustified");
     }
 
     #[test]
