@@ -463,11 +463,11 @@ impl Canon {
         Append::Extended
     }
 
-    /// A tail of its own that ends where the leader's log starts cannot be noticed: the leader has
-    /// forgotten the epochs below (`LeaderEpochFileCache.truncateFromStartAsyncFlush`), and its
-    /// answer moves the replica's log start past the tail. Log matching holds from there on. Where
-    /// a leader's log starts is not observed, since replicas tell each other; it is not beyond the
-    /// furthest start of any files.
+    /// A tail of its own that ends where the leader's log starts, or before, cannot be noticed: the
+    /// leader has forgotten the epochs below (`LeaderEpochFileCache.truncateFromStartAsyncFlush`),
+    /// and its answer moves the replica's log start past the tail. Log matching holds from there
+    /// on. Where a leader's log starts is not observed, since replicas tell each other; it is not
+    /// beyond the furthest start of any files.
     #[cold]
     fn rejoin(&mut self, place: usize, at: Offset) {
         let next = self.number_of(at);
@@ -475,6 +475,17 @@ impl Canon {
         replica.tail.clear();
         (replica.matched, replica.next, replica.rejoined) = (at, next, at);
         replica.reach = replica.reach.max(at);
+    }
+
+    /// Rejoins a replica whose tail is forgotten, if a canonical batch starts where it ends.
+    fn rejoin_if_forgotten(&mut self, place: usize) {
+        let end = self.replicas[place].end();
+        if !self.replicas[place].is_apart() || end > self.furthest_start || end > self.end {
+            return;
+        }
+        if self.at(self.number_of(end)).is_none_or(|entry| entry.base == end) {
+            self.rejoin(place, end);
+        }
     }
 
     /// Log matching between tails. By induction it is enough that two batches of one offset and
@@ -539,6 +550,7 @@ impl Canon {
             let own = self.elected.iter_mut().filter(|e| e.place == place);
             own.for_each(|e| e.cut = true);
         }
+        self.rejoin_if_forgotten(place);
         lost
     }
 
@@ -580,6 +592,9 @@ impl Canon {
         self.end = self.end.max(self.start);
         for replica in &mut self.replicas {
             replica.next = replica.next.max(self.dropped);
+        }
+        for place in 0..self.replicas.len() {
+            self.rejoin_if_forgotten(place);
         }
     }
 }
