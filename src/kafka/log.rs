@@ -190,7 +190,7 @@ impl Log {
     /// Notes that a leader epoch begins at `start`, on disk at once.
     pub fn begin_epoch(&mut self, epoch: LeaderEpoch, start: Offset, disk: &mut Disk) {
         if self.epochs.assign(epoch, start) {
-            disk.sync_epochs(self.partition, self.epochs.entries());
+            self.save_epochs(disk);
         }
     }
 
@@ -293,7 +293,7 @@ impl Log {
         self.recovery_point = self.recovery_point.min(self.end);
         self.epochs.truncate_end(to);
         self.save_epochs(disk);
-        disk.write_checkpoints(self.partition).recovery_point = self.recovery_point;
+        disk.write_checkpoints(self.partition, |saved| saved.recovery_point = self.recovery_point);
         self.index_segments(disk)?;
         self.rebuild_producers(wall, expiration, disk)
     }
@@ -313,10 +313,11 @@ impl Log {
         self.epochs.clear();
         self.producers.clear();
         self.save_epochs(disk);
-        let checkpoints = disk.write_checkpoints(self.partition);
-        checkpoints.recovery_point = start;
-        checkpoints.log_start = start;
-        checkpoints.producer_snapshots.clear();
+        disk.write_checkpoints(self.partition, |saved| {
+            saved.recovery_point = start;
+            saved.log_start = start;
+            saved.producer_snapshots.clear();
+        });
         Ok(())
     }
 
@@ -372,10 +373,11 @@ impl Log {
         self.segments.drain(..count);
         let start = self.segments[0].base;
         self.raise_start(start, disk);
-        let snapshots = &mut disk.write_checkpoints(self.partition).producer_snapshots;
-        while snapshots.front().is_some_and(|snapshot| *snapshot < start) {
-            snapshots.pop_front();
-        }
+        disk.write_checkpoints(self.partition, |saved| {
+            while saved.producer_snapshots.front().is_some_and(|snapshot| *snapshot < start) {
+                saved.producer_snapshots.pop_front();
+            }
+        });
         disk.delete_before(self.partition, start)
     }
 
@@ -394,16 +396,17 @@ impl Log {
 
     /// Writes the high watermark checkpoint.
     pub fn checkpoint_watermark(&self, disk: &mut Disk) {
-        disk.write_checkpoints(self.partition).watermark = self.watermark;
+        disk.write_checkpoints(self.partition, |saved| saved.watermark = self.watermark);
     }
 
     /// Writes the checkpoints of recovery point and log start. The latter is only worth an entry
     /// above the base of the first segment.
     pub fn checkpoint_recovery(&self, disk: &mut Disk) {
         let first = self.segments.front().map_or(Offset::ZERO, |segment| segment.base);
-        let checkpoints = disk.write_checkpoints(self.partition);
-        checkpoints.recovery_point = self.recovery_point;
-        checkpoints.log_start = if self.start > first { self.start } else { Offset::ZERO };
+        disk.write_checkpoints(self.partition, |saved| {
+            saved.recovery_point = self.recovery_point;
+            saved.log_start = if self.start > first { self.start } else { Offset::ZERO };
+        });
     }
 
     /// What a clean shutdown writes: every checkpoint, and a snapshot of the producers.
@@ -438,16 +441,18 @@ impl Log {
     }
 
     fn snapshot(&self, at: Offset, disk: &mut Disk) {
-        let snapshots = &mut disk.write_checkpoints(self.partition).producer_snapshots;
-        if snapshots.back().is_none_or(|last| *last < at) {
-            snapshots.push_back(at);
-        }
+        disk.write_checkpoints(self.partition, |saved| {
+            if saved.producer_snapshots.back().is_none_or(|last| *last < at) {
+                saved.producer_snapshots.push_back(at);
+            }
+        });
     }
 
     fn save_epochs(&self, disk: &mut Disk) {
-        let saved = &mut disk.write_checkpoints(self.partition).leader_epochs;
-        saved.clear();
-        saved.extend_from_slice(self.epochs.entries());
+        disk.write_checkpoints(self.partition, |saved| {
+            saved.leader_epochs.clear();
+            saved.leader_epochs.extend_from_slice(self.epochs.entries());
+        });
     }
 
     /// Counts the bytes and timestamps of each segment from its batches.
@@ -488,10 +493,12 @@ impl Log {
         expiration: Span,
         disk: &mut Disk,
     ) -> Result<(), IoError> {
-        let snapshots = &mut disk.write_checkpoints(self.partition).producer_snapshots;
-        while snapshots.back().is_some_and(|snapshot| *snapshot > self.end) {
-            snapshots.pop_back();
-        }
+        disk.write_checkpoints(self.partition, |saved| {
+            while saved.producer_snapshots.back().is_some_and(|snapshot| *snapshot > self.end) {
+                saved.producer_snapshots.pop_back();
+            }
+        });
+        let snapshots = &disk.checkpoints(self.partition).producer_snapshots;
         let newest = snapshots.back().copied().unwrap_or_default();
         let batches = disk.log(self.partition)?.batches();
         self.producers.rebuild(batches, newest, wall, expiration);

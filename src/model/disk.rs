@@ -366,15 +366,14 @@ impl Disk {
 
     /// Replaces checkpoint files of a partition. Ignored on a failed directory: Kafka logs that and
     /// takes the directory offline on the next append.
-    pub fn write_checkpoints(&mut self, partition: PartitionId) -> &mut Checkpoints {
-        &mut self.checkpoints[partition.index()]
-    }
-
-    /// Replaces the leader epoch file of a partition, for a new epoch.
-    pub fn sync_epochs(&mut self, partition: PartitionId, entries: &[(LeaderEpoch, Offset)]) {
-        let saved = &mut self.checkpoints[partition.index()].leader_epochs;
-        saved.clear();
-        saved.extend_from_slice(entries);
+    pub fn write_checkpoints(
+        &mut self,
+        partition: PartitionId,
+        write: impl FnOnce(&mut Checkpoints),
+    ) {
+        if self.check_dir(partition).is_ok() {
+            write(&mut self.checkpoints[partition.index()]);
+        }
     }
 
     /// Its directory ids; new ones after it was emptied and formatted.

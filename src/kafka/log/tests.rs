@@ -112,6 +112,25 @@ fn an_unclean_restart_replays_what_the_disk_kept() {
     assert_eq!(bench.known(), [0, 2], "without a snapshot every batch is replayed");
 }
 
+/// Otherwise the epochs that retention forgot would be gone, and the records still there.
+#[test]
+fn a_broken_directory_takes_no_checkpoint() {
+    let config =
+        TopicConfig { segment_bytes: 250, retention: Span::secs(60), ..TopicConfig::default() };
+    let mut bench = Bench::new(config);
+    for epoch in [1, 1, 2, 2] {
+        bench.append(epoch);
+    }
+    bench.log.set_watermark(Offset(8));
+    let saved = bench.disk.checkpoints(P).clone();
+    bench.now = NOW + Span::secs(61);
+    bench.disk.sim_set_dir_failed(0, true);
+    let deleted = bench.with_ctx(|log, disk, config, ctx| log.retain(config, disk, ctx));
+    deleted.expect_err("the directory is broken");
+    bench.log.close(&mut bench.disk);
+    assert_eq!(*bench.disk.checkpoints(P), saved);
+}
+
 #[test]
 fn truncation_cuts_everything_that_depends_on_the_log() {
     let mut bench = Bench::new(TopicConfig { segment_bytes: 250, ..TopicConfig::default() });
