@@ -146,10 +146,10 @@ impl PartitionGhost {
         if self.state.isr.is_empty() { self.state.elr } else { self.state.isr }
     }
 
-    /// What every one of them holds.
+    /// What every one of them holds, or has held: what a leader knows of a follower is old.
     pub(crate) fn held_by_members(&self) -> Offset {
         let members = self.members().iter().filter(|place| *place < self.replicas.len());
-        members.map(|place| self.canon.replica(place).matched).min().unwrap_or_default()
+        members.map(|place| self.canon.replica(place).reach).min().unwrap_or_default()
     }
 
     /// The ISR is about to change, or the log of a replica about to be cut.
