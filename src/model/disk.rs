@@ -584,9 +584,10 @@ impl Disk {
     fn note_difference(&mut self, partition: PartitionId, before: &LogImage) -> u32 {
         let after = &self.logs[partition.index()].current;
         let readable = after.batches.len() - usize::from(after.torn);
-        // Retention may have been undone as well: compare from the later of the two starts.
+        // Retention may have been undone as well: compare from the later of the two starts. An empty
+        // log starts where it ends.
         let skip = |image: &LogImage, other: &LogImage| {
-            let start = other.batches.front().map_or(Offset::ZERO, |b| b.base);
+            let start = other.batches.front().map_or(other.end(), |b| b.base);
             image.batches.iter().take_while(|b| b.base < start).count()
         };
         let (old_skip, new_skip) = (skip(before, after), skip(after, before));

@@ -177,6 +177,26 @@ fn retention_deletes_a_prefix_below_the_high_watermark() {
     }
 }
 
+/// What retention had deleted is back, but nobody appended it: seen in the gate.
+#[test]
+fn a_power_loss_that_undoes_retention_tells_of_no_appends() {
+    let config =
+        TopicConfig { segment_bytes: 250, retention: Span::secs(60), ..TopicConfig::default() };
+    let mut bench = Bench::new(config);
+    (0..4).for_each(|_| bench.append(1));
+    bench.log.set_watermark(Offset(8));
+    bench.disk.sim_sync(P, bench.disk.unsynced(P));
+    bench.disk.sim_drain_journal(|_| {});
+    bench.now = NOW + Span::secs(61);
+    bench.with_ctx(|log, disk, config, ctx| log.retain(config, disk, ctx)).expect("a good disk");
+    bench.disk.sim_lose_power(|_, _| Kept::Operations { count: 0, torn: false });
+    let mut facts = Vec::new();
+    bench.disk.sim_drain_journal(|fact| facts.push(fact.name()));
+    assert_eq!(facts, ["log-start-moved"]);
+    bench.reload(false);
+    assert_eq!((bench.log.start(), bench.log.end()), (Offset(0), Offset(8)));
+}
+
 #[test]
 fn a_read_takes_whole_batches_and_the_first_one_whole() {
     let mut bench = Bench::new(TopicConfig::default());
