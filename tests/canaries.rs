@@ -52,7 +52,6 @@ const ELR_OFF: Canary = Canary {
     seeds: 200,
     causes: &[
         "(acks=all)",
-        "now alone in sync",
         "lost power",
         "after an unclean stop and kept its place",
         "from the in-sync replicas",

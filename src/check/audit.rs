@@ -77,7 +77,7 @@ fn compare(
         // and before an elected leader acts nobody can know that its log is the canonical one.
         let open = ghost.accounted > Offset::ZERO || !ghost.canon.is_settled();
         let cut = ghost.canon.last_cut().is_some();
-        if !open && !cut && watermark > own.matched {
+        if !open && !cut && watermark > ghost.canon.complete_to(place) {
             return differs(own.matched, "high watermark over a tail", own.matched, watermark);
         }
     }

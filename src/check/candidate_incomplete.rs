@@ -28,18 +28,18 @@ pub(crate) fn judge_one(
     if place >= ghost.replicas.len() || !ghost.candidates().has(place) {
         return;
     }
-    let replica = ghost.canon.replica(place);
-    if replica.cut_while_down {
+    if ghost.canon.replica(place).cut_while_down {
         return;
     }
     findings.exercise(PropertyId::CandidateIncomplete);
-    if replica.matched >= ghost.watermark {
+    let end = ghost.canon.complete_to(place);
+    if end >= ghost.watermark {
         return;
     }
-    let detail = Detail::Behind { end: replica.matched, watermark: ghost.watermark };
+    let detail = Detail::Behind { end, watermark: ghost.watermark };
     let violation = Violation::of(PropertyId::CandidateIncomplete, stamp, detail)
         .partition(ghost.id)
-        .offset(replica.matched)
+        .offset(end)
         .broker(ghost.replicas[place]);
     findings.add(PropertyId::CandidateIncomplete, violation);
 }

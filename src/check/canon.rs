@@ -245,7 +245,7 @@ impl Canon {
         let replica = &self.replicas[place];
         let matched = (replica.next.saturating_sub(self.dropped) as usize).min(self.entries.len());
         let from = replica.start.max(replica.rejoined);
-        self.entries.range(..matched).filter(move |e| e.end() > from).chain(replica.tail.iter())
+        self.entries.range(..matched).chain(replica.tail.iter()).filter(move |e| e.end() > from)
     }
 
     // ---- elections ----
@@ -463,6 +463,14 @@ impl Canon {
         Append::Extended
     }
 
+    /// How far a replica holds what its leader can compare: a tail of its own below every record
+    /// that some leader still has cannot be noticed, see [`Canon::rejoin`].
+    pub(crate) fn complete_to(&self, place: usize) -> Offset {
+        let replica = &self.replicas[place];
+        let end = replica.end();
+        if end <= self.furthest_start { end } else { replica.matched }
+    }
+
     /// A tail of its own that ends where the leader's log starts, or before, cannot be noticed: the
     /// leader has forgotten the epochs below (`LeaderEpochFileCache.truncateFromStartAsyncFlush`),
     /// and its answer moves the replica's log start past the tail. Log matching holds from there
@@ -475,17 +483,6 @@ impl Canon {
         replica.tail.clear();
         (replica.matched, replica.next, replica.rejoined) = (at, next, at);
         replica.reach = replica.reach.max(at);
-    }
-
-    /// Rejoins a replica whose tail is forgotten, if a canonical batch starts where it ends.
-    fn rejoin_if_forgotten(&mut self, place: usize) {
-        let end = self.replicas[place].end();
-        if !self.replicas[place].is_apart() || end > self.furthest_start || end > self.end {
-            return;
-        }
-        if self.at(self.number_of(end)).is_none_or(|entry| entry.base == end) {
-            self.rejoin(place, end);
-        }
     }
 
     /// Log matching between tails. By induction it is enough that two batches of one offset and
@@ -550,7 +547,6 @@ impl Canon {
             let own = self.elected.iter_mut().filter(|e| e.place == place);
             own.for_each(|e| e.cut = true);
         }
-        self.rejoin_if_forgotten(place);
         lost
     }
 
@@ -592,9 +588,6 @@ impl Canon {
         self.end = self.end.max(self.start);
         for replica in &mut self.replicas {
             replica.next = replica.next.max(self.dropped);
-        }
-        for place in 0..self.replicas.len() {
-            self.rejoin_if_forgotten(place);
         }
     }
 }

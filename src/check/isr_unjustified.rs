@@ -101,7 +101,7 @@ impl IsrUnjustified {
         self.standings[ghost.id.index()][place] = Standing::UNKNOWN;
         findings.exercise(PropertyId::IsrUnjustified);
         let replica = ghost.canon.replica(place);
-        let matched = replica.matched;
+        let matched = ghost.canon.complete_to(place);
         // What it lost after it was proposed, nobody can know.
         if matched >= ghost.watermark || replica.cut_while_down {
             return;

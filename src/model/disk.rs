@@ -353,7 +353,8 @@ impl Disk {
         let first = log.current.segments.front().copied().unwrap_or_default();
         log.apply_durably(LogOp::Reset(start));
         self.recount(partition);
-        self.observe(Fact::Truncated { broker: owner, partition, from: before, to: first });
+        let to = first.min(start);
+        self.observe(Fact::Truncated { broker: owner, partition, from: before, to });
         self.observe(Fact::LogStartMoved { broker: owner, partition, to: start });
         Ok(())
     }
@@ -584,8 +585,8 @@ impl Disk {
     fn note_difference(&mut self, partition: PartitionId, before: &LogImage) -> u32 {
         let after = &self.logs[partition.index()].current;
         let readable = after.batches.len() - usize::from(after.torn);
-        // Retention may have been undone as well: compare from the later of the two starts. An empty
-        // log starts where it ends.
+        // Retention may have been undone as well: compare from the later of the two starts. An
+        // empty log starts where it ends.
         let skip = |image: &LogImage, other: &LogImage| {
             let start = other.batches.front().map_or(other.end(), |b| b.base);
             image.batches.iter().take_while(|b| b.base < start).count()

@@ -210,7 +210,7 @@ fn paths_of_set_reach_every_place() {
     let elr = set(gate, "feature.eligible.leader.replicas.version", "0").expect("a level");
     assert!(!elr.columns[0].features.eligible_leader_replicas);
     let topic = set(gate, "topics[orders].partitions", "4").expect("a topic by name");
-    assert_eq!(topic.columns[0].names.partition_count(), 4);
+    assert_eq!(topic.columns[0].names.partition_count(), 4 + 1, "and the other topic's");
     let at = set(gate, "faults[0].from", "10s").expect("a fault by index");
     assert!(matches!(at.columns[0].faults[0].source, When::Swarm { from: Time(from), .. }
         if from == Span::secs(10).0));
