@@ -70,6 +70,7 @@ const TAIL_LOST: Canary = Canary {
     seeds: 2_000,
     causes: &[
         "(acks=all)",
+        "was killed",
         "lost power",
         "the record included",
         "after an unclean stop and could lead no longer; nobody else was left",

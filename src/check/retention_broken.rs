@@ -191,6 +191,23 @@ mod tests {
         forge.wait(Span::secs(700)).log_start(2, 1).expect_none("retention-broken");
     }
 
+    /// What a leader knows of a follower may be older than the follower's power loss.
+    #[test]
+    fn what_every_member_has_held_may_go() {
+        let lost = |held: bool| {
+            let mut forge = Forge::new();
+            forge.config(TopicKey::RetentionMs, 3_600_000);
+            forge.append(1, 0, 2, 0).append(2, 0, if held { 2 } else { 1 }, 0).isr(&[1], &[], 0);
+            if held {
+                forge.power_loss(2, 2, 1);
+            }
+            forge.isr(&[1, 2], &[], 0).wait(Span::secs(8_000)).log_start(1, 2);
+            forge
+        };
+        lost(true).expect_none("retention-broken");
+        lost(false).expect("retention-broken", 1);
+    }
+
     #[test]
     fn uncommitted_ones_may_not() {
         let mut forge = replicated();

@@ -216,3 +216,37 @@ fn a_tail_below_the_leaders_log_start_is_no_divergence() {
     assert_eq!(with_start(1), Append::Matched);
     assert_eq!(with_start(0), Append::Clash);
 }
+
+/// Nobody compares what lies below every record that a leader still has: seen in the gate.
+#[test]
+fn a_tail_that_nobody_can_notice_lacks_nothing() {
+    let with_start = |start: u64| {
+        let mut canon = Canon::new(REPLICAS);
+        canon.append(0, entry(0, 0, 0));
+        canon.elect(1, LeaderEpoch(1));
+        canon.take_over(LeaderEpoch(1), &mut Vec::new());
+        canon.append(1, entry(0, 1, 7));
+        canon.append(1, entry(1, 1, 8));
+        canon.move_start(1, Offset(start));
+        (canon.complete_to(0), canon.complete_to(1))
+    };
+    assert_eq!(with_start(0), (Offset(0), Offset(2)));
+    assert_eq!(with_start(1), (Offset(1), Offset(2)));
+}
+
+/// Below the offset where a replica rejoined its own records are not known, whoever leads then.
+#[test]
+fn the_log_of_a_replica_that_rejoined_is_known_from_there_on() {
+    let mut canon = Canon::new(REPLICAS);
+    canon.append(0, entry(0, 0, 0));
+    canon.elect(1, LeaderEpoch(1));
+    canon.take_over(LeaderEpoch(1), &mut Vec::new());
+    canon.append(1, entry(0, 1, 7));
+    canon.append(1, entry(1, 1, 8));
+    canon.move_start(1, Offset(1));
+    canon.append(0, entry(1, 1, 8));
+    canon.elect(2, LeaderEpoch(2));
+    canon.take_over(LeaderEpoch(2), &mut Vec::new());
+    let bases: Vec<_> = canon.log(0).map(|e| e.base).collect();
+    assert_eq!(bases, [Offset(1)]);
+}

@@ -11,6 +11,7 @@ use crate::model::batch::{Batch, BatchKind, RecordId, Sequence};
 use crate::model::body::Bodies;
 use crate::model::config::TopicConfig;
 use crate::model::disk::{Disk, Kept};
+use crate::model::fact::Fact;
 use crate::model::message::PartPool;
 use crate::model::rules::Rules;
 
@@ -195,6 +196,22 @@ fn a_power_loss_that_undoes_retention_tells_of_no_appends() {
     assert_eq!(facts, ["log-start-moved"]);
     bench.reload(false);
     assert_eq!((bench.log.start(), bench.log.end()), (Offset(0), Offset(8)));
+}
+
+/// A follower whose leader's log ends before its own begins starts anew there.
+#[test]
+fn a_log_that_starts_anew_before_its_start_tells_of_the_cut() {
+    let mut bench = Bench::new(TopicConfig::default());
+    bench.log.restart_at(Offset(44), &mut bench.disk).expect("a good disk");
+    bench.disk.sim_drain_journal(|_| {});
+    bench.log.restart_at(Offset(41), &mut bench.disk).expect("a good disk");
+    let mut cut = None;
+    bench.disk.sim_drain_journal(|fact| {
+        if let Fact::Truncated { from, to, .. } = *fact {
+            cut = Some((from, to));
+        }
+    });
+    assert_eq!(cut, Some((Offset(44), Offset(41))));
 }
 
 #[test]

@@ -25,6 +25,8 @@ struct Moment {
     /// Higher ranks are left out first when there are too many.
     rank: u8,
     text: String,
+    /// Whose stop it tells.
+    stop_of: Option<BrokerId>,
 }
 
 /// A broker's stop, and what went with it.
@@ -223,7 +225,7 @@ impl Teller<'_> {
 
     /// Says what caused the turn of this event before the turn.
     fn say_before(&mut self, stamp: Stamp, text: String) {
-        let moment = Moment { rank: 1, text };
+        let moment = Moment { rank: 1, text, stop_of: None };
         match &mut self.turn {
             Some(turn) if turn.seq == stamp.seq => {
                 self.moments.insert(turn.moments, moment);
@@ -254,6 +256,10 @@ impl Teller<'_> {
                 format!("could lead no longer; {left} could")
             }
         };
+        // What made it unclean is never left out.
+        if let Some(stop) = self.moments.iter_mut().rfind(|m| m.stop_of == Some(broker)) {
+            stop.rank = 0;
+        }
         let text =
             format!("{broker} registered {} after an unclean stop and {rest}.", at(stamp.time));
         self.say_before(stamp, text);
@@ -485,7 +491,7 @@ impl Teller<'_> {
     }
 
     fn say(&mut self, rank: u8, text: String) {
-        self.moments.push(Moment { rank, text });
+        self.moments.push(Moment { rank, text, stop_of: None });
     }
 
     /// Whether what happens to this node may matter to the record.

@@ -105,7 +105,7 @@ impl Teller<'_> {
             None if stop.had || stop.led => 2,
             None => 3,
         };
-        let moment = Moment { rank, text };
+        let moment = Moment { rank, text, stop_of: Some(stop.broker) };
         match stop.moment {
             Some(place) => self.moments[place] = moment,
             None => {
