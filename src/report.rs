@@ -122,7 +122,7 @@ pub enum Status {
     NotFound,
     /// It was never put to the test.
     Inconclusive,
-    /// Shown without being judged: a `sometimes` under a single seed.
+    /// Shown without being judged: a `sometimes` under a single seed, or not seen before Ctrl-C.
     Reported,
 }
 

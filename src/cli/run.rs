@@ -9,7 +9,8 @@ use crate::cli::progress::Shown;
 use crate::cli::{input, show};
 use crate::judge::{Judge, Verdicts};
 use crate::model::rules::Drill;
-use crate::report::{Header, Report, Verdict, human, json};
+use crate::report::number::grouped;
+use crate::report::{Header, Report, Status, Verdict, human, json};
 use crate::run::Options;
 use crate::scenario::Scenario;
 use crate::sweep::{Progress, SeedRange, SeedRule, Sweep, SweepError, SweepOptions, sweep};
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     else {
         return Exit::BadInput;
     };
-    let reports = scenarios.iter().map(|s| s.columns.len()).sum();
+    let reports: usize = scenarios.iter().map(|s| s.columns.len()).sum();
     if let Some(Err(message)) = out.as_ref().map(|out| out.check(reports)) {
         complain(&message);
         return Exit::BadInput;
@@ -52,12 +53,14 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     let _ = ctrlc::set_handler(move || stop.stop.store(true, Ordering::Relaxed));
     let common = Common { args, drill, looked_for: looked_for.flatten(), out, progress };
     let mut exit = Exit::Held;
-    for scenario in &scenarios {
-        for column in 0..scenario.columns.len() {
-            exit = exit.worst(one(&common, scenario, column));
-            if exit == Exit::Interrupted {
-                return exit;
-            }
+    let all = scenarios.iter().flat_map(|s| (0..s.columns.len()).map(move |column| (s, column)));
+    for (place, (scenario, column)) in all.enumerate() {
+        exit = exit.worst(one(&common, scenario, column));
+        let left = reports - place - 1;
+        if left > 0 && common.progress.stop.load(Ordering::Relaxed) {
+            let word = if left == 1 { "report" } else { "reports" };
+            note("note", &format!("interrupted: {left} more {word} not begun"));
+            return exit.worst(Exit::Interrupted);
         }
     }
     exit
@@ -154,6 +157,9 @@ fn finish(
         let why = if swept.interrupted { "interrupted" } else { "stopped at a failing seed" };
         let more = if swept.interrupted { "" } else { "; --max-failures N goes on" };
         note("note", &format!("{why}, after {runs} of {asked} seeds{more}"));
+        if swept.interrupted {
+            leave_open(&mut report, asked);
+        }
     }
     report.warnings = scenario.warnings.iter().map(|w| w.message.clone()).collect();
     reproduce(common, scenario, column, &swept.verdicts, &mut report);
@@ -189,6 +195,21 @@ fn finish(
         Verdict::Inconclusive => Exit::Inconclusive,
     };
     if swept.interrupted { exit.worst(Exit::Interrupted) } else { exit }
+}
+
+/// Makes the report of an interrupted sweep say so. A violation stays one; but what did not happen
+/// in the seeds that ran may happen in those that did not, so nothing else is decided.
+fn leave_open(report: &mut Report, asked: u64) {
+    let (runs, asked) = (grouped(report.header.runs), grouped(asked));
+    report.reasons.insert(0, format!("interrupted: stopped after {runs} of {asked} seeds"));
+    if report.failures.is_empty() {
+        report.verdict = Verdict::Inconclusive;
+    }
+    for row in &mut report.expectations {
+        if row.status == Status::NotFound {
+            row.status = Status::Reported;
+        }
+    }
 }
 
 /// Gives every finding the one command that shows it again; failing runs get a repro file.
