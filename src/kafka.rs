@@ -7,6 +7,7 @@
 //! Behaviour follows Kafka 4.1.1 as restated in `kafka-protocol.md`; each function names the Kafka
 //! file it follows. Decisions that differed between releases are in [`rulings`].
 
+mod backoff;
 pub mod broker;
 pub mod client;
 pub mod controller;

@@ -8,7 +8,6 @@
 
 mod accumulator;
 pub mod application;
-mod backoff;
 mod cache;
 mod channel;
 pub mod config;

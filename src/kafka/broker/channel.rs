@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use crate::base::ids::{BrokerId, ConnectionId, NodeId};
 use crate::base::time::{Span, Time};
+use crate::kafka::backoff;
 use crate::kafka::broker::purgatory::Ticket;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
 use crate::model::config::BrokerConfig;
@@ -96,7 +97,7 @@ impl Terms {
         };
         Self {
             request_timeout,
-            backoff: config.reconnect_backoff.min(backoff_max),
+            backoff: config.reconnect_backoff,
             backoff_max,
             setup,
             blocks: link >= FETCHERS,
@@ -203,12 +204,8 @@ impl Link {
             self.failures += 1;
         }
         self.in_flight = None;
-        let backoff = self.terms.backoff.scaled(1 << self.failures.min(8), 1);
-        let backoff = if self.terms.backoff < self.terms.backoff_max {
-            ctx.rng.jitter(backoff.min(self.terms.backoff_max), 20)
-        } else {
-            self.terms.backoff_max
-        };
+        let Terms { backoff, backoff_max, .. } = self.terms;
+        let backoff = backoff::exponential(backoff, backoff_max, self.failures, ctx.rng);
         if backoff == Span::ZERO {
             self.state = State::Closed;
         } else {

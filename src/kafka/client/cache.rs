@@ -7,7 +7,7 @@
 use crate::base::ids::{BrokerId, LeaderEpoch, PartitionId};
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
-use crate::kafka::client::backoff;
+use crate::kafka::backoff;
 use crate::model::config::ClientConfig;
 
 /// A partition's leader as far as the client knows.

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use crate::base::ids::{BrokerId, ConnectionId, NodeId};
 use crate::base::time::{Span, Time};
-use crate::kafka::client::backoff;
+use crate::kafka::backoff;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
 use crate::model::config::ClientConfig;
 use crate::model::message::Content;
@@ -151,7 +151,7 @@ impl Channels {
         }
         let (initial, max) =
             (self.config.connection_setup_timeout, self.config.connection_setup_timeout_max);
-        let setup = backoff::setup_timeout(initial, max, channel.slow_setups, ctx.rng);
+        let setup = backoff::exponential(initial, max, channel.slow_setups, ctx.rng);
         let connection = ctx.open(NodeId::Broker(BrokerId::at(at)), setup);
         channel.link = Link::Connecting(connection);
         channel.last_attempt = Some(now);

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 
 use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId};
 use crate::base::time::Time;
+use crate::kafka::backoff;
 use crate::kafka::client::accumulator::{NO_SLOT, Place, ProducerBatch};
 use crate::kafka::client::application::Answer;
-use crate::kafka::client::backoff;
 use crate::kafka::client::channel::Request;
 use crate::kafka::client::idempotence::Identity;
 use crate::kafka::client::process::Call;

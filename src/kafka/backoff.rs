@@ -1,4 +1,4 @@
-//! How long a client waits before it tries again.
+//! How long a client, or a broker towards others, waits before it tries again.
 //!
 //! Follows `ExponentialBackoff.java`: the interval doubles with each attempt up to a maximum and
 //! is then changed by up to 20 % either way, never beyond the maximum.
@@ -10,23 +10,13 @@ use crate::base::time::Span;
 /// `RECONNECT_BACKOFF_JITTER`, `SOCKET_CONNECTION_SETUP_TIMEOUT_JITTER`: all 0.2).
 const JITTER_PERCENT: u64 = 20;
 
-/// The interval after `attempts` earlier attempts.
+/// The interval after `attempts` earlier attempts. One that cannot grow is not changed at all.
 pub(super) fn exponential(initial: Span, max: Span, attempts: u32, rng: &mut Rng) -> Span {
     if initial >= max {
         return max;
     }
-    jittered(initial, max, attempts, rng).min(max)
-}
-
-/// A connection's set-up time-out; unlike a back-off it may exceed its maximum by the jitter
-/// (`ClusterConnectionStates.updateConnectionSetupTimeout`).
-pub(super) fn setup_timeout(initial: Span, max: Span, attempts: u32, rng: &mut Rng) -> Span {
-    jittered(initial, max.max(initial), attempts, rng)
-}
-
-fn jittered(initial: Span, max: Span, attempts: u32, rng: &mut Rng) -> Span {
     let term = initial.scaled(1 << attempts.min(30), 1).min(max);
-    rng.jitter(term, JITTER_PERCENT)
+    rng.jitter(term, JITTER_PERCENT).min(max)
 }
 
 #[cfg(test)]
@@ -34,6 +24,15 @@ mod tests {
     use super::exponential;
     use crate::base::rng::Rng;
     use crate::base::time::Span;
+
+    #[test]
+    fn what_cannot_grow_is_its_maximum() {
+        let mut rng = Rng::named(1, "backoff");
+        for (initial, max) in [(50, 50), (80, 50)] {
+            let wait = exponential(Span::millis(initial), Span::millis(max), 0, &mut rng);
+            assert_eq!(wait, Span::millis(50));
+        }
+    }
 
     #[test]
     fn it_doubles_up_to_its_maximum() {
