@@ -255,6 +255,9 @@ impl Broker {
         if let Some(leader) = fetched_leader(link) {
             return self.on_fetcher_closed(leader, ctx);
         }
+        if link == HEARTBEAT {
+            self.on_lifecycle_lost(ctx);
+        }
         if self.controllers.len() > 1 {
             self.controller = (self.controller + 1) % self.controllers.len();
             self.links[link].turn_to(NodeId::Controller(self.controllers[self.controller]));

@@ -21,8 +21,11 @@ use crate::sim::flow::{
 };
 use crate::sim::links::Links;
 
-/// SYNs are sent at 0, 1, 3, 7, 15, 31 and 63 s, if the opener waits that long.
-const LAST_SYN: u8 = 6;
+/// SYNs are sent at 0, 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s, if the opener waits that long: Linux
+/// from 6.5 on with its default `tcp_syn_linear_timeouts` of 4, which fits the recordings.
+const LAST_SYN: u8 = 10;
+/// From this one on the pause doubles, beginning with one second.
+const LINEAR_SYNS: u8 = 4;
 
 /// What an end of a connection is to its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +164,7 @@ impl Network {
             return;
         }
         if attempt < LAST_SYN {
-            let next = bench.now + Span::secs(1 << attempt);
+            let next = bench.now + Span::secs(1 << attempt.saturating_sub(LINEAR_SYNS));
             bench.push(next, Event::Syn { conn, attempt: attempt + 1 });
         }
         let (from, to) = (opener.host, acceptor.host);

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use crate::base::ids::{BrokerId, ConnectionId, NodeId};
+use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
 use crate::kafka::backoff;
 use crate::kafka::broker::purgatory::Ticket;
@@ -59,8 +60,10 @@ pub(super) struct Terms {
     pub(super) backoff: Span,
     /// Largest back-off.
     pub(super) backoff_max: Span,
-    /// How long connecting may take.
+    /// How long connecting may take at first.
     pub(super) setup: Span,
+    /// How long it may take after many attempts that failed.
+    pub(super) setup_max: Span,
     /// Whether the thread sleeps in `NetworkClient.poll` until something comes or as long as a
     /// request may take, and so looks at time-outs no sooner.
     pub(super) blocks: bool,
@@ -69,12 +72,13 @@ pub(super) struct Terms {
 impl Terms {
     /// What Kafka gives the channel at this place.
     pub(super) fn of(link: usize, config: &BrokerConfig) -> Self {
-        let half_session = config.session_timeout.scaled(1, 2);
         let (request_timeout, backoff_max) = match link {
-            // `BrokerServer.scala`: retryTimeoutMs = session / 2 (KAFKA-14392).
-            HEARTBEAT => {
-                (config.controller_socket_timeout.min(half_session), config.reconnect_backoff)
-            }
+            // Its `retryTimeoutMs` is one heartbeat interval (`BrokerServer.startup` of 3.9.2 and
+            // 4.1.1; half a session in the source of 2024, KAFKA-14392).
+            HEARTBEAT => (
+                config.controller_socket_timeout.min(config.heartbeat_interval),
+                config.reconnect_backoff,
+            ),
             CONTROLLER | FORWARDING | DIRECTORIES => {
                 (config.controller_socket_timeout, config.reconnect_backoff)
             }
@@ -83,25 +87,27 @@ impl Terms {
             // `BrokerBlockingSender.scala`: none; the fetcher backs its partitions off instead.
             _ => (config.replica_socket_timeout, Span::ZERO),
         };
-        let setup = match link {
-            // Recorded: after a cut from the controller that lasts 30 s the broker is back with the
-            // SYN at 31 s of the attempt that began when its first heartbeat timed out
-            // (cut-leader-from-controller, cut-follower-from-controller, cut-leader-with-client):
-            // an `InterBrokerSendThread` was not seen to give up by the first setup time-out. What
-            // fits all of them is the longest that any can be: the largest and its jitter of 20 %.
-            HEARTBEAT | CONTROLLER | METADATA | FORWARDING | DIRECTORIES => {
-                config.connection_setup_timeout_max.scaled(6, 5)
-            }
-            // `NetworkClientUtils.awaitReady` polls for the socket time-out in one go.
-            _ => config.replica_socket_timeout,
-        };
         Self {
             request_timeout,
             backoff: config.reconnect_backoff,
             backoff_max,
-            setup,
+            setup: config.connection_setup_timeout,
+            setup_max: config.connection_setup_timeout_max,
             blocks: link >= FETCHERS,
         }
+    }
+
+    /// How long the next connection attempt may take after so many that failed in a row
+    /// (`ClusterConnectionStates.updateConnectionSetupTimeout`). The thread of a channel sleeps in
+    /// `NetworkClient.poll` for at most a request's time-out and gives up when it wakes, so after a
+    /// whole number of them. A fetcher sleeps for all of its one (`NetworkClientUtils.awaitReady`).
+    fn patience(&self, failures: u32, rng: &mut Rng) -> Span {
+        if self.blocks {
+            return self.request_timeout;
+        }
+        let term = backoff::exponential(self.setup, self.setup_max, failures, rng);
+        let look = self.request_timeout.0.max(1);
+        if look < term.0 { Span(term.0.div_ceil(look).saturating_mul(look)) } else { term }
     }
 }
 
@@ -151,13 +157,19 @@ impl Link {
         }
     }
 
+    /// Whether a request was sent that has not been answered.
+    pub(super) const fn awaits_answer(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
     /// Whether a request may be sent now; if there is no connection, begins to open one. Gives the
     /// connection it has asked for.
     pub(super) fn ready(&mut self, ctx: &mut Ctx<'_>) -> Readiness {
         match self.state {
             State::Open(_) if self.in_flight.is_none() => Readiness::Ready,
             State::Closed => {
-                let connection = ctx.open(self.to, self.terms.setup);
+                let patience = self.terms.patience(self.failures, ctx.rng);
+                let connection = ctx.open(self.to, patience);
                 self.state = State::Opening(connection);
                 Readiness::Opening(connection)
             }
@@ -330,5 +342,33 @@ impl Connections {
     /// Forgets a connection and says what it was.
     pub(super) fn forget(&mut self, connection: ConnectionId) -> End {
         self.ends.get_mut(connection.0 as usize).map(std::mem::take).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CONTROLLER, FETCHERS, HEARTBEAT, Terms};
+    use crate::base::rng::Rng;
+    use crate::base::time::Span;
+    use crate::model::config::BrokerConfig;
+
+    #[test]
+    fn a_thread_gives_up_connecting_when_it_wakes() {
+        let config = BrokerConfig::default();
+        let mut rng = Rng::named(1, "patience");
+        let mut patience = |link, failures| {
+            let terms = Terms::of(link, &config);
+            let mut draws: Vec<Span> =
+                (0..200).map(|_| terms.patience(failures, &mut rng)).collect();
+            draws.sort_unstable();
+            (draws[0], draws[199])
+        };
+        let secs = |low, high| (Span::secs(low), Span::secs(high));
+        assert_eq!(patience(HEARTBEAT, 0), secs(10, 12), "10 s ± 20 %, and it wakes each 2 s");
+        assert_eq!(patience(HEARTBEAT, 1), secs(18, 24));
+        assert_eq!(patience(HEARTBEAT, 9), secs(26, 30), "30 s − 20 %, never more than 30 s");
+        let (low, high) = patience(CONTROLLER, 0);
+        assert!(low >= Span::secs(8) && low < Span::secs(9) && high <= Span::secs(12));
+        assert_eq!(patience(FETCHERS, 0), secs(30, 30));
     }
 }

@@ -23,8 +23,6 @@ const STARTUP: Span = Span::millis(150);
 const FIRST_PUBLICATION: Span = Span::millis(120);
 /// Between the first two heartbeats of a controlled shutdown.
 const SHUTDOWN_INTERVAL: Span = Span::millis(50);
-/// First pause after a failure; doubles up to the session time-out, ± 2 %.
-const RESEND_BACKOFF: Span = Span::millis(100);
 /// `BrokerServer.shutdown`: how long a controlled shutdown is waited for.
 const SHUTDOWN_TIMEOUT: Span = Span::secs(300);
 
@@ -52,7 +50,6 @@ pub(super) struct Lifecycle {
     outstanding: Option<Time>,
     /// Something is to be said as soon as the request under way is answered.
     hurry: bool,
-    failures: u32,
     /// When its logs, coordinators and sockets are up.
     ready_at: Time,
     publishes_at: Time,
@@ -71,7 +68,6 @@ impl Lifecycle {
             epoch: None,
             outstanding: None,
             hurry: false,
-            failures: 0,
             ready_at: started + STARTUP,
             publishes_at: started + FIRST_PUBLICATION,
             told_to_wait: false,
@@ -101,6 +97,11 @@ impl Lifecycle {
     /// The broker epoch, once registered.
     pub(super) const fn epoch(&self) -> Option<BrokerEpoch> {
         self.epoch
+    }
+
+    /// Whether a request under way is so old that it is not sent any more.
+    fn is_too_late(&self, now: Time, interval: Span) -> bool {
+        self.outstanding.is_some_and(|since| now.since(since) >= interval)
     }
 
     /// Whether its port is open: `BrokerServer.startup` waits for `setReadyToUnfence` before
@@ -136,14 +137,25 @@ impl Broker {
         }
     }
 
-    /// It is time for a registration or a heartbeat.
+    /// It is time for a registration or a heartbeat, or for giving up the one under way. One that
+    /// was sent is given up with its connection.
     pub(super) fn on_communicate(&mut self, ctx: &mut Ctx<'_>) {
-        if self.lifecycle.outstanding.is_some() {
-            self.lifecycle.hurry = true;
-            return;
+        if self.lifecycle.outstanding.is_none() {
+            self.lifecycle.outstanding = Some(ctx.monotonic());
+            ctx.set(Timer::of(TimerKind::Heartbeat), self.config.heartbeat_interval);
+            self.send_lifecycle(ctx);
+        } else if !self.links[HEARTBEAT].awaits_answer() {
+            self.communication_failed(ctx);
         }
-        self.lifecycle.outstanding = Some(ctx.monotonic());
-        self.send_lifecycle(ctx);
+    }
+
+    /// The channel was lost. A request that was under way is put back into its queue, where it is
+    /// given up if it is one interval old (`NodeToControllerRequestThread.generateRequests`), or
+    /// else sent again.
+    pub(super) fn on_lifecycle_lost(&mut self, ctx: &mut Ctx<'_>) {
+        if self.lifecycle.is_too_late(ctx.monotonic(), self.config.heartbeat_interval) {
+            self.communication_failed(ctx);
+        }
     }
 
     /// `initial.broker.registration.timeout.ms` is over: a broker that has heard no answer by then
@@ -157,11 +169,10 @@ impl Broker {
 
     /// Sends the request under way, as soon as the channel is ready.
     pub(super) fn send_lifecycle(&mut self, ctx: &mut Ctx<'_>) {
-        let Some(since) = self.lifecycle.outstanding else {
+        if self.lifecycle.outstanding.is_none() {
             return;
-        };
-        // KAFKA-14392: a request that did not get through in half a session is given up.
-        if ctx.monotonic().since(since) >= self.config.session_timeout.scaled(1, 2) {
+        }
+        if self.lifecycle.is_too_late(ctx.monotonic(), self.config.heartbeat_interval) {
             return self.communication_failed(ctx);
         }
         match self.links[HEARTBEAT].ready(ctx) {
@@ -189,14 +200,13 @@ impl Broker {
         self.links[HEARTBEAT].send(content, ctx);
     }
 
+    /// The next try comes after one interval, whatever failed
+    /// (`scheduleNextCommunicationAfterFailure` of 3.9.2 and 4.1.1; an exponential back-off in the
+    /// source of 2024).
     fn communication_failed(&mut self, ctx: &mut Ctx<'_>) {
-        let lifecycle = &mut self.lifecycle;
-        lifecycle.outstanding = None;
-        lifecycle.hurry = false; // never at once after a failure
-        let backoff = RESEND_BACKOFF.scaled(1 << lifecycle.failures.min(16), 1);
-        lifecycle.failures += 1;
-        let backoff = ctx.rng.jitter(backoff.min(self.config.session_timeout), 2);
-        self.communicate_after(backoff, ctx);
+        self.lifecycle.outstanding = None;
+        self.lifecycle.hurry = false; // never at once after a failure
+        self.communicate_after(self.config.heartbeat_interval, ctx);
     }
 
     /// The controller answered a registration.
@@ -207,18 +217,13 @@ impl Broker {
         ctx: &mut Ctx<'_>,
     ) {
         if error == ErrorCode::NotController {
-            return self.leave_controller(HEARTBEAT, ctx);
+            self.leave_controller(HEARTBEAT, ctx);
+            return self.on_lifecycle_lost(ctx);
         }
         if !error.is_none() {
-            // Recorded, against the back-off of `BrokerLifecycleManager.scala`: sixteen brokers
-            // that found their old session alive registered 0.9 s after their start or a multiple
-            // of 2 s later (rolling-restart, unclean-election, wiped-disk).
-            self.lifecycle.outstanding = None;
-            self.lifecycle.hurry = false;
-            return self.communicate_after(self.config.heartbeat_interval, ctx);
+            return self.communication_failed(ctx);
         }
         self.lifecycle.outstanding = None;
-        self.lifecycle.failures = 0;
         self.lifecycle.epoch = Some(epoch);
         // What a leader by old metadata proposed meanwhile waits for an epoch; Kafka sends it again
         // and again, to be refused for its stale one (`DefaultAlterPartitionManager`).
@@ -237,7 +242,8 @@ impl Broker {
         ctx: &mut Ctx<'_>,
     ) {
         if error == ErrorCode::NotController {
-            return self.leave_controller(HEARTBEAT, ctx);
+            self.leave_controller(HEARTBEAT, ctx);
+            return self.on_lifecycle_lost(ctx);
         }
         if !error.is_none() {
             return self.communication_failed(ctx);
@@ -248,7 +254,6 @@ impl Broker {
         }
         let lifecycle = &mut self.lifecycle;
         lifecycle.outstanding = None;
-        lifecycle.failures = 0;
         lifecycle.dirs_heard |= lifecycle.dirs_sent;
         let interval = self.config.heartbeat_interval;
         let next = match lifecycle.state {

@@ -357,6 +357,22 @@ fn a_broker_cut_from_the_controller_goes_on_leading() {
 }
 
 #[test]
+fn a_heartbeat_is_given_up_after_one_interval_and_tried_again_after_another() {
+    let mut cluster = three();
+    cluster.mute = true;
+    let mut tries = Vec::new();
+    for _ in 0..2_000 {
+        let said = cluster.heartbeats.len();
+        cluster.pass(Span::millis(10));
+        if cluster.heartbeats[said..].iter().any(|(broker, ..)| *broker == BrokerId(1)) {
+            tries.push(cluster.now);
+        }
+    }
+    assert!(tries.len() >= 4, "{tries:?}");
+    assert!(tries.windows(2).all(|pair| pair[1].since(pair[0]) == Span::secs(4)), "{tries:?}");
+}
+
+#[test]
 fn flush_messages_holds_the_answer_until_the_sync() {
     let mut cluster = three();
     let key = TopicKey::FlushMessages;

@@ -264,6 +264,7 @@ fn syns_are_repeated_until_the_timeout() {
         (10, 1_000..=1_005, Heard::Opened),
         (500, 1_000..=1_005, Heard::Opened),
         (2_900, 3_000..=3_005, Heard::Opened),
+        (3_500, 4_000..=4_005, Heard::Opened),
         (6_000, 7_000..=7_005, Heard::Opened),
         (8_000, 10_000..=10_000, Heard::Closed(CloseReason::SetupTimeout)),
     ];

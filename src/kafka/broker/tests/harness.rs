@@ -75,6 +75,8 @@ pub(super) struct Cluster {
     pub(super) exits: BTreeMap<u16, StopKind>,
     pub(super) facts: Vec<Fact>,
     pub(super) silent: bool,
+    /// Heartbeats are heard and not answered.
+    pub(super) mute: bool,
     pub(super) syncs: bool,
     partitions: usize,
     next_correlation: u32,
@@ -156,6 +158,7 @@ impl Cluster {
             exits: BTreeMap::new(),
             facts: Vec::new(),
             silent: false,
+            mute: false,
             syncs: true,
             partitions: usize::from(partitions),
             next_correlation: 0,
@@ -599,6 +602,9 @@ impl Cluster {
                 offline_dirs,
             } => {
                 self.heartbeats.push((broker, want_shutdown, offline_dirs));
+                if self.mute {
+                    return;
+                }
                 let caught_up = replayed.0 > epoch.0;
                 let fenced = want_fence || !caught_up;
                 if !fenced && !want_shutdown {
