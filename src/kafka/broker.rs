@@ -301,9 +301,9 @@ impl Broker {
 
     // ---- starting ----
 
-    fn new(start: BrokerStart, mut disk: Disk, ctx: &Ctx<'_>) -> Self {
+    fn new(start: BrokerStart, disk: Disk, ctx: &Ctx<'_>) -> Self {
         let BrokerStart { id, config, brokers, partitions, controllers, incarnation, .. } = start;
-        let clean = disk.take_clean_shutdown();
+        let clean = disk.clean_shutdown();
         let first = controllers.first().copied().unwrap_or(ControllerId(1));
         let to = |link| match fetched_leader(link) {
             Some(leader) => NodeId::Broker(leader),

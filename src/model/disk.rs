@@ -383,9 +383,15 @@ impl Disk {
         self.id
     }
 
-    /// The clean-shutdown marker, removed by reading it.
-    pub const fn take_clean_shutdown(&mut self) -> Option<BrokerEpoch> {
-        self.clean_shutdown.take()
+    /// The clean-shutdown marker.
+    #[must_use]
+    pub const fn clean_shutdown(&self) -> Option<BrokerEpoch> {
+        self.clean_shutdown
+    }
+
+    /// Removes the marker: what happens to the logs from now on is not covered by it.
+    pub const fn remove_clean_shutdown(&mut self) {
+        self.clean_shutdown = None;
     }
 
     /// Writes the clean-shutdown marker after every log has been flushed: syncs everything.

@@ -303,6 +303,7 @@ impl Broker {
         }
         if let Some(epoch) = self.lifecycle.epoch
             && self.offline_dirs == 0
+            && self.published
         {
             self.disk.write_clean_shutdown(epoch);
         }

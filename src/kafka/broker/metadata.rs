@@ -67,7 +67,12 @@ impl Broker {
         let now = ctx.monotonic();
         let due = self.lifecycle.until_publication(now) == Span::ZERO;
         self.replayed |= self.image.end() >= end;
-        self.published |= self.replayed && due;
+        if self.replayed && due && !self.published {
+            // `LogManager.loadLogs` removes the marker, in the first publication; it was read for
+            // the registration before (`BrokerServer.startup`).
+            self.published = true;
+            self.disk.remove_clean_shutdown();
+        }
         if !self.published || self.changed.is_empty() {
             return;
         }

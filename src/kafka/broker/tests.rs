@@ -336,7 +336,7 @@ fn a_controlled_shutdown_waits_for_leave_and_leaves_a_marker() {
     cluster.elect(2, &[1, 2]);
     cluster.pass(Span::secs(3));
     assert_eq!(cluster.exits.get(&1), Some(&StopKind::Shutdown));
-    assert!(cluster.disk_of_stopped(1).take_clean_shutdown().is_some());
+    assert!(cluster.disk_of_stopped(1).clean_shutdown().is_some());
 }
 
 #[test]
@@ -370,6 +370,34 @@ fn a_heartbeat_is_given_up_after_one_interval_and_tried_again_after_another() {
     }
     assert!(tries.len() >= 4, "{tries:?}");
     assert!(tries.windows(2).all(|pair| pair[1].since(pair[0]) == Span::secs(4)), "{tries:?}");
+}
+
+#[test]
+fn the_marker_of_a_clean_shutdown_goes_when_the_logs_are_loaded() {
+    let mut cluster = three();
+    cluster.elect(2, &[0, 1, 2]);
+    cluster.shut_down(1);
+    cluster.pass(Span::secs(3));
+    let marker = cluster.disk_of_stopped(1).clean_shutdown();
+    assert!(marker.is_some());
+    // Killed before it has seen any metadata: nothing was done to its logs.
+    cluster.silent = true;
+    cluster.restart(1);
+    cluster.pass(Span::secs(1));
+    cluster.crash(1);
+    assert_eq!(cluster.disk_of_stopped(1).clean_shutdown(), marker);
+    cluster.silent = false;
+    cluster.restart(1);
+    cluster.pass(Span::secs(1));
+    cluster.crash(1);
+    assert_eq!(cluster.disk_of_stopped(1).clean_shutdown(), None);
+    // A shutdown before its logs are loaded writes none.
+    cluster.silent = true;
+    cluster.restart(1);
+    cluster.pass(Span::secs(1));
+    cluster.shut_down(1);
+    assert_eq!(cluster.exits.get(&1), Some(&StopKind::Shutdown));
+    assert_eq!(cluster.disk_of_stopped(1).clean_shutdown(), None);
 }
 
 #[test]
