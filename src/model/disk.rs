@@ -10,12 +10,17 @@
 
 #![expect(missing_docs, reason = "fields bear Kafka's own names; every variant is documented")]
 
+mod log_file;
+
 use std::collections::VecDeque;
 
 use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, LeaderEpoch, Offset, PartitionId};
 use crate::model::batch::Batch;
 use crate::model::fact::Fact;
 use crate::model::metadata::MetadataRecord;
+
+pub use self::log_file::LogImage;
+use self::log_file::{LogFile, LogOp};
 
 /// Why an operation on a disk was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,130 +29,6 @@ pub enum IoError {
     Full,
     /// The log directory is broken.
     Failed,
-}
-
-/// The bytes of one partition's log as they lie in its segment files.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogImage {
-    /// Base offsets of the segments; the first is where the files start. Never empty once created.
-    segments: VecDeque<Offset>,
-    /// Every batch, oldest first.
-    batches: VecDeque<Batch>,
-    /// Whether the last batch is torn (fails its checksum).
-    torn: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LogOp {
-    Append(Batch),
-    Roll(Offset),
-    Truncate(Offset),
-    DeleteBefore(Offset),
-    Reset(Offset),
-}
-
-impl LogImage {
-    fn apply(&mut self, op: LogOp) {
-        match op {
-            LogOp::Append(batch) => self.batches.push_back(batch),
-            LogOp::Roll(base) => self.segments.push_back(base),
-            LogOp::Truncate(to) => {
-                while self.batches.back().is_some_and(|b| b.end() > to) {
-                    self.batches.pop_back();
-                    self.torn = false;
-                }
-                while self.segments.len() > 1 && self.segments.back().is_some_and(|s| *s > to) {
-                    self.segments.pop_back();
-                }
-            }
-            LogOp::DeleteBefore(to) => {
-                while self.segments.len() > 1 && self.segments[1] <= to {
-                    self.segments.pop_front();
-                }
-                let start = self.segments.front().copied().unwrap_or_default();
-                while self.batches.front().is_some_and(|b| b.end() <= start) {
-                    self.batches.pop_front();
-                }
-            }
-            LogOp::Reset(start) => {
-                self.batches.clear();
-                self.segments.clear();
-                self.segments.push_back(start);
-                self.torn = false;
-            }
-        }
-    }
-
-    /// Every batch, oldest first.
-    #[must_use]
-    pub const fn batches(&self) -> &VecDeque<Batch> {
-        &self.batches
-    }
-
-    /// Base offsets of the segments, oldest first; empty if the log does not exist.
-    #[must_use]
-    pub const fn segments(&self) -> &VecDeque<Offset> {
-        &self.segments
-    }
-
-    /// One past the last offset in the files.
-    #[must_use]
-    pub fn end(&self) -> Offset {
-        let start = self.segments.back().copied().unwrap_or_default();
-        self.batches.back().map_or(start, |b| b.end().max(start))
-    }
-
-    /// Whether the last batch fails its checksum; only recovery asks.
-    #[must_use]
-    pub const fn is_torn(&self) -> bool {
-        self.torn
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-struct LogFile {
-    current: LogImage,
-    durable: LogImage,
-    unsynced: VecDeque<LogOp>,
-    /// How many of the unsynced operations were there at the last writeback tick.
-    aged: usize,
-    /// How many operations were synced before those.
-    synced: u64,
-    bytes: u64,
-}
-
-impl LogFile {
-    fn apply(&mut self, op: LogOp) {
-        self.current.apply(op);
-        self.unsynced.push_back(op);
-    }
-
-    /// Carries out an operation that is durable at once: whatever a power loss keeps of the
-    /// unsynced operations, what this one removed is gone. The operations stay in their places,
-    /// because flushes under way are counted in them.
-    fn apply_durably(&mut self, op: LogOp) {
-        self.current.apply(op);
-        self.durable.apply(op);
-        for unsynced in &mut self.unsynced {
-            match (op, *unsynced) {
-                (LogOp::Truncate(to), LogOp::Append(batch)) if batch.end() <= to => {}
-                (LogOp::Truncate(to), LogOp::Roll(base)) if base <= to => {}
-                (LogOp::Truncate(_), LogOp::Append(_) | LogOp::Roll(_)) | (LogOp::Reset(_), _) => {
-                    *unsynced = op;
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn sync(&mut self, operations: usize) {
-        let count = operations.min(self.unsynced.len());
-        for op in self.unsynced.drain(..count) {
-            self.durable.apply(op);
-        }
-        self.aged = self.aged.saturating_sub(count);
-        self.synced += count as u64;
-    }
 }
 
 /// The checkpoint files of one partition: each is replaced atomically and synced at once.
@@ -203,7 +84,7 @@ impl Disk {
     pub fn new(owner: BrokerId, partitions: usize, dirs: u16, capacity: u64) -> Self {
         Self {
             owner,
-            logs: vec![LogFile::default(); partitions],
+            logs: (0..partitions).map(|_| LogFile::with_room(partitions)).collect(),
             checkpoints: vec![Checkpoints::default(); partitions],
             clean_shutdown: None,
             id: DiskId(0),
