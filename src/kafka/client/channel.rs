@@ -81,6 +81,8 @@ pub(super) enum LeastLoaded {
 pub(super) struct Channels {
     config: ClientConfig,
     channels: Vec<Channel>,
+    /// The channel for which a connection was opened last, by connection id.
+    opened_for: Vec<u16>,
     max_in_flight: usize,
     /// Timer index of the first channel, so that two clients of a process do not collide.
     first_timer: usize,
@@ -115,6 +117,7 @@ impl Channels {
         Self {
             config,
             channels: vec![channel; usize::from(brokers)],
+            opened_for: Vec::new(),
             max_in_flight: max_in_flight as usize,
             first_timer,
             bootstrap: Bootstrap::Active,
@@ -129,10 +132,11 @@ impl Channels {
 
     /// The channel of a connection, if it is one of this client.
     pub(super) fn of_connection(&self, connection: ConnectionId) -> Option<usize> {
-        self.channels.iter().position(|c| match c.link {
-            Link::Connecting(id) | Link::Ready(id) => id == connection,
-            Link::Closed { .. } => false,
-        })
+        let at = usize::from(*self.opened_for.get(connection.0 as usize)?);
+        match self.channels.get(at)?.link {
+            Link::Connecting(id) | Link::Ready(id) => (id == connection).then_some(at),
+            Link::Closed { .. } => None,
+        }
     }
 
     /// Whether a request can be sent now.
@@ -155,6 +159,11 @@ impl Channels {
         let connection = ctx.open(NodeId::Broker(BrokerId::at(at)), setup);
         channel.link = Link::Connecting(connection);
         channel.last_attempt = Some(now);
+        let place = connection.0 as usize;
+        if place >= self.opened_for.len() {
+            self.opened_for.resize(place + 1, u16::MAX);
+        }
+        self.opened_for[place] = at as u16;
     }
 
     /// The connection is open.

@@ -51,6 +51,8 @@ pub(super) struct Consumer {
     fetch_in_flight: Vec<bool>,
     looks_at: Option<Time>,
     refreshes_at: Option<Time>,
+    /// Something has happened since the last [`Consumer::run`] that may let it ask for more.
+    stirred: bool,
     failed: Vec<Request>,
 }
 
@@ -81,6 +83,7 @@ impl Consumer {
             fetch_in_flight: vec![false; usize::from(start.brokers)],
             looks_at: None,
             refreshes_at: None,
+            stirred: true,
             failed: Vec::new(),
         }
     }
@@ -92,6 +95,7 @@ impl Consumer {
 
     /// The application waits for records.
     pub(super) const fn poll(&mut self) {
+        self.stirred |= !self.active;
         self.active = true;
         self.polling = true;
     }
@@ -106,6 +110,7 @@ impl Consumer {
     pub(super) fn seek(&mut self, partition: PartitionId, offset: Offset, ctx: &mut Ctx<'_>) {
         let Some(place) = self.place(partition) else { return };
         let leader = self.cache.leadership(partition);
+        self.stirred = true;
         self.assigned[place].seek(offset, None, leader);
         self.note_position(partition, offset, PositionChange::Seek, ctx);
     }
@@ -137,7 +142,9 @@ impl Consumer {
         if self.polling && !calls.iter().any(|call| matches!(call, Call::Polled)) {
             self.hand_over(ctx, calls, polled);
         }
-        if self.active {
+        let asks = self.stirred || self.cache.is_due(ctx.monotonic());
+        if self.active && asks {
+            self.stirred = false;
             self.refresh(ctx);
             if self.cache.is_known() {
                 self.channels.leave_bootstrap(ctx);
@@ -175,6 +182,7 @@ impl Consumer {
             // Of a partition whose leader has changed since, the records are thrown away
             // (`FetchCollector`: no longer fetchable).
             assigned.see_leader(self.cache.leadership(assigned.partition));
+            self.stirred = true;
             let Some(records) = assigned.take(room) else {
                 self.arrived.pop_front();
                 continue;
@@ -352,6 +360,7 @@ impl Consumer {
 
     /// A connection is open; it may be another client's.
     pub(super) fn on_opened(&mut self, connection: ConnectionId) {
+        self.stirred = true;
         if let Some(at) = self.channels.of_connection(connection) {
             self.channels.opened(at);
         }
@@ -364,6 +373,7 @@ impl Consumer {
         reason: CloseReason,
         ctx: &mut Ctx<'_>,
     ) {
+        self.stirred = true;
         if let Some(at) = self.channels.of_connection(connection) {
             self.lose(at, reason == CloseReason::SetupTimeout, ctx);
         }
@@ -405,6 +415,7 @@ impl Consumer {
         ctx: &mut Ctx<'_>,
     ) {
         let Some(at) = self.channels.of_connection(connection) else { return };
+        self.stirred = true;
         let Some(request) = self.channels.answered(at, message.correlation) else { return };
         match (request, message.content) {
             (Request::Fetch, Content::Fetched { parts }) => {
@@ -533,6 +544,7 @@ impl Consumer {
 
     /// A timer fired; it may be another client's.
     pub(super) fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>) {
+        self.stirred = true;
         match timer {
             POLL => self.looks_at = None,
             REFRESH => self.refreshes_at = None,

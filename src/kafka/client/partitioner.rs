@@ -75,6 +75,45 @@ impl KeyText {
     }
 }
 
+/// Of keys below this number the partition is remembered: workloads use few keys again and again.
+const KEYS_KEPT: u32 = 1_024;
+
+/// What a producer knows of a key: how long its text is, and its partition within one topic.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyPlace {
+    pub(super) bytes: u32,
+    pub(super) partition: u16,
+}
+
+/// The keys of one topic.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    known: Vec<Option<KeyPlace>>,
+}
+
+impl Keys {
+    /// What is known of key number `n` in a topic of so many partitions.
+    pub(super) fn place(&mut self, n: u32, partitions: u16) -> KeyPlace {
+        if let Some(Some(place)) = self.known.get(n as usize) {
+            return *place;
+        }
+        self.find(n, partitions)
+    }
+
+    #[cold]
+    fn find(&mut self, n: u32, partitions: u16) -> KeyPlace {
+        let text = KeyText::of(n);
+        let bytes = text.bytes().len() as u32;
+        let place = KeyPlace { bytes, partition: partition_for_key(text.bytes(), partitions) };
+        if n < KEYS_KEPT {
+            let known = self.known.len().max(n as usize + 1);
+            self.known.resize(known, None);
+            self.known[n as usize] = Some(place);
+        }
+        place
+    }
+}
+
 /// What the choice depends on besides the key: one partition of the topic, as the producer sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
@@ -176,7 +215,7 @@ fn weighted(candidates: &[Candidate], adaptive: bool, rng: &mut Rng) -> Option<P
 
 #[cfg(test)]
 mod tests {
-    use super::{Candidate, KeyText, Sticky, murmur2, partition_for_key};
+    use super::{Candidate, KeyText, Keys, Sticky, murmur2, partition_for_key};
     use crate::base::ids::{BrokerId, PartitionId};
     use crate::base::rng::Rng;
 
@@ -201,6 +240,17 @@ mod tests {
     fn a_key_has_its_text() {
         for n in [0, 7, 10, 4_294_967_295] {
             assert_eq!(KeyText::of(n).bytes(), format!("key-{n}").as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_key_has_its_place_whether_or_not_it_is_remembered() {
+        let mut keys = Keys::default();
+        for n in [7, 0, 7, 1_023, 1_024, 4_294_967_295, 1_024] {
+            let text = format!("key-{n}");
+            let place = keys.place(n, 5);
+            let expected = (text.len() as u32, partition_for_key(text.as_bytes(), 5));
+            assert_eq!((place.bytes, place.partition), expected, "{text}");
         }
     }
 

@@ -16,7 +16,7 @@ use crate::kafka::client::application::{Answer, NewRecord, Sending};
 use crate::kafka::client::cache::Cache;
 use crate::kafka::client::channel::{Channels, LeastLoaded, Request};
 use crate::kafka::client::idempotence::{Bump, Identity, Producer as ProducerAndEpoch};
-use crate::kafka::client::partitioner::{Candidate, KeyText, Sticky, partition_for_key};
+use crate::kafka::client::partitioner::{Candidate, KeyPlace, Keys, Sticky};
 use crate::kafka::client::process::{Call, Store};
 use crate::kafka::ctx::{CloseReason, Ctx, Timer, TimerKind};
 use crate::kafka::start::ProcessStart;
@@ -64,6 +64,7 @@ pub(super) struct Producer {
     pub(super) accumulator: Accumulator,
     pub(super) identity: Identity,
     sticky: Vec<Sticky>,
+    keys: Vec<Keys>,
     blocked: VecDeque<BlockedSend>,
     pub(super) flushing: bool,
     pub(super) lingers_until: Option<Time>,
@@ -72,6 +73,9 @@ pub(super) struct Producer {
     ask_not_before: Time,
     /// The next producer id replaces one whose epochs are used up.
     renewing: bool,
+    /// Something has happened since the last [`Producer::run`] that may let it do more. A record
+    /// that joins a batch which takes more does not: most of a producer's events are that.
+    stirred: bool,
     /// Where the next drain of a broker begins (`nodesDrainIndex`).
     pub(super) drain_from: Vec<usize>,
     pub(super) availability: Vec<Availability>,
@@ -107,6 +111,7 @@ impl Producer {
             ),
             identity: Identity::default(),
             sticky: vec![Sticky::default(); start.topics.len()],
+            keys: vec![Keys::default(); start.topics.len()],
             blocked: VecDeque::new(),
             flushing: false,
             lingers_until: None,
@@ -114,6 +119,7 @@ impl Producer {
             refreshes_at: None,
             ask_not_before: Time::ZERO,
             renewing: false,
+            stirred: true,
             drain_from: vec![0; brokers],
             availability: vec![Availability::default(); brokers],
             ready: vec![false; brokers],
@@ -140,6 +146,7 @@ impl Producer {
     /// Lingering ends until everything has been answered.
     pub(super) const fn flush(&mut self) {
         self.flushing = true;
+        self.stirred = true;
     }
 
     /// `KafkaProducer.send`: metadata, partition, size, memory, append, in this order.
@@ -153,6 +160,7 @@ impl Producer {
         match self.submit(record, store, ctx) {
             Ok(sending) => sending,
             Err(wait) => {
+                self.stirred = true;
                 let deadline = ctx.monotonic() + self.config.max_block;
                 if self.config.max_block == Span::ZERO {
                     return self.fail_send(&record, wait, ctx);
@@ -178,8 +186,9 @@ impl Producer {
         if !self.cache.is_known() {
             return Err(Wait::Metadata);
         }
-        let key = record.key.map(KeyText::of);
-        let key_bytes = key.as_ref().map_or(0, |key| key.bytes().len() as u32);
+        let (_, partitions) = self.topics[record.topic.index()];
+        let key = record.key.map(|key| self.keys[record.topic.index()].place(key, partitions));
+        let key_bytes = key.map_or(0, |key| key.bytes);
         let payload = record.value_bytes.saturating_add(key_bytes);
         let upper = payload.saturating_add(UPPER_BOUND_OVERHEAD_BYTES);
         if upper > self.config.max_request_size || u64::from(upper) > self.config.buffer_memory {
@@ -187,7 +196,7 @@ impl Producer {
             self.note_failed_send(&record, error, ctx);
             return Ok(Sending::Failed(error));
         }
-        let (mut partition, sticky) = self.partition(&record, key.as_ref(), ctx);
+        let (mut partition, sticky) = self.partition(&record, key, ctx);
         if sticky && self.sticky_is_due(record.topic, 0) && self.accumulator.last_is_full(partition)
         {
             partition = self.switch(record.topic, ctx);
@@ -198,8 +207,15 @@ impl Producer {
         let item = (record.workload, record.label);
         match self.accumulator.append(partition, bytes, item, now, wall) {
             Appended::NoMemory => return Err(Wait::Memory),
-            Appended::Began => self.watch(ctx),
-            Appended::Joined => {}
+            Appended::Began => {
+                self.stirred = true;
+                self.watch(ctx);
+            }
+            // `availability` tells when there last was data for a broker.
+            Appended::Joined => {
+                self.stirred |= self.accumulator.last_is_full(partition)
+                    || self.config.availability_timeout > Span::ZERO;
+            }
         }
         if sticky && self.sticky_is_due(record.topic, bytes) {
             self.switch(record.topic, ctx);
@@ -221,22 +237,21 @@ impl Producer {
     fn partition(
         &mut self,
         record: &NewRecord,
-        key: Option<&KeyText>,
+        key: Option<KeyPlace>,
         ctx: &mut Ctx<'_>,
     ) -> (PartitionId, bool) {
         if let Some(partition) = record.partition {
             return (partition, false);
         }
         let topic = record.topic;
-        let (first, count) = self.topics[topic.index()];
+        let (first, _) = self.topics[topic.index()];
         if self.config.round_robin {
             self.fill_candidates(topic);
             return (self.sticky[topic.index()].round_robin(&self.candidates), false);
         }
         let heeded = !self.config.ignore_keys && !ctx.rules.drills(Drill::KeyIgnored);
         if let Some(key) = key.filter(|_| heeded) {
-            let place = partition_for_key(key.bytes(), count);
-            return (PartitionId(first.0 + place), false);
+            return (PartitionId(first.0 + key.partition), false);
         }
         match self.sticky[topic.index()].current() {
             Some(partition) => (partition, true),
@@ -305,8 +320,13 @@ impl Producer {
         self.cache.is_known() && !self.blocked.is_empty()
     }
 
-    /// Everything the client can do now. Whatever it calls back for is in `calls`.
+    /// Everything the client can do now. Whatever it calls back for is in `calls`. What is only a
+    /// matter of time has a timer.
     pub(super) fn run(&mut self, store: &mut Store, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) {
+        let asks = self.cache.is_due(ctx.monotonic()) || self.identity.producer.is_none();
+        if !std::mem::take(&mut self.stirred) && !asks {
+            return;
+        }
         if self.config.idempotence {
             self.keep_identity(ctx);
         }
@@ -402,6 +422,7 @@ impl Producer {
 
     /// A connection is open; it may be another client's.
     pub(super) fn on_opened(&mut self, connection: ConnectionId) {
+        self.stirred = true;
         if let Some(at) = self.channels.of_connection(connection) {
             self.channels.opened(at);
         }
@@ -415,6 +436,7 @@ impl Producer {
         ctx: &mut Ctx<'_>,
         calls: &mut VecDeque<Call>,
     ) {
+        self.stirred = true;
         if let Some(at) = self.channels.of_connection(connection) {
             let setup_timed_out = reason == CloseReason::SetupTimeout;
             self.lose(at, setup_timed_out, ErrorCode::NetworkException, ctx, calls);
@@ -467,6 +489,7 @@ impl Producer {
         calls: &mut VecDeque<Call>,
     ) {
         let Some(at) = self.channels.of_connection(connection) else { return };
+        self.stirred = true;
         let Some(request) = self.channels.answered(at, message.correlation) else { return };
         match (request, message.content) {
             (Request::Produce { first_batch }, Content::Produced { parts }) => {
@@ -502,6 +525,7 @@ impl Producer {
 
     /// A timer fired; it may be another client's.
     pub(super) fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) {
+        self.stirred = true;
         match timer {
             LINGER => self.lingers_until = None,
             DELIVERY => self.expire(ctx, calls),
