@@ -242,10 +242,11 @@ impl Log {
         disk: &Disk,
         mut take: impl FnMut(Batch),
     ) -> Result<u64, IoError> {
-        let batches = disk.log(self.partition)?.batches();
+        // Nothing is read of the files to see that (`LocalLog.read`).
         if from >= limit {
             return Ok(0);
         }
+        let batches = disk.log(self.partition)?.batches();
         let mut taken = 0;
         // Readers are mostly at the end of the log: look there before searching.
         let place = match batches.back() {

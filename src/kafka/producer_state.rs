@@ -28,7 +28,10 @@ struct Entry {
 impl Entry {
     fn push(&mut self, batch: KnownBatch) {
         if self.count == REMEMBERED {
-            self.batches.rotate_left(1);
+            // Written out: `rotate_left` is an algorithm for any distance.
+            for place in 1..REMEMBERED {
+                self.batches[place - 1] = self.batches[place];
+            }
             self.count -= 1;
         }
         self.batches[self.count] = batch;
@@ -111,12 +114,10 @@ impl ProducerState {
         self.entries.clear();
         self.hint = 0;
         let below = batches.partition_point(|batch| batch.end() <= snapshot);
-        for batch in batches.range(..below) {
-            self.update(batch);
-        }
-        for entry in &mut self.entries {
-            entry.batches[0] = entry.batches[entry.count - 1];
-            entry.count = 1;
+        for batch in batches.range(..below).rev() {
+            if batch.sequence.is_some_and(|sequence| self.find(sequence.producer).is_err()) {
+                self.update(batch);
+            }
         }
         self.expire(now, expiration);
         for batch in batches.range(below..) {
