@@ -4,6 +4,7 @@
 //! arithmetic on virtual quantities; there is no wall clock, no environment and no hash order.
 
 pub mod ids;
+pub mod replicas;
 pub mod rng;
 pub mod text;
 pub mod time;

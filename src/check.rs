@@ -46,7 +46,7 @@ pub mod violation;
 mod watermark_fell;
 mod writes_resume;
 
-use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, Offset, PartitionId};
+use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset, PartitionId};
 use crate::base::time::Time;
 use crate::model::batch::BatchKind;
 use crate::model::config::Acks;
@@ -127,7 +127,11 @@ impl Checks {
         Self {
             findings: Findings::new(),
             metrics: Metrics::new(partitions),
-            watermark_fell: WatermarkFell::new(partitions),
+            watermark_fell: WatermarkFell::new(
+                partitions,
+                plan.brokers.len(),
+                plan.processes.len(),
+            ),
             inconsistent_read: InconsistentRead::new(partitions),
             two_leaders: TwoLeaders::new(partitions),
             isr_unjustified: IsrUnjustified::new(&ghosts.partitions),
@@ -148,6 +152,7 @@ impl Checks {
     }
 
     /// Hears a fact.
+    #[inline(always)]
     pub fn observe(&mut self, stamp: Stamp, fact: &Fact) {
         self.now = stamp.time;
         self.heard += 1;
@@ -157,7 +162,6 @@ impl Checks {
             self.settle_late();
         }
         match *fact {
-            ref claim if claim.is_claimed() => self.claimed(claim),
             Fact::Appended {
                 broker,
                 partition,
@@ -182,7 +186,7 @@ impl Checks {
                 self.appended(stamp, broker, partition, entry);
             }
             Fact::WatermarkExposed { broker, partition, leader_epoch, to, connection, offset } => {
-                self.exposed(stamp, (broker, partition, leader_epoch), (to, connection), offset);
+                self.exposed(stamp, partition, (broker, leader_epoch, connection), to, offset);
             }
             Fact::Submitted { process, partition, record, workload, key, .. } => {
                 self.submitted(stamp, process, partition, (record, workload, key));
@@ -214,6 +218,7 @@ impl Checks {
     #[cold]
     fn observe_rare(&mut self, stamp: Stamp, fact: &Fact) {
         match *fact {
+            ref claim if claim.is_claimed() => self.claimed(claim),
             Fact::Rejected { process, partition, first, count, error } => {
                 self.failed(stamp, (process, partition), (first, count), error, false);
             }
@@ -421,20 +426,26 @@ impl Checks {
     fn exposed(
         &mut self,
         stamp: Stamp,
-        (broker, partition, epoch): (BrokerId, PartitionId, LeaderEpoch),
-        receiver: (NodeId, crate::base::ids::ConnectionId),
+        partition: PartitionId,
+        (broker, epoch, connection): (BrokerId, LeaderEpoch, ConnectionId),
+        to: NodeId,
         offset: Offset,
     ) {
-        let lag_max = self.ghosts.lag_max(broker);
         let Some(ghost) = self.ghosts.partitions.get(partition.index()) else { return };
         let Some(place) = ghost.place(broker) else { return };
         let findings = &mut self.findings;
-        self.two_leaders.led(ghost, broker, epoch, stamp, findings);
-        self.watermark_fell.exposed(ghost, (broker, epoch), receiver, offset, stamp, findings);
-        if let NodeId::Broker(follower) = receiver.0
+        let source = (broker, epoch, connection);
+        if self.watermark_fell.exposed(ghost, source, to, offset, stamp, findings) {
+            // That it leads in the epoch was heard when it began to answer here.
+            findings.exercise(PropertyId::TwoLeaders);
+        } else {
+            self.two_leaders.led(ghost, broker, epoch, stamp, findings);
+        }
+        if let NodeId::Broker(follower) = to
             && epoch == ghost.state.leader_epoch
             && let Some(follower) = ghost.place(follower)
         {
+            let lag_max = self.ghosts.lag_max(broker);
             self.isr_unjustified.answered(ghost, (place, follower), lag_max, stamp.time);
         }
         if ghost.canon.acts_by_answering(place, epoch) {

@@ -16,7 +16,7 @@ use super::violation::{Detail, Violation};
 use crate::base::time::Time;
 
 /// One replica as it really is.
-pub struct AuditReplica<'a> {
+pub struct AuditReplica<B> {
     /// Whose replica.
     pub broker: BrokerId,
     /// Of which partition.
@@ -29,12 +29,12 @@ pub struct AuditReplica<'a> {
     /// not heard; `None` otherwise.
     pub isr: Option<ReplicaSet>,
     /// Every readable batch on the disk, oldest first; a torn one at the end is left out.
-    pub batches: &'a mut dyn Iterator<Item = Batch>,
+    pub batches: B,
     /// The last batch on the disk is torn, so the facts may or may not count it.
     pub torn: bool,
 }
 
-impl std::fmt::Debug for AuditReplica<'_> {
+impl<B> std::fmt::Debug for AuditReplica<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "AuditReplica({} of {}, end {})", self.broker, self.partition, self.end)
     }
@@ -42,7 +42,11 @@ impl std::fmt::Debug for AuditReplica<'_> {
 
 impl Checks {
     /// Compares one replica with its ghost. A difference is also among the violations.
-    pub fn audit(&mut self, stamp: Stamp, replica: AuditReplica<'_>) -> Option<Violation> {
+    pub fn audit<'a>(
+        &mut self,
+        stamp: Stamp,
+        replica: AuditReplica<impl Iterator<Item = &'a Batch>>,
+    ) -> Option<Violation> {
         self.findings.exercise(PropertyId::AuditFailed);
         let (broker, partition) = (replica.broker, replica.partition);
         let ghost = self.ghosts.partitions.get(partition.index())?;
@@ -57,10 +61,10 @@ impl Checks {
     }
 }
 
-fn compare(
+fn compare<'a>(
     ghost: &PartitionGhost,
     place: usize,
-    replica: AuditReplica<'_>,
+    replica: AuditReplica<impl Iterator<Item = &'a Batch>>,
 ) -> Option<(Offset, Detail)> {
     let differs = |at: Offset, what, expected: Offset, found: Offset| {
         Some((at, Detail::Audit { what, expected: expected.0, found: found.0 }))
@@ -88,10 +92,10 @@ fn compare(
     compare_batches(ghost, place, replica)
 }
 
-fn compare_batches(
+fn compare_batches<'a>(
     ghost: &PartitionGhost,
     place: usize,
-    replica: AuditReplica<'_>,
+    replica: AuditReplica<impl Iterator<Item = &'a Batch>>,
 ) -> Option<(Offset, Detail)> {
     let mut told = ghost.canon.log(place).peekable();
     let first = told.peek().map_or(replica.end, |e| e.base);
@@ -147,7 +151,7 @@ mod tests {
             end: Offset(end),
             watermark: Some(Offset(watermark)),
             isr: Some(ReplicaSet::first(3)),
-            batches: &mut batches.iter().copied(),
+            batches: batches.iter(),
             torn: false,
         };
         forge.checks.audit(Stamp::default(), replica).map(|v| v.detail)

@@ -5,6 +5,7 @@
 use crate::base::ids::{
     BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
 };
+use crate::base::replicas::ReplicaList;
 use crate::base::time::{Span, Time};
 use crate::model::config::{TopicConfig, TopicKey};
 use crate::model::metadata::PartitionState;
@@ -56,7 +57,7 @@ pub(crate) struct PartitionGhost {
     pub(crate) id: PartitionId,
     pub(crate) topic: TopicId,
     /// The replica list.
-    pub(crate) replicas: Vec<BrokerId>,
+    pub(crate) replicas: ReplicaList,
     pub(crate) canon: Canon,
     /// The true high watermark: the highest offset that a leader ever showed, lowered only when
     /// what it covered is lost.
@@ -97,7 +98,7 @@ impl PartitionGhost {
         Self {
             id,
             topic,
-            replicas: replicas.to_vec(),
+            replicas: ReplicaList::from(replicas),
             canon: Canon::new(replicas.len()),
             watermark: Offset::ZERO,
             held: Offset::ZERO,
@@ -116,11 +117,11 @@ impl PartitionGhost {
 
     /// Place of a broker in the replica list.
     pub(crate) fn place(&self, broker: BrokerId) -> Option<usize> {
-        self.replicas.iter().position(|b| *b == broker)
+        self.replicas.place(broker)
     }
 
     /// All replicas.
-    pub(crate) const fn everyone(&self) -> ReplicaSet {
+    pub(crate) fn everyone(&self) -> ReplicaSet {
         ReplicaSet::first(self.replicas.len())
     }
 

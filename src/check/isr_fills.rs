@@ -14,7 +14,7 @@ fn is_full(ghost: &PartitionGhost) -> bool {
     missing(ghost).is_empty()
 }
 
-const fn missing(ghost: &PartitionGhost) -> ReplicaSet {
+fn missing(ghost: &PartitionGhost) -> ReplicaSet {
     ghost.everyone().minus(ghost.state.isr).minus(ghost.displaced)
 }
 

@@ -33,8 +33,8 @@ impl TwoLeaders {
         stamp: Stamp,
         findings: &mut Findings,
     ) {
-        let slot = &mut self.leaders[ghost.id.index()][epoch.0 as usize % EPOCHS_KEPT];
         findings.exercise(PropertyId::TwoLeaders);
+        let slot = &mut self.leaders[ghost.id.index()][epoch.0 as usize % EPOCHS_KEPT];
         let leader = match *slot {
             Some((known, leader)) if known == epoch => leader,
             // An epoch too old to be remembered cannot be judged.

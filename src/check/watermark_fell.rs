@@ -11,56 +11,57 @@ use super::ghost::PartitionGhost;
 use super::registry::PropertyId;
 use super::violation::{Detail, Findings, Violation};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shown {
-    to: NodeId,
-    connection: ConnectionId,
-    broker: BrokerId,
-    epoch: LeaderEpoch,
-    offset: Offset,
-}
+/// By whom, in which epoch and on which connection.
+type Source = (BrokerId, LeaderEpoch, ConnectionId);
 
 /// The last watermark shown, per partition and receiver.
 #[derive(Clone, Debug)]
 pub(crate) struct WatermarkFell {
-    shown: Vec<Vec<Shown>>,
+    /// Places of receivers: brokers, then processes.
+    shown: Vec<Option<(Source, Offset)>>,
+    brokers: usize,
+    receivers: usize,
 }
 
 impl WatermarkFell {
-    pub(crate) fn new(partitions: usize) -> Self {
-        Self { shown: vec![Vec::new(); partitions] }
+    pub(crate) fn new(partitions: usize, brokers: usize, processes: usize) -> Self {
+        let receivers = brokers + processes;
+        Self { shown: vec![None; partitions * receivers], brokers, receivers }
     }
 
-    /// A receiver has one fetch connection to a leader, so one slot per receiver is enough; a
-    /// partition has few receivers, so looking along them is.
+    /// A receiver has one fetch connection to a leader, so one place per receiver is enough. Says
+    /// whether the last answer came from the same source.
     pub(crate) fn exposed(
         &mut self,
         ghost: &PartitionGhost,
-        (broker, epoch): (BrokerId, LeaderEpoch),
-        (to, connection): (NodeId, ConnectionId),
+        source: Source,
+        to: NodeId,
         offset: Offset,
         stamp: Stamp,
         findings: &mut Findings,
-    ) {
-        let new = Shown { to, connection, broker, epoch, offset };
-        let slots = &mut self.shown[ghost.id.index()];
-        let Some(old) = slots.iter_mut().find(|s| s.to == to) else {
-            slots.push(new);
-            return;
+    ) -> bool {
+        let receiver = match to {
+            NodeId::Broker(id) => id.index(),
+            NodeId::Process(id) => self.brokers + id.index(),
+            NodeId::Controller(_) | NodeId::Operator => return false,
         };
-        let comparable = (old.connection, old.broker, old.epoch) == (connection, broker, epoch);
-        if comparable {
-            findings.exercise(PropertyId::WatermarkFell);
-        }
-        if comparable && offset < old.offset {
-            let detail = Detail::Fell { from: old.offset, epoch };
+        let last = &mut self.shown[ghost.id.index() * self.receivers + receiver];
+        let Some((_, before)) = last.filter(|(known, _)| *known == source) else {
+            *last = Some((source, offset));
+            return false;
+        };
+        *last = Some((source, offset));
+        findings.exercise(PropertyId::WatermarkFell);
+        if offset < before {
+            let (broker, epoch, _) = source;
+            let detail = Detail::Fell { from: before, epoch };
             let violation = Violation::of(PropertyId::WatermarkFell, stamp, detail)
                 .partition(ghost.id)
                 .offset(offset)
                 .broker(broker);
             findings.add(PropertyId::WatermarkFell, violation);
         }
-        *old = new;
+        true
     }
 }
 

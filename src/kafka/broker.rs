@@ -124,8 +124,15 @@ impl Broker {
         }
     }
 
-    /// Settles what the handler has touched.
+    /// Settles what the handler has touched, if it has touched anything.
+    #[inline]
     fn finish(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.touched.is_empty() || !self.unmuted.is_empty() {
+            self.settle_touched(ctx);
+        }
+    }
+
+    fn settle_touched(&mut self, ctx: &mut Ctx<'_>) {
         loop {
             if let Some(partition) = self.touched.pop_front() {
                 self.settle(partition, ctx);

@@ -192,6 +192,8 @@ pub struct Ctx<'a> {
     pub effects: &'a mut Effects,
     /// Whether anybody wants facts.
     pub wants_facts: bool,
+    /// Whether anybody wants those too that only a trace tells.
+    pub wants_trace: bool,
 }
 
 impl Ctx<'_> {
@@ -261,6 +263,14 @@ impl Ctx<'_> {
     #[inline]
     pub fn note(&mut self, fact: Fact) {
         if self.wants_facts {
+            self.effects.notes.push(fact);
+        }
+    }
+
+    /// Notes a claim that no check and no number needs: only a trace tells it, and a pattern that a
+    /// fault waits for may be of it.
+    pub fn note_trace(&mut self, fact: Fact) {
+        if self.wants_trace {
             self.effects.notes.push(fact);
         }
     }

@@ -35,11 +35,11 @@ pub struct PartsId(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// `ProduceRequest`: parts are `Part::Produce`.
-    Produce { acks: Acks, timeout: Span, parts: PartsId },
+    Produce { parts: PartsId, acks: Acks, timeout: Span },
     /// `ProduceResponse`: parts are `Part::Produced`.
     Produced { parts: PartsId },
     /// `FetchRequest`: parts are `Part::FetchFrom`.
-    Fetch { fetcher: Fetcher, max_wait: Span, min_bytes: u32, max_bytes: u32, parts: PartsId },
+    Fetch { parts: PartsId, fetcher: Fetcher, max_wait: Span, min_bytes: u32, max_bytes: u32 },
     /// `FetchResponse`: parts are `Part::Fetched`, each followed by its `Part::FetchedBatch`es.
     Fetched { parts: PartsId },
     /// `MetadataRequest` for all topics.
@@ -69,9 +69,9 @@ pub enum Content {
     /// `OffsetForLeaderEpochResponse`: the largest epoch not above the asked one, and its end.
     EpochEndAnswer { partition: PartitionId, error: ErrorCode, end: Option<(LeaderEpoch, Offset)> },
     /// `AlterPartitionRequest`: parts are `Part::AlterIsr`.
-    AlterPartition { broker: BrokerId, epoch: BrokerEpoch, parts: PartsId },
+    AlterPartition { parts: PartsId, broker: BrokerId, epoch: BrokerEpoch },
     /// `AlterPartitionResponse`: parts are `Part::AlteredIsr`.
-    PartitionAltered { error: ErrorCode, parts: PartsId },
+    PartitionAltered { parts: PartsId, error: ErrorCode },
     /// `BrokerRegistrationRequest`.
     RegisterBroker {
         broker: BrokerId,
@@ -192,6 +192,17 @@ pub enum Part {
 
 const _: () = assert!(size_of::<Part>() <= 72, "parts are copied a lot");
 
+impl Part {
+    /// Bytes on the wire.
+    #[inline]
+    const fn wire_bytes(&self) -> u64 {
+        match self {
+            Self::Produce { batch, .. } | Self::FetchedBatch(batch) => batch.bytes as u64,
+            _ => 40,
+        }
+    }
+}
+
 impl Content {
     /// The part list it refers to, if any.
     #[must_use]
@@ -248,15 +259,22 @@ impl Content {
 /// capacity is kept, so a steady run allocates nothing.
 #[derive(Clone, Debug, Default)]
 pub struct PartPool {
-    lists: Vec<Vec<Part>>,
+    lists: Vec<PartList>,
     free: Vec<u32>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct PartList {
+    parts: Vec<Part>,
+    /// Bytes of all of them on the wire.
+    wire: u64,
 }
 
 impl PartPool {
     /// An empty list.
     pub fn take(&mut self) -> PartsId {
         let id = self.free.pop().unwrap_or_else(|| {
-            self.lists.push(Vec::new());
+            self.lists.push(PartList::default());
             (self.lists.len() - 1) as u32
         });
         PartsId(id)
@@ -265,24 +283,28 @@ impl PartPool {
     /// Appends to a list. Inline, so that an entry is made where it will lie.
     #[inline]
     pub fn push(&mut self, id: PartsId, part: Part) {
-        self.lists[id.0 as usize].push(part);
+        let list = &mut self.lists[id.0 as usize];
+        list.wire += part.wire_bytes();
+        list.parts.push(part);
     }
 
     /// The list.
     #[must_use]
     pub fn get(&self, id: PartsId) -> &[Part] {
-        &self.lists[id.0 as usize]
+        &self.lists[id.0 as usize].parts
     }
 
-    /// The list, to change entries in place.
+    /// The list, to change entries in place; none may become longer or shorter on the wire.
     pub fn get_mut(&mut self, id: PartsId) -> &mut [Part] {
-        &mut self.lists[id.0 as usize]
+        &mut self.lists[id.0 as usize].parts
     }
 
     /// Gives a list back. It must not be used afterwards.
     pub fn give_back(&mut self, id: PartsId) {
         debug_assert!(!self.free.contains(&id.0), "a part list was given back twice");
-        self.lists[id.0 as usize].clear();
+        let list = &mut self.lists[id.0 as usize];
+        list.parts.clear();
+        list.wire = 0;
         self.free.push(id.0);
     }
 
@@ -295,12 +317,6 @@ impl PartPool {
     /// Bytes of one list on the wire: the batches and a fixed amount per entry.
     #[must_use]
     pub fn wire_bytes(&self, id: PartsId) -> u64 {
-        self.get(id)
-            .iter()
-            .map(|part| match part {
-                Part::Produce { batch, .. } | Part::FetchedBatch(batch) => u64::from(batch.bytes),
-                _ => 40,
-            })
-            .sum()
+        self.lists[id.0 as usize].wire
     }
 }

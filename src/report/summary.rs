@@ -7,6 +7,7 @@
 
 use crate::base::ids::{NodeId, PartitionId, ProcessId, TopicId};
 use crate::base::time::{Span, Time};
+use crate::model::batch::RecordId;
 use crate::model::config::TopicKey;
 use crate::model::fact::{Fact, PositionChange, Stamp, StopKind};
 use crate::model::plan::Plan;
@@ -122,22 +123,22 @@ impl Summary {
         }
     }
 
-    /// Counts a fact.
+    /// Counts a fact by its kind; that there was one is counted by whoever hears it first.
     pub fn observe(&mut self, stamp: Stamp, fact: &Fact) {
-        self.counts.facts += 1;
         match *fact {
-            Fact::Submitted { .. }
-            | Fact::Acked { .. }
-            | Fact::Rejected { .. }
+            Fact::Submitted { process, partition, record, .. } => {
+                self.submitted(stamp.time, (process, partition), record);
+            }
+            Fact::Acked { process, partition, first, count, .. } => {
+                self.acked(stamp.time, (process, partition), (first, count));
+            }
+            Fact::Rejected { .. }
             | Fact::GaveUp { .. }
             | Fact::SendFailed { .. }
             | Fact::Retried { .. }
             | Fact::EpochBumped { .. }
             | Fact::ClientStopped { .. } => self.observe_producer(stamp.time, fact),
-            Fact::Consumed { process, count, .. } => {
-                self.counts.consumed += u64::from(count);
-                self.process(process).consumed += u64::from(count);
-            }
+            Fact::Consumed { process, count, .. } => self.consumed(process, count),
             Fact::PositionSet { why, .. } => {
                 let lost = matches!(why, PositionChange::OutOfRange | PositionChange::Truncation);
                 self.counts.positions_reset += u64::from(lost);
@@ -241,24 +242,45 @@ impl Summary {
         self.live.lanes[place].get_or_insert_default()
     }
 
+    /// A record was handed to a producer.
+    pub fn submitted(
+        &mut self,
+        now: Time,
+        (process, partition): (ProcessId, PartitionId),
+        record: RecordId,
+    ) {
+        self.counts.submitted += 1;
+        self.process(process).sent += 1;
+        self.lane(process, partition).submitted(record.ordinal, now);
+    }
+
+    /// Records were handed to a consumer's application.
+    pub fn consumed(&mut self, process: ProcessId, count: u32) {
+        self.counts.consumed += u64::from(count);
+        self.process(process).consumed += u64::from(count);
+    }
+
+    /// A producer heard that records were written.
+    pub fn acked(
+        &mut self,
+        now: Time,
+        (process, partition): (ProcessId, PartitionId),
+        (first, count): (RecordId, u32),
+    ) {
+        self.counts.acked += u64::from(count);
+        let place = process.index() * self.partitions.len() + partition.index();
+        let totals = &mut self.processes[process.index()];
+        totals.acked += u64::from(count);
+        if let Some(last) = self.live.last_ack[process.index()].replace(now) {
+            totals.longest_ack_gap = totals.longest_ack_gap.max(now.since(last));
+        }
+        let lane = self.live.lanes[place].get_or_insert_default();
+        lane.acked(first.ordinal, count, now, &mut totals.ack_latency);
+    }
+
+    #[cold]
     fn observe_producer(&mut self, now: Time, fact: &Fact) {
         match *fact {
-            Fact::Submitted { process, partition, record, .. } => {
-                self.counts.submitted += 1;
-                self.process(process).sent += 1;
-                self.lane(process, partition).submitted(record.ordinal, now);
-            }
-            Fact::Acked { process, partition, first, count, .. } => {
-                self.counts.acked += u64::from(count);
-                let place = process.index() * self.partitions.len() + partition.index();
-                let totals = &mut self.processes[process.index()];
-                totals.acked += u64::from(count);
-                if let Some(last) = self.live.last_ack[process.index()].replace(now) {
-                    totals.longest_ack_gap = totals.longest_ack_gap.max(now.since(last));
-                }
-                let lane = self.live.lanes[place].get_or_insert_default();
-                lane.acked(first.ordinal, count, now, &mut totals.ack_latency);
-            }
             Fact::Rejected { process, partition, first, count, error }
             | Fact::GaveUp { process, partition, first, count, error } => {
                 let refused = matches!(fact, Fact::Rejected { .. });

@@ -102,10 +102,7 @@ impl Timeline {
     /// Draws a fact.
     pub fn observe(&mut self, stamp: Stamp, fact: &Fact) {
         match *fact {
-            Fact::Acked { partition, count, .. } => {
-                self.advance(stamp.time);
-                self.cell(partition).acked += u64::from(count);
-            }
+            Fact::Acked { partition, count, .. } => self.acked(stamp.time, partition, count),
             Fact::IsrCommitted { partition, state } => {
                 self.advance(stamp.time);
                 self.commit(partition, &state);
@@ -128,6 +125,12 @@ impl Timeline {
             }
             _ => {}
         }
+    }
+
+    /// Draws an acknowledgement.
+    pub fn acked(&mut self, now: Time, partition: PartitionId, count: u32) {
+        self.advance(now);
+        self.cell(partition).acked += u64::from(count);
     }
 
     /// Draws on to the end of the run.

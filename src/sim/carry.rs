@@ -9,7 +9,7 @@ use crate::base::time::{Span, Time};
 use crate::kafka::ctx::{Ctx, OPERATOR};
 use crate::model::disk::IoError;
 use crate::model::fact::{Fact, Observer};
-use crate::model::message::Message;
+use crate::model::message::{Message, PartsId};
 use crate::sim::disk::MetadataSync;
 use crate::sim::event::{Digest, Event, HostId, Kind};
 use crate::sim::network::Sent;
@@ -32,7 +32,7 @@ impl World {
 
     /// Calls a node. What it asks for lies in the effects.
     pub(super) fn run<O: Observer>(&mut self, host: HostId, input: Input<'_>, tap: &O) {
-        let wants_facts = self.desk.wants(tap);
+        let (wants_facts, wants_trace) = (self.desk.wants(tap), self.desk.wants_trace(tap));
         let machine = &mut self.hosts[host.index()];
         let mut ctx = Ctx {
             wall: machine.clock.wall(self.now),
@@ -43,14 +43,15 @@ impl World {
             parts: &mut self.parts,
             effects: &mut self.effects,
             wants_facts,
+            wants_trace,
         };
         self.nodes.call(machine.node, input, &mut ctx);
     }
 
     /// The incoming message is done with, unless the node has kept its parts.
-    pub(super) fn release_parts(&mut self, message: &Message) {
+    pub(super) fn release_parts(&mut self, list: Option<PartsId>) {
         let kept = std::mem::take(&mut self.effects.kept);
-        if let Some(list) = message.content.parts()
+        if let Some(list) = list
             && !kept
         {
             self.parts.give_back(list);
@@ -59,7 +60,9 @@ impl World {
 
     /// Carries out what the handler of this host asked for; what it sends departs at `at`.
     pub(super) fn drain<O: Observer>(&mut self, host: HostId, at: Time, tap: &mut O) {
-        self.drain_journal(host, tap);
+        if self.nodes.journal_waits(self.hosts[host.index()].node) {
+            self.drain_journal(host, tap);
+        }
         for fact in &self.effects.notes {
             self.desk.note(tap, fact);
         }
@@ -111,9 +114,6 @@ impl World {
     pub(super) fn drain_journal<O: Observer>(&mut self, host: HostId, tap: &mut O) {
         let node = self.hosts[host.index()].node;
         let Some(disk) = self.nodes.disk_mut(node) else { return };
-        if !disk.sim_has_journal() {
-            return;
-        }
         let desk = &mut self.desk;
         disk.sim_drain_journal(|fact| {
             if matches!(fact, Fact::TailLost { .. }) {

@@ -12,7 +12,7 @@ use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, Observer};
 use crate::model::message::{Content, Message, Part};
 use crate::sim::director::View;
-use crate::sim::event::{ConnRef, Digest, End, Event, HostId, Kind, Lane};
+use crate::sim::event::{ConnRef, Digest, End, Event, HostId, Kind, Lane, Life};
 use crate::sim::flow::Bench;
 use crate::sim::host::Condition;
 use crate::sim::lanes::{self, Waiting};
@@ -96,16 +96,16 @@ impl World {
         let connection = id_of(conn);
         let from = self.network.peer(conn, end);
         self.note_delivery(host, from, connection, message, tap);
+        let list = message.content.parts();
         let mut digest = Digest::of(Kind::Message, host);
         if tap.wants_digests() {
-            digest = digest.content(&message.content, &self.parts).word(u64::from(from.0));
+            let from = u64::from(from.0) << 32 | u64::from(message.correlation);
+            digest = digest.word(from).content(&message.content, list, &self.parts);
         }
         self.reached(digest, tap);
-        let cost = self.service_time(host, &message.content);
-        let cost = cost + self.warm_up(host, &message.content);
-        let life = self.hosts[host.index()].life;
+        let (cost, life) = self.service_time(host, &message.content);
         self.run(host, Input::Message(connection, message), tap);
-        self.release_parts(message);
+        self.release_parts(list);
         let until = self.now + cost + self.answer_time(host);
         self.drain(host, until, tap);
         if self.hosts[host.index()].lives(life) {
@@ -121,31 +121,27 @@ impl World {
         }
     }
 
-    /// What handling a message costs this node. Client processes have no lanes of their own.
-    fn service_time(&self, host: HostId, content: &Content) -> Span {
-        let machine = &self.hosts[host.index()];
-        match machine.node {
-            NodeId::Process(_) | NodeId::Operator => machine.slow,
-            NodeId::Broker(_) | NodeId::Controller(_) => {
-                let cost = lanes::cost(&self.plan.hardware, content, &self.parts);
-                if machine.slow > Span::ZERO && lanes::is_request(content) {
-                    cost + machine.slow
-                } else {
-                    cost
-                }
-            }
-        }
-    }
-
-    /// What the first append of a restarted broker costs beside.
-    fn warm_up(&mut self, host: HostId, content: &Content) -> Span {
+    /// What handling a message costs this node, and in which of its lives. Client processes have no
+    /// lanes of their own.
+    fn service_time(&mut self, host: HostId, content: &Content) -> (Span, Life) {
         let machine = &mut self.hosts[host.index()];
-        let fetched = matches!(content, Content::Fetched { .. });
-        if !(machine.cold && fetched && matches!(machine.node, NodeId::Broker(_))) {
-            return Span::ZERO;
+        let life = machine.life;
+        if matches!(machine.node, NodeId::Process(_) | NodeId::Operator) {
+            return (machine.slow, life);
         }
-        machine.cold = !lanes::touches_disk(content, &self.parts);
-        if machine.cold { Span::ZERO } else { self.plan.hardware.first_append }
+        let mut cost = lanes::cost(&self.plan.hardware, content, &self.parts);
+        if machine.slow > Span::ZERO && lanes::is_request(content) {
+            cost = cost + machine.slow;
+        }
+        // The first append of a restarted broker costs more.
+        if machine.cold
+            && matches!((machine.node, content), (NodeId::Broker(_), Content::Fetched { .. }))
+            && lanes::touches_disk(content, &self.parts)
+        {
+            machine.cold = false;
+            cost = cost + self.plan.hardware.first_append;
+        }
+        (cost, life)
     }
 
     /// What the records cost that the handler answers with.
@@ -170,14 +166,13 @@ impl World {
         message: &Message,
         tap: &mut O,
     ) {
-        let (from, to) = (self.node(from), self.node(host));
         if self.desk.wants_trace(tap) {
+            let (from, to) = (self.node(from), self.node(host));
             let name = message.content.name();
             self.desk.note_trace(tap, Fact::Delivered { from, to, name });
         }
-        let (Content::Fetched { parts }, NodeId::Broker(broker)) = (message.content, from) else {
-            return;
-        };
+        let Content::Fetched { parts } = message.content else { return };
+        let (NodeId::Broker(broker), to) = (self.node(from), self.node(host)) else { return };
         if !self.desk.wants(tap) {
             return;
         }
@@ -304,10 +299,11 @@ impl World {
             return;
         }
         let content = self.operations.take(slot);
-        self.reached(Digest::of(Kind::Operate, host).content(&content, &self.parts), tap);
+        let digest = Digest::of(Kind::Operate, host);
+        self.reached(digest.content(&content, content.parts(), &self.parts), tap);
         let message = Message { correlation: 0, content };
         self.run(host, Input::Message(OPERATOR, &message), tap);
-        self.release_parts(&message);
+        self.release_parts(message.content.parts());
         self.drain(host, self.now, tap);
     }
 

@@ -31,7 +31,9 @@ impl Desk {
         self.curious || tap.wants_trace()
     }
 
-    /// Notes a fact of nodes, disks or applications.
+    /// Notes a fact of nodes, disks or applications. Inline, like what hears it: where the kind of
+    /// fact is known, nothing asks for it.
+    #[inline(always)]
     pub(super) fn note<O: Observer>(&mut self, tap: &mut O, fact: &Fact) {
         if tap.wants_facts() {
             tap.fact(self.stamp, fact);

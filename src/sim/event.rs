@@ -6,9 +6,7 @@
 
 use crate::base::ids::{Offset, PartitionId};
 use crate::kafka::ctx::{CloseReason, Timer};
-use crate::model::batch::Batch;
-use crate::model::message::{Content, Part, PartPool};
-use crate::model::metadata::{MetadataRecord, PartitionState};
+use crate::model::message::{Content, PartPool, PartsId};
 
 /// A node by its place among all nodes: brokers first, then controllers, then processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,15 +121,18 @@ impl Digest {
         text.bytes().fold(self, |digest, byte| digest.word(u64::from(byte)))
     }
 
-    /// With what a message says.
-    pub(super) fn content(self, content: &Content, parts: &PartPool) -> Self {
-        let (tag, a, b) = content_words(content);
-        let digest = self.word(tag).word(a).word(b);
-        let Some(list) = content.parts() else { return digest };
-        parts.get(list).iter().fold(digest, |digest, part| {
-            let (a, b, c) = part_words(part);
-            digest.word(a).word(b).word(c)
-        })
+    /// With what a message says, and how much: what its parts say shows in what comes of it, and
+    /// is hashed with the logs at the end of a run.
+    pub(super) fn content(
+        self,
+        content: &Content,
+        list: Option<PartsId>,
+        parts: &PartPool,
+    ) -> Self {
+        match list {
+            Some(list) => self.word((parts.get(list).len() as u64) << 40 ^ parts.wire_bytes(list)),
+            None => self.word(fold(content_words(content))),
+        }
     }
 
     /// The hash so far.
@@ -159,17 +160,24 @@ pub(super) enum Kind {
     HealAll = 14,
 }
 
+/// Three words in one. Each has small numbers only, so that turned they lie side by side.
+const fn fold((tag, a, b): (u64, u64, u64)) -> u64 {
+    tag.rotate_left(44) ^ a ^ b.rotate_left(22)
+}
+
 /// The number of a variant and two words of what it says besides its parts.
 fn content_words(content: &Content) -> (u64, u64, u64) {
     match *content {
-        Content::Produce { acks, timeout, .. } => (1, acks as u64, timeout.0),
-        Content::Produced { .. } => (2, 0, 0),
-        Content::Fetch { max_wait, min_bytes, max_bytes, .. } => {
-            (3, max_wait.0, u64::from(min_bytes) << 32 | u64::from(max_bytes))
-        }
-        Content::Fetched { .. } => (4, 0, 0),
+        // Told by their parts.
+        Content::Produce { .. }
+        | Content::Produced { .. }
+        | Content::Fetch { .. }
+        | Content::Fetched { .. }
+        | Content::MetadataAnswer { .. }
+        | Content::AlterPartition { .. }
+        | Content::PartitionAltered { .. }
+        | Content::MetadataFetched { .. } => (0, 0, 0),
         Content::Metadata => (5, 0, 0),
-        Content::MetadataAnswer { .. } => (6, 0, 0),
         Content::InitProducerId => (7, 0, 0),
         Content::ProducerIdGranted { error, producer, epoch } => {
             (8, error as u64, u64::from(producer.0) << 16 | u64::from(epoch.0))
@@ -184,8 +192,6 @@ fn content_words(content: &Content) -> (u64, u64, u64) {
         Content::EpochEndAnswer { partition, error, end } => {
             (12, u64::from(partition.0) << 16 | error as u64, end.map_or(u64::MAX, |e| e.1.0))
         }
-        Content::AlterPartition { broker, epoch, .. } => (13, u64::from(broker.0), epoch.0),
-        Content::PartitionAltered { error, .. } => (14, error as u64, 0),
         Content::RegisterBroker { broker, incarnation, previous, .. } => (
             15,
             u64::from(broker.0) << 32 | u64::from(incarnation),
@@ -202,7 +208,6 @@ fn content_words(content: &Content) -> (u64, u64, u64) {
             (18, error as u64, flags)
         }
         Content::FetchMetadata { from, max_wait } => (19, from.0, max_wait.0),
-        Content::MetadataFetched { from, end, .. } => (20, from.0, end.0),
         Content::AllocateProducerIds { broker, epoch } => (21, u64::from(broker.0), epoch.0),
         Content::ProducerIdsAllocated { error, first, count } => {
             (22, error as u64, u64::from(first.0) << 32 | u64::from(count))
@@ -221,91 +226,6 @@ fn content_words(content: &Content) -> (u64, u64, u64) {
     }
 }
 
-/// Three words that tell a part from others.
-fn part_words(part: &Part) -> (u64, u64, u64) {
-    match *part {
-        Part::Produce { partition, batch } => {
-            let (a, b) = batch_words(&batch);
-            (1 << 16 | u64::from(partition.0), a, b)
-        }
-        Part::Produced { partition, error, offset, .. } => {
-            (2 << 16 | u64::from(partition.0), error as u64, offset.0)
-        }
-        Part::FetchFrom { partition, leader_epoch, offset, .. } => {
-            let epoch = leader_epoch.map_or(u64::MAX, |epoch| u64::from(epoch.0));
-            (3 << 16 | u64::from(partition.0), epoch, offset.0)
-        }
-        Part::Fetched { partition, error, watermark, log_start, .. } => (
-            4 << 16 | u64::from(partition.0),
-            (error as u64).rotate_left(48) ^ log_start.0,
-            watermark.0,
-        ),
-        Part::FetchedBatch(batch) => {
-            let (a, b) = batch_words(&batch);
-            (5 << 16, a, b)
-        }
-        Part::Leader { partition, leader, leader_epoch } => (
-            6 << 16 | u64::from(partition.0),
-            leader.map_or(0, |leader| u64::from(leader.0)),
-            u64::from(leader_epoch.0),
-        ),
-        Part::AlterIsr { partition, partition_epoch, isr, .. } => {
-            (7 << 16 | u64::from(partition.0), u64::from(partition_epoch.0), isr.0)
-        }
-        Part::ReplicaEpoch { broker, epoch } => {
-            (8 << 16 | u64::from(broker.0), epoch.map_or(u64::MAX, |epoch| epoch.0), 0)
-        }
-        Part::AlteredIsr { partition, error, state } => {
-            (9 << 16 | u64::from(partition.0), error as u64, state_word(&state))
-        }
-        Part::Record(record) => record_words(&record),
-    }
-}
-
-fn batch_words(batch: &Batch) -> (u64, u64) {
-    let place = batch.base.0 ^ u64::from(batch.leader_epoch.0).rotate_left(40);
-    let first = u64::from(batch.first.process.0) << 32 | u64::from(batch.first.ordinal);
-    (place, first ^ u64::from(batch.count).rotate_left(48))
-}
-
-fn state_word(state: &PartitionState) -> u64 {
-    let epochs = u64::from(state.partition_epoch.0) << 32 | u64::from(state.leader_epoch.0);
-    let leader = state.leader.map_or(0, |leader| u64::from(leader.0));
-    epochs ^ state.isr.0.rotate_left(17) ^ state.elr.0.rotate_left(37) ^ leader.rotate_left(50)
-}
-
-fn record_words(record: &MetadataRecord) -> (u64, u64, u64) {
-    match *record {
-        MetadataRecord::BrokerRegistered { broker, epoch, incarnation, .. } => {
-            (10 << 16 | u64::from(broker.0), epoch.0, u64::from(incarnation))
-        }
-        MetadataRecord::BrokerFenced { broker, epoch } => {
-            (11 << 16 | u64::from(broker.0), epoch.0, 0)
-        }
-        MetadataRecord::BrokerUnfenced { broker, epoch } => {
-            (12 << 16 | u64::from(broker.0), epoch.0, 0)
-        }
-        MetadataRecord::BrokerShuttingDown { broker, epoch } => {
-            (13 << 16 | u64::from(broker.0), epoch.0, 0)
-        }
-        MetadataRecord::PartitionCreated { partition, state, .. } => {
-            (14 << 16 | u64::from(partition.0), state_word(&state), 0)
-        }
-        MetadataRecord::PartitionChanged { partition, state } => {
-            (15 << 16 | u64::from(partition.0), state_word(&state), 0)
-        }
-        MetadataRecord::ReplicaAssigned { partition, broker, disk, state } => {
-            let replica = u64::from(broker.0) << 32 | u64::from(disk.0);
-            (18 << 16 | u64::from(partition.0), state_word(&state), replica)
-        }
-        MetadataRecord::ConfigSet { topic, key, value } => {
-            let topic = topic.map_or(0xffff, |t| u64::from(t.0));
-            (16 << 16 | topic, key as u64, value.unwrap_or(i64::MIN) as u64)
-        }
-        MetadataRecord::ProducerIds { next } => (17 << 16, u64::from(next), 0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Digest, HostId, Kind};
@@ -313,26 +233,32 @@ mod tests {
     use crate::model::error::ErrorCode;
     use crate::model::message::{Content, Part, PartPool};
 
-    fn digest(host: u16, offset: u64, error: ErrorCode) -> u64 {
+    fn digest(host: u16, parts: usize) -> u64 {
         let mut pool = PartPool::default();
-        let parts = pool.take();
-        let part = Part::Produced {
-            partition: PartitionId(1),
-            error,
-            offset: Offset(offset),
-            leader: None,
-        };
-        pool.push(parts, part);
-        let content = Content::Produced { parts };
-        Digest::of(Kind::Message, HostId(host)).content(&content, &pool).value()
+        let list = pool.take();
+        for partition in 0..parts {
+            let part = Part::Produced {
+                partition: PartitionId(partition as u16),
+                error: ErrorCode::None,
+                offset: Offset(5),
+                leader: None,
+            };
+            pool.push(list, part);
+        }
+        let content = Content::Produced { parts: list };
+        Digest::of(Kind::Message, HostId(host)).content(&content, Some(list), &pool).value()
     }
 
     #[test]
     fn a_digest_depends_on_the_node_and_on_what_a_message_says() {
-        let plain = digest(1, 5, ErrorCode::None);
-        assert_eq!(plain, digest(1, 5, ErrorCode::None));
-        assert_ne!(plain, digest(2, 5, ErrorCode::None));
-        assert_ne!(plain, digest(1, 6, ErrorCode::None));
-        assert_ne!(plain, digest(1, 5, ErrorCode::NotLeaderOrFollower));
+        let (pool, host) = (PartPool::default(), HostId(1));
+        let answer = |error| Content::OperationDone { error };
+        let message = Digest::of(Kind::Message, host);
+        let said = |error| message.content(&answer(error), None, &pool).value();
+        assert_eq!(said(ErrorCode::None), said(ErrorCode::None));
+        assert_ne!(said(ErrorCode::None), said(ErrorCode::NotLeaderOrFollower));
+        assert_eq!(digest(1, 1), digest(1, 1));
+        assert_ne!(digest(1, 1), digest(2, 1));
+        assert_ne!(digest(1, 1), digest(1, 2), "how much it says");
     }
 }

@@ -59,7 +59,7 @@ impl World {
         if !self.is_awake(host, event) || self.is_hung(host, event) {
             return;
         }
-        let wants_facts = self.desk.wants(tap);
+        let (wants_facts, wants_trace) = (self.desk.wants(tap), self.desk.wants_trace(tap));
         let machine = &mut self.hosts[host.index()];
         machine.condition = Condition::Running;
         machine.unclean = true;
@@ -84,6 +84,7 @@ impl World {
             parts: &mut self.parts,
             effects: &mut self.effects,
             wants_facts,
+            wants_trace,
         };
         self.nodes.start(&self.plan, node, incarnation, machine.begins, &mut ctx);
         if matches!(node, NodeId::Controller(_)) {

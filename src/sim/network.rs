@@ -346,7 +346,12 @@ impl Network {
             signal => Some(*signal),
         };
         flow.segments.pop_front();
-        flow.schedule_head(bench, slot, end);
+        if flow.segments.is_empty() {
+            // A ring that is mostly empty stays at one place of memory.
+            flow.segments.clear();
+        } else {
+            flow.schedule_head(bench, slot, end);
+        }
         let Some(signal) = signal else {
             if receiver.state == State::Open {
                 return Arrival::Message { conn };
@@ -476,10 +481,11 @@ impl Network {
     /// The end of a connection that is open (or being opened) for this host.
     fn open_end(&self, id: ConnectionId, host: HostId) -> Option<End> {
         let connection = self.connections.get(id.0 as usize)?;
-        let open = |e: &EndState| {
-            e.host == host && matches!(e.state, State::Open | State::Opening | State::Closing)
-        };
-        connection.ends.iter().position(open).map(|end| end as End)
+        // Nobody opens a connection to itself.
+        let end = usize::from(connection.ends[0].host != host);
+        let EndState { host: there, state, .. } = connection.ends[end];
+        let open = matches!(state, State::Open | State::Opening | State::Closing);
+        (open && there == host).then_some(end as End)
     }
 
     /// Gives the id of a connection back that nobody knows any more.

@@ -171,11 +171,21 @@ impl Nodes {
     }
 
     /// A broker's disk.
+    #[inline]
     pub(super) fn broker_disk(&self, id: BrokerId) -> &Disk {
         match &self.brokers[id.index()] {
             Slot::Up(broker) => broker.storage(),
             Slot::Down(disk) => disk,
             Slot::Changing => unreachable!("no node is between two states here"),
+        }
+    }
+
+    /// Whether a broker's disk has observed something. (Controllers' disks hold no partitions.)
+    #[inline]
+    pub(super) fn journal_waits(&self, node: NodeId) -> bool {
+        match node {
+            NodeId::Broker(id) => self.broker_disk(id).sim_has_journal(),
+            NodeId::Controller(_) | NodeId::Process(_) | NodeId::Operator => false,
         }
     }
 

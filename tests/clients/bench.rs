@@ -102,6 +102,7 @@ impl Bench {
             parts: &mut self.parts,
             effects: &mut self.effects,
             wants_facts: true,
+            wants_trace: true,
         })
     }
 

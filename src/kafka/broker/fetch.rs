@@ -3,13 +3,14 @@
 //! Follows `ReplicaManager.fetchMessages`, `Partition.fetchRecords` and `DelayedFetch.java`. A
 //! follower's fetch is also its acknowledgement of everything below its offset.
 
-use crate::base::ids::{ConnectionId, LeaderEpoch, Offset, PartitionId};
+use crate::base::ids::{BrokerEpoch, BrokerId, ConnectionId, LeaderEpoch, Offset, PartitionId};
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::Parked;
 use crate::kafka::broker::partition::Partition;
 use crate::kafka::broker::purgatory::{ParkedFetch, Ticket, Watcher};
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::image::Image;
 use crate::kafka::rulings::{self, Divergence, Reader};
 use crate::model::disk::IoError;
 use crate::model::error::ErrorCode;
@@ -62,6 +63,17 @@ impl Asked {
     }
 }
 
+/// Whether the one who fetches may: a consumer, or a replica.
+const fn is_known(place: Option<usize>, fetcher: Fetcher) -> bool {
+    place.is_some() || matches!(fetcher, Fetcher::Consumer { .. })
+}
+
+/// Whether a fetch in this broker epoch is of an older incarnation, which proves nothing (KIP-903).
+fn is_outlived(image: &Image, broker: BrokerId, epoch: BrokerEpoch) -> bool {
+    let alive = image.broker(broker).filter(|b| !b.fenced);
+    alive.is_some_and(|alive| alive.epoch > epoch)
+}
+
 impl Partition {
     /// How far a reader may read.
     pub(super) fn limit(&self, reader: Reader, ctx: &Ctx<'_>) -> Offset {
@@ -77,19 +89,12 @@ impl Partition {
         fetcher: Fetcher,
         ctx: &Ctx<'_>,
     ) -> Result<(Divergence, Option<usize>), ErrorCode> {
-        let place = match fetcher {
-            Fetcher::Consumer { .. } => None,
-            Fetcher::Replica { broker, .. } => self.replicas.iter().position(|r| *r == broker),
-        };
-        let known = place.is_some() || matches!(fetcher, Fetcher::Consumer { .. });
-        // Nearly always: an epoch that both are in, and an offset in the log after a batch of its
-        // newest epoch, which every rule lets pass.
-        let newest = asked.last_fetched.is_none() || asked.last_fetched == self.log.latest_epoch();
-        if known && newest && self.still_meets(asked) && asked.offset <= self.log.end() {
+        let place = self.place(fetcher);
+        if self.meets_nothing(asked, place, fetcher) {
             return Ok((Divergence::None, place));
         }
         self.check_leader(asked.leader_epoch, ctx)?;
-        if !known {
+        if !is_known(place, fetcher) {
             return Err(match asked.leader_epoch {
                 Some(_) => ErrorCode::UnknownLeaderEpoch,
                 None => ErrorCode::NotLeaderOrFollower,
@@ -104,15 +109,40 @@ impl Partition {
         Ok((divergence, place))
     }
 
+    /// The place of the follower that fetches among the replicas.
+    fn place(&self, fetcher: Fetcher) -> Option<usize> {
+        match fetcher {
+            Fetcher::Consumer { .. } => None,
+            Fetcher::Replica { broker, .. } => self.replicas.place(broker),
+        }
+    }
+
+    /// Whether a fetch is what nearly all are: of an epoch that both are in, and an offset in the
+    /// log after a batch of its newest epoch, which every rule lets pass.
+    fn meets_nothing(&self, asked: &Asked, place: Option<usize>, fetcher: Fetcher) -> bool {
+        let newest = asked.last_fetched.is_none() || asked.last_fetched == self.log.latest_epoch();
+        is_known(place, fetcher)
+            && newest
+            && self.still_meets(asked.leader_epoch, asked.offset)
+            && asked.offset <= self.log.end()
+    }
+
     /// Whether [`Partition::meet`] would say of a parked fetch what it said when that was parked,
     /// which was nothing: within one epoch of its own a leader's log only grows, at its end, and
     /// goes at its start.
-    fn still_meets(&self, asked: &Asked) -> bool {
+    fn still_meets(&self, leader_epoch: Option<LeaderEpoch>, offset: Offset) -> bool {
         self.leads
             && !self.offline
-            && asked.leader_epoch.is_some()
-            && asked.leader_epoch == self.leader_epoch
-            && asked.offset >= self.log.start()
+            && leader_epoch.is_some()
+            && leader_epoch == self.leader_epoch
+            && offset >= self.log.start()
+    }
+
+    /// Whether there is certainly nothing for a parked fetch: it stands where its reader may read
+    /// to, and meets nothing.
+    pub(super) fn has_nothing_for(&self, watcher: &Watcher, ctx: &Ctx<'_>) -> bool {
+        watcher.offset == self.limit(watcher.reader, ctx)
+            && self.still_meets(watcher.leader_epoch, watcher.offset)
     }
 }
 
@@ -125,16 +155,21 @@ impl Broker {
         request: PartsId,
         ctx: &mut Ctx<'_>,
     ) {
-        let response = ctx.take_parts();
-        let found = self.read_all(&terms, request, response, true, ctx);
-        let enough = found.bytes >= u64::from(terms.min_bytes);
+        let waits = terms.min_bytes > 0 && max_wait > Span::ZERO;
         let nothing_asked = ctx.parts(request).is_empty();
-        if enough || found.urgent || max_wait == Span::ZERO || nothing_asked {
-            ctx.release(request);
-            let content = Content::Fetched { parts: response };
-            return self.respond(connection, correlation, content, ctx);
+        if waits && !nothing_asked && self.finds_nothing(&terms, request, ctx) {
+            self.note_fetches(&terms, request, ctx);
+        } else {
+            let response = ctx.take_parts();
+            let found = self.read_all(&terms, request, response, true, ctx);
+            let enough = found.bytes >= u64::from(terms.min_bytes);
+            if enough || found.urgent || !waits || nothing_asked {
+                ctx.release(request);
+                let content = Content::Fetched { parts: response };
+                return self.respond(connection, correlation, content, ctx);
+            }
+            ctx.release(response);
         }
-        ctx.release(response);
         let deadline = ctx.monotonic() + max_wait;
         let parked = ParkedFetch { connection, correlation, request, terms, deadline };
         let ticket = self.purgatory.fetches.park(parked);
@@ -142,11 +177,65 @@ impl Broker {
             if let Some(asked) = Asked::of(part)
                 && let Some(replica) = &mut self.partitions[asked.partition.index()]
             {
-                replica.waiting.watch(Watcher { ticket, part: place as u32 });
+                replica.waiting.watch(Watcher {
+                    ticket,
+                    part: place as u32,
+                    offset: asked.offset,
+                    leader_epoch: asked.leader_epoch,
+                    reader: terms.reader(),
+                });
             }
         }
         self.park_on(connection, Parked::Fetch(ticket));
         self.arm_fetch_timer(ctx);
+    }
+
+    /// Whether a fetch meets nothing and finds no data in any partition, as most fetches do: then
+    /// it waits, and no answer need be made to see that.
+    fn finds_nothing(&self, terms: &FetchTerms, request: PartsId, ctx: &Ctx<'_>) -> bool {
+        if let Fetcher::Replica { broker, epoch: Some(epoch) } = terms.fetcher
+            && is_outlived(&self.image, broker, epoch)
+        {
+            return false;
+        }
+        ctx.parts(request).iter().all(|part| {
+            let Some(asked) = Asked::of(part) else { return false };
+            let Ok(replica) = self.hosted(asked.partition) else { return false };
+            replica.meets_nothing(&asked, replica.place(terms.fetcher), terms.fetcher)
+                && asked.offset == replica.limit(terms.reader(), ctx)
+        })
+    }
+
+    /// A fetch is the follower's acknowledgement of everything below its offsets.
+    fn note_fetches(&mut self, terms: &FetchTerms, request: PartsId, ctx: &mut Ctx<'_>) {
+        let Fetcher::Replica { epoch, .. } = terms.fetcher else { return };
+        let mut part = 0;
+        while let Some(asked) = ctx.parts(request).get(part).and_then(Asked::of) {
+            part += 1;
+            let replica = self.partitions[asked.partition.index()].as_ref();
+            if let Some(place) = replica.and_then(|replica| replica.place(terms.fetcher)) {
+                self.note_fetch(&asked, place, epoch, ctx);
+            }
+        }
+    }
+
+    /// The same of one partition, for the follower at this place.
+    fn note_fetch(
+        &mut self,
+        asked: &Asked,
+        place: usize,
+        epoch: Option<BrokerEpoch>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let (Some(replica), host) = self.replica_and_host(asked.partition) else { return };
+        let (before, end) = (replica.log.watermark(), replica.log.end());
+        let proposes = replica.record_fetch(place, asked.offset, end, epoch, &host, ctx);
+        if replica.log.watermark() != before {
+            self.touch(asked.partition);
+        }
+        if proposes {
+            self.submit_isr(asked.partition, ctx);
+        }
     }
 
     /// Reads every partition of a fetch into an answer. On the `first` pass a follower's fetch also
@@ -202,16 +291,14 @@ impl Broker {
         first: bool,
         ctx: &mut Ctx<'_>,
     ) -> Result<(u64, bool), ErrorCode> {
-        self.hosted(asked.partition)?;
-        let (replica, host) = self.replica_and_host(asked.partition);
-        let replica = replica.ok_or(ErrorCode::NotLeaderOrFollower)?;
+        let (Some(replica), host) = self.replica_and_host(asked.partition) else {
+            return Err(self.why_not_hosted(asked.partition));
+        };
         let (divergence, place) = replica.meet(asked, terms.fetcher, ctx)?;
-        if let (true, Fetcher::Replica { broker, epoch: Some(epoch) }) = (first, terms.fetcher) {
-            // KIP-903: a fetch of an older incarnation proves nothing.
-            let alive = host.image.broker(broker).filter(|b| !b.fenced);
-            if alive.is_some_and(|alive| alive.epoch > epoch) {
-                return Err(ErrorCode::NotLeaderOrFollower);
-            }
+        if let (true, Fetcher::Replica { broker, epoch: Some(epoch) }) = (first, terms.fetcher)
+            && is_outlived(host.image, broker, epoch)
+        {
+            return Err(ErrorCode::NotLeaderOrFollower);
         }
         let diverging = match divergence {
             Divergence::At(epoch, end) => Some((epoch, end)),
@@ -233,7 +320,6 @@ impl Broker {
         if diverging.is_some() {
             return Ok((0, true));
         }
-        let leader_end = replica.log.end();
         let limit = replica.limit(terms.reader(), ctx);
         let left = u64::from(terms.max_bytes).saturating_sub(taken).min(asked.max_bytes.into());
         let parts = &mut *ctx.parts;
@@ -249,15 +335,7 @@ impl Broker {
             }
         };
         if let (true, Some(place), Fetcher::Replica { epoch, .. }) = (first, place, terms.fetcher) {
-            let before = replica.log.watermark();
-            let proposes = replica.record_fetch(place, asked.offset, leader_end, epoch, &host, ctx);
-            let moved = replica.log.watermark() != before;
-            if moved {
-                self.touch(asked.partition);
-            }
-            if proposes {
-                self.submit_isr(asked.partition, ctx);
-            }
+            self.note_fetch(asked, place, epoch, ctx);
         }
         Ok((bytes, false))
     }
@@ -285,7 +363,7 @@ impl Broker {
     fn available(&self, asked: &Asked, terms: &FetchTerms, ctx: &Ctx<'_>) -> Option<u64> {
         let replica = self.hosted(asked.partition).ok()?;
         let limit = replica.limit(terms.reader(), ctx);
-        if asked.offset == limit && replica.still_meets(asked) {
+        if asked.offset == limit && replica.still_meets(asked.leader_epoch, asked.offset) {
             return Some(0);
         }
         let (divergence, _) = replica.meet(asked, terms.fetcher, ctx).ok()?;

@@ -61,6 +61,27 @@ pub(super) struct ReplicaFetcher {
     resolving: Option<(PartitionId, WhichOffset)>,
 }
 
+/// What an answer says of one partition, besides its batches.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    partition: PartitionId,
+    error: ErrorCode,
+    watermark: Offset,
+    log_start: Offset,
+    diverging: Option<(LeaderEpoch, Offset)>,
+}
+
+impl Head {
+    const fn of(part: &Part) -> Option<Self> {
+        match *part {
+            Part::Fetched { partition, error, watermark, log_start, diverging, .. } => {
+                Some(Self { partition, error, watermark, log_start, diverging })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What a follower makes of one fetched batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taken {
@@ -313,28 +334,26 @@ impl Broker {
     /// A leader answered a fetch.
     pub(super) fn on_fetched(&mut self, leader: BrokerId, parts: PartsId, ctx: &mut Ctx<'_>) {
         let mut place = 0;
-        while let Some(part) = ctx.part(parts, place) {
+        while let Some(part) = ctx.parts(parts).get(place) {
             place += 1;
-            if let Part::Fetched { partition, .. } = part
-                && self.take_fetched(leader, &part, parts, place, ctx).is_err()
-            {
-                self.fail_dir_of(partition, ctx);
+            let Some(head) = Head::of(part) else { continue };
+            match self.take_fetched(leader, head, (parts, &mut place), ctx) {
+                Ok(()) => {}
+                Err(_) => self.fail_dir_of(head.partition, ctx),
             }
         }
     }
 
-    /// One partition of an answer; its batches begin at `place`.
+    /// One partition of an answer; its batches begin at `next`, which goes on to the first that was
+    /// not taken.
     fn take_fetched(
         &mut self,
         leader: BrokerId,
-        head: &Part,
-        parts: PartsId,
-        place: usize,
+        head: Head,
+        (parts, next): (PartsId, &mut usize),
         ctx: &mut Ctx<'_>,
     ) -> Result<(), IoError> {
-        let Part::Fetched { partition, error, watermark, log_start, diverging, .. } = *head else {
-            return Ok(());
-        };
+        let Head { partition, error, watermark, log_start, diverging } = head;
         let (replica, mut host) = self.replica_and_host(partition);
         let Some(replica) = replica else {
             return Ok(());
@@ -367,9 +386,9 @@ impl Broker {
         if let Some(leaders) = diverging {
             return replica.cut_at_divergence(leaders, &mut host, ctx);
         }
-        let mut next = place;
-        while let Some(Part::FetchedBatch(batch)) = ctx.part(parts, next) {
-            next += 1;
+        let first = *next;
+        while let Some(&Part::FetchedBatch(batch)) = ctx.parts(parts).get(*next) {
+            *next += 1;
             match replica.append_as_follower(batch, &mut host, ctx)? {
                 Taken::Appended => {}
                 Taken::Skip => break,
@@ -380,7 +399,7 @@ impl Broker {
             }
         }
         replica.take_watermark(watermark, log_start, &mut host, ctx);
-        if next > place {
+        if *next > first {
             self.arm_flush(partition, ctx);
         }
         Ok(())

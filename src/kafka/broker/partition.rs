@@ -4,6 +4,7 @@
 //! [`super::fetcher`]. Knows the metadata image and its own log, and no connection.
 
 use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, TopicId};
+use crate::base::replicas::ReplicaList;
 use crate::kafka::broker::fetcher::FetchState;
 use crate::kafka::broker::isr::{self, IsrState};
 use crate::kafka::broker::progress::Progress;
@@ -55,7 +56,7 @@ pub(super) struct Partition {
     pub(super) topic: TopicId,
     pub(super) broker: BrokerId,
     /// The replica list, and the own place in it.
-    pub(super) replicas: Vec<BrokerId>,
+    pub(super) replicas: ReplicaList,
     pub(super) place: usize,
     pub(super) leads: bool,
     pub(super) leader: Option<BrokerId>,
@@ -86,7 +87,7 @@ impl Partition {
             id,
             topic: image.topic,
             broker,
-            replicas: image.replicas.clone(),
+            replicas: ReplicaList::from(&*image.replicas),
             place: image.place(broker).unwrap_or_default(),
             leads: false,
             leader: None,
@@ -298,7 +299,7 @@ impl Partition {
         self.log.set_watermark(to);
         let to = self.log.watermark();
         if to != before {
-            ctx.note(Fact::HighWatermarkMoved {
+            ctx.note_trace(Fact::HighWatermarkMoved {
                 broker: self.broker,
                 partition: self.id,
                 leader_epoch: self.leader_epoch.unwrap_or_default(),

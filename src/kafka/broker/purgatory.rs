@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 
-use crate::base::ids::{ConnectionId, Offset};
+use crate::base::ids::{ConnectionId, LeaderEpoch, Offset};
 use crate::base::time::Time;
 use crate::kafka::broker::fetch::FetchTerms;
+use crate::kafka::rulings::Reader;
 use crate::model::message::PartsId;
 
 /// Refers to a parked request, as long as that has not been answered.
@@ -58,6 +59,10 @@ pub(super) struct Watcher {
     pub(super) ticket: Ticket,
     /// Which entry of the fetch speaks of the partition.
     pub(super) part: u32,
+    /// What that entry asks for: in nearly all cases enough to see that there is no news.
+    pub(super) offset: Offset,
+    pub(super) leader_epoch: Option<LeaderEpoch>,
+    pub(super) reader: Reader,
 }
 
 const NONE: u32 = u32::MAX;

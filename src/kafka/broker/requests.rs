@@ -64,13 +64,16 @@ impl Broker {
     /// The replica, or why there is none.
     pub(super) fn hosted(&self, partition: PartitionId) -> Result<&Partition, ErrorCode> {
         let replica = self.partitions.get(partition.index()).and_then(Option::as_ref);
-        replica.ok_or_else(|| {
-            if self.image.partition(partition).is_some() {
-                ErrorCode::NotLeaderOrFollower
-            } else {
-                ErrorCode::UnknownTopicOrPartition
-            }
-        })
+        replica.ok_or_else(|| self.why_not_hosted(partition))
+    }
+
+    #[cold]
+    pub(super) fn why_not_hosted(&self, partition: PartitionId) -> ErrorCode {
+        if self.image.partition(partition).is_some() {
+            ErrorCode::NotLeaderOrFollower
+        } else {
+            ErrorCode::UnknownTopicOrPartition
+        }
     }
 
     // ---- settling ----
@@ -88,6 +91,10 @@ impl Broker {
             let Some(watcher) = replica.waiting.watcher(place) else {
                 return;
             };
+            if replica.has_nothing_for(&watcher, ctx) {
+                place += 1;
+                continue;
+            }
             let Some(parked) = self.purgatory.fetches.peek(watcher.ticket) else {
                 replica.waiting.unwatch(place);
                 continue;

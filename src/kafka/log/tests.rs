@@ -47,6 +47,7 @@ impl Bench {
             parts: &mut PartPool::default(),
             effects: &mut self.effects,
             wants_facts: true,
+            wants_trace: true,
         };
         act(&mut self.log, &mut self.disk, &self.config, &mut ctx)
     }

@@ -200,6 +200,7 @@ impl Cluster {
             parts: &mut self.pool,
             effects: &mut self.effects,
             wants_facts: true,
+            wants_trace: true,
         };
         handler(&mut ctx)
     }

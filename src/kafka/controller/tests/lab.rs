@@ -64,6 +64,7 @@ macro_rules! ctx {
             parts: &mut $lab.parts,
             effects: &mut $lab.effects,
             wants_facts: true,
+            wants_trace: true,
         }
     };
 }
@@ -133,6 +134,7 @@ impl Lab {
             parts: &mut parts,
             effects: &mut effects,
             wants_facts: true,
+            wants_trace: true,
         };
         let controller = Controller::start(start(elr, log_dirs), disk, &mut ctx);
         let brokers = [0, 1, 2].map(|index| LabBroker {
