@@ -184,7 +184,8 @@ pub enum Fact {
     /// A step of the script is done.
     StepDone { step: u32 },
     // ---- claimed ----
-    /// A replica moved its high watermark.
+    /// A replica moved its high watermark. Written while a trace is kept or a fault waits for a
+    /// fact: no check needs it.
     HighWatermarkMoved {
         broker: BrokerId,
         partition: PartitionId,

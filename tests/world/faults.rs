@@ -8,6 +8,7 @@ use highwater::model::fact::{Fact, StopKind};
 use highwater::model::fault::{
     Action, Direction, FaultKind, FaultLine, Keep, Source, SwarmLevel, Target,
 };
+use highwater::model::pattern::Pattern;
 use highwater::model::plan::Plan;
 use highwater::sim::world::World;
 
@@ -62,6 +63,26 @@ fn a_killed_leader_is_replaced_when_its_session_ends() {
         assert!(ear.longest_gap().0 < Span::secs(12), "seed {seed}: {:?}", ear.longest_gap());
         assert_eq!(isr(&world), 3, "seed {seed}: the killed broker has come back");
     }
+}
+
+/// Nothing but a trace hears of high watermarks otherwise; a fault that waits for one does.
+#[test]
+fn a_fault_can_wait_for_what_only_a_trace_tells() {
+    let pattern = Pattern {
+        fact: "high-watermark-moved",
+        partition: Some(P0),
+        node: None,
+        size: None,
+        leader: None,
+    };
+    let source = Source::When { pattern, nth: 50, after: Span::ZERO };
+    let line = FaultLine { source, ..fault(at(0), Some(broker(1)), None, Action::Crash) };
+    let (_, ear) = watch(&Plan { faults: vec![line], ..plan() }, 0, at(20_000));
+    let moved = |fact: &Fact| matches!(fact, Fact::HighWatermarkMoved { partition: P0, .. });
+    let stopped = |fact: &Fact| matches!(fact, Fact::Stopped { .. });
+    let (moves, stops) = (ear.times(moved), ear.times(stopped));
+    assert_eq!((moves.len(), stops.len()), (50, 1));
+    assert!(stops[0].since(moves[49]) < Span::millis(1), "at the fiftieth move");
 }
 
 /// A broker that returns inside its session is refused until that ends (Kafka 4.x; recorded: 9.1 to

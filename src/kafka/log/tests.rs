@@ -10,7 +10,7 @@ use crate::kafka::ctx::{Ctx, Effects};
 use crate::model::batch::{Batch, BatchKind, RecordId, Sequence};
 use crate::model::body::Bodies;
 use crate::model::config::TopicConfig;
-use crate::model::disk::{Disk, Kept};
+use crate::model::disk::{Disk, IoError, Kept};
 use crate::model::fact::Fact;
 use crate::model::message::PartPool;
 use crate::model::rules::Rules;
@@ -68,6 +68,11 @@ impl Bench {
         };
         self.with_ctx(|log, disk, config, ctx| log.append(batch, config, disk, ctx))
             .expect("a good disk");
+    }
+
+    /// What a read from this offset to the end of the log finds.
+    fn read(&self, from: Offset) -> Result<u64, IoError> {
+        self.log.read(from, self.log.end(), u64::MAX, true, &self.disk, |_| {})
     }
 
     fn reload(&mut self, clean: bool) {
@@ -236,4 +241,14 @@ fn a_read_takes_whole_batches_and_the_first_one_whole() {
         assert_eq!(read, Ok(100 * bases.len() as u64));
         assert_eq!(bases, expected, "from {from} to {limit}, {bytes} bytes");
     }
+}
+
+/// Which is why an idle fetch does not find out that a log directory is broken (`LocalLog.read`).
+#[test]
+fn a_read_at_the_end_touches_no_disk() {
+    let mut bench = Bench::new(TopicConfig::default());
+    bench.append(0);
+    bench.disk.sim_set_dir_failed(0, true);
+    assert_eq!(bench.read(Offset(2)), Ok(0));
+    assert_eq!(bench.read(Offset(0)), Err(IoError::Failed));
 }
