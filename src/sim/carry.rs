@@ -4,7 +4,7 @@
 //! Here also end the syncs that were asked for. A controller's answers wait for the sync of the
 //! records before them. Does not know why a handler asked.
 
-use crate::base::ids::ConnectionId;
+use crate::base::ids::{ConnectionId, NodeId};
 use crate::base::time::{Span, Time};
 use crate::kafka::ctx::{Ctx, OPERATOR};
 use crate::model::disk::IoError;
@@ -13,25 +13,25 @@ use crate::model::message::{Message, PartsId};
 use crate::sim::disk::MetadataSync;
 use crate::sim::event::{Digest, Event, HostId, Kind};
 use crate::sim::network::Sent;
-use crate::sim::nodes::Input;
+use crate::sim::nodes::{Input, Nodes};
 use crate::sim::queue::Class;
 use crate::sim::world::World;
 
 impl World {
     /// Calls a node and carries out what it asks for; what it sends departs at `at`.
-    pub(super) fn call<O: Observer>(
-        &mut self,
-        host: HostId,
-        input: Input<'_>,
-        at: Time,
-        tap: &mut O,
-    ) {
-        self.run(host, input, tap);
+    pub(super) fn call<O: Observer>(&mut self, host: HostId, input: Input, at: Time, tap: &mut O) {
+        self.run(host, tap, |nodes, node, ctx| nodes.call(node, input, ctx));
         self.drain(host, at, tap);
     }
 
     /// Calls a node. What it asks for lies in the effects.
-    pub(super) fn run<O: Observer>(&mut self, host: HostId, input: Input<'_>, tap: &O) {
+    #[inline]
+    pub(super) fn run<O: Observer>(
+        &mut self,
+        host: HostId,
+        tap: &O,
+        act: impl FnOnce(&mut Nodes, NodeId, &mut Ctx<'_>),
+    ) {
         let (wants_facts, wants_trace) = (self.desk.wants(tap), self.desk.wants_trace(tap));
         let machine = &mut self.hosts[host.index()];
         let mut ctx = Ctx {
@@ -45,7 +45,7 @@ impl World {
             wants_facts,
             wants_trace,
         };
-        self.nodes.call(machine.node, input, &mut ctx);
+        act(&mut self.nodes, machine.node, &mut ctx);
     }
 
     /// The incoming message is done with, unless the node has kept its parts.

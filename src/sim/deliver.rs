@@ -104,7 +104,7 @@ impl World {
         }
         self.reached(digest, tap);
         let (cost, life) = self.service_time(host, &message.content);
-        self.run(host, Input::Message(connection, message), tap);
+        self.run(host, tap, |nodes, node, ctx| nodes.message(node, connection, message, ctx));
         self.release_parts(list);
         let until = self.now + cost + self.answer_time(host);
         self.drain(host, until, tap);
@@ -259,7 +259,8 @@ impl World {
             Due::Now => {
                 let word = (timer.kind as u64) << 16 | u64::from(timer.index);
                 self.reached(Digest::of(Kind::Timer, host).word(word), tap);
-                self.call(host, Input::Timer(timer), self.now, tap);
+                self.run(host, tap, |nodes, node, ctx| nodes.timer(node, timer, ctx));
+                self.drain(host, self.now, tap);
             }
         }
     }
@@ -302,7 +303,7 @@ impl World {
         let digest = Digest::of(Kind::Operate, host);
         self.reached(digest.content(&content, content.parts(), &self.parts), tap);
         let message = Message { correlation: 0, content };
-        self.run(host, Input::Message(OPERATOR, &message), tap);
+        self.run(host, tap, |nodes, node, ctx| nodes.message(node, OPERATOR, &message, ctx));
         self.release_parts(message.content.parts());
         self.drain(host, self.now, tap);
     }

@@ -44,13 +44,11 @@ impl<N, D> Slot<N, D> {
     }
 }
 
-/// What a node is called with.
+/// What a node is called with, besides messages and timers.
 #[derive(Debug)]
-pub(super) enum Input<'a> {
+pub(super) enum Input {
     Opened(ConnectionId, NodeId),
-    Message(ConnectionId, &'a Message),
     Closed(ConnectionId, CloseReason),
-    Timer(Timer),
     Flushed(Option<PartitionId>, Offset),
     FlushFailed(Option<PartitionId>, IoError),
     Terminate,
@@ -150,8 +148,42 @@ impl Nodes {
         }
     }
 
-    /// Calls a running node.
-    pub(super) fn call(&mut self, node: NodeId, input: Input<'_>, ctx: &mut Ctx<'_>) {
+    /// Hands a running node a message. Messages and timers are nearly all that ever comes: each has
+    /// a way of its own, so that nothing asks what it is.
+    pub(super) fn message(
+        &mut self,
+        node: NodeId,
+        connection: ConnectionId,
+        message: &Message,
+        ctx: &mut Ctx<'_>,
+    ) {
+        match node {
+            NodeId::Broker(id) => {
+                self.brokers[id.index()].node().on_message(connection, *message, ctx);
+            }
+            NodeId::Controller(id) => {
+                self.controllers[id.index()].node().on_message(connection, *message, ctx);
+            }
+            NodeId::Process(id) => {
+                self.processes[id.index()].node().on_message(connection, *message, ctx);
+            }
+            NodeId::Operator => unreachable!("the operator is no process"),
+        }
+    }
+
+    /// Tells a running node that a timer has fired.
+    pub(super) fn timer(&mut self, node: NodeId, timer: Timer, ctx: &mut Ctx<'_>) {
+        match node {
+            NodeId::Broker(id) => self.brokers[id.index()].node().on_timer(timer, ctx),
+            NodeId::Controller(id) => self.controllers[id.index()].node().on_timer(timer, ctx),
+            NodeId::Process(id) => self.processes[id.index()].node().on_timer(timer, ctx),
+            NodeId::Operator => unreachable!("the operator is no process"),
+        }
+    }
+
+    /// Calls a running node with anything else.
+    #[cold]
+    pub(super) fn call(&mut self, node: NodeId, input: Input, ctx: &mut Ctx<'_>) {
         match node {
             NodeId::Broker(id) => call_node(self.brokers[id.index()].node(), input, ctx),
             NodeId::Controller(id) => call_node(self.controllers[id.index()].node(), input, ctx),
@@ -231,12 +263,10 @@ fn disk_of<N: Node>(slot: &mut Slot<N, N::Disk>) -> &mut N::Disk {
     }
 }
 
-fn call_node<N: Node>(node: &mut N, input: Input<'_>, ctx: &mut Ctx<'_>) {
+fn call_node<N: Node>(node: &mut N, input: Input, ctx: &mut Ctx<'_>) {
     match input {
         Input::Opened(connection, peer) => node.on_opened(connection, peer, ctx),
-        Input::Message(connection, message) => node.on_message(connection, *message, ctx),
         Input::Closed(connection, reason) => node.on_closed(connection, reason, ctx),
-        Input::Timer(timer) => node.on_timer(timer, ctx),
         Input::Flushed(partition, up_to) => node.on_flushed(partition, up_to, ctx),
         Input::FlushFailed(partition, error) => node.on_flush_failed(partition, error, ctx),
         Input::Terminate => node.on_shutdown(ctx),
@@ -244,12 +274,10 @@ fn call_node<N: Node>(node: &mut N, input: Input<'_>, ctx: &mut Ctx<'_>) {
     }
 }
 
-fn call_process(process: &mut Process, input: Input<'_>, ctx: &mut Ctx<'_>) {
+fn call_process(process: &mut Process, input: Input, ctx: &mut Ctx<'_>) {
     match input {
         Input::Opened(connection, peer) => process.on_opened(connection, peer, ctx),
-        Input::Message(connection, message) => process.on_message(connection, *message, ctx),
         Input::Closed(connection, reason) => process.on_closed(connection, reason, ctx),
-        Input::Timer(timer) => process.on_timer(timer, ctx),
         Input::Command(command) => process.on_command(command, ctx),
         Input::Flushed(..) | Input::FlushFailed(..) | Input::Terminate => {
             unreachable!("a client process has no disk and no controlled shutdown")
