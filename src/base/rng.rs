@@ -129,17 +129,36 @@ impl Latency {
     /// The latency that 64 random bits stand for.
     #[must_use]
     pub const fn draw(&self, bits: u64) -> Span {
+        self.table().draw(bits)
+    }
+
+    /// The same, made ready for many draws.
+    #[must_use]
+    pub const fn table(&self) -> LatencyTable {
+        let (low, p50, p99, max) = (self.p50.0 / 2, self.p50.0, self.p99.0, self.max.0);
+        let widths = (p50 - low, p99.saturating_sub(p50), max.saturating_sub(p99));
+        LatencyTable { buckets: [(low, widths.0), (p50, widths.1), (p99, widths.2)] }
+    }
+}
+
+/// A [`Latency`] as the low end and the width of its three buckets.
+#[derive(Clone, Copy, Debug)]
+pub struct LatencyTable {
+    buckets: [(u64, u64); 3],
+}
+
+impl LatencyTable {
+    /// The latency that 64 random bits stand for.
+    #[must_use]
+    pub const fn draw(&self, bits: u64) -> Span {
         let place = ((bits >> 32) * 1_000) >> 32; // 0..1000, by the high half
         let within = bits & 0xffff_ffff; // position inside the bucket, by the low half
-        // Half of all draws are below the median: a table, because no predictor knows which.
-        let bounds = [self.p50.0 / 2, self.p50.0, self.p99.0, self.max.0];
-        let bucket = (place >= 500) as usize + (place >= 990) as usize;
-        let (low, high) = (bounds[bucket], bounds[bucket + 1]);
+        // Half of all draws are below the median: tables, because no predictor knows which.
+        let (low, spread) = self.buckets[(place >= 500) as usize + (place >= 990) as usize];
         // The upper half thins out towards its end: the smaller of two uniform numbers.
-        let spread = high.saturating_sub(low) as u128;
         let skews = [within, (within * (within >> 16)) >> 16];
         let skewed = skews[(place >= 500) as usize];
-        Span(low + ((spread * skewed as u128) >> 32) as u64)
+        Span(low + ((spread as u128 * skewed as u128) >> 32) as u64)
     }
 }
 

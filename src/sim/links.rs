@@ -6,7 +6,7 @@
 //! connections.
 
 use crate::base::ids::NodeId;
-use crate::base::rng::{Latency, Rng, mix64};
+use crate::base::rng::{LatencyTable, Rng, mix64};
 use crate::base::time::{Span, Time};
 use crate::model::plan::NetworkPlan;
 use crate::sim::event::HostId;
@@ -58,7 +58,7 @@ pub(super) struct Links {
     nodes: Vec<NodeId>,
     draws: Vec<Draws>,
     /// The default first.
-    latencies: Vec<Latency>,
+    latencies: Vec<LatencyTable>,
     /// Which of them a link has; empty if all have the default.
     latency_of: Vec<u8>,
     /// Empty until the first network fault.
@@ -72,14 +72,14 @@ impl Links {
         let mut links = Self {
             seed,
             draws: vec![Draws::default(); count],
-            latencies: vec![plan.latency],
+            latencies: vec![plan.latency.table()],
             latency_of: Vec::new(),
             impairments: Vec::new(),
             nodes,
         };
         for (place, line) in plan.links.iter().enumerate() {
             links.latency_of.resize(count, 0);
-            links.latencies.push(line.latency);
+            links.latencies.push(line.latency.table());
             for (a, from) in links.nodes.iter().enumerate() {
                 for (b, to) in links.nodes.iter().enumerate() {
                     if line.from.contains(from) && line.to.contains(to) {

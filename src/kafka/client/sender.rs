@@ -66,9 +66,14 @@ impl Producer {
         let hurry = self.flushing || self.is_exhausted();
         let mut next = Time::NEVER;
         self.ready.fill(false);
+        let mut unseen = self.accumulator.waiting;
         for place in 0..self.accumulator.queues.len() {
+            if unseen == 0 {
+                break;
+            }
             let queue = &self.accumulator.queues[place];
             let Some(slot) = queue.waiting.front().copied() else { continue };
+            unseen -= queue.waiting.len();
             let (muted, more) = (queue.muted, queue.waiting.len() > 1);
             let leadership = self.cache.leadership(PartitionId(place as u16));
             let batch = &mut self.accumulator.batches[slot];
