@@ -55,8 +55,8 @@ struct Channel {
     link: Link,
     /// Connections lost since the last success: paces reconnecting.
     losses: u32,
-    /// Set-ups that timed out since the last success: lengthens the next set-up time-out.
-    slow_setups: u32,
+    /// Set-ups that failed in a row: lengthens the next set-up time-out.
+    failed_setups: u32,
     last_attempt: Option<Time>,
     next_correlation: u32,
     in_flight: VecDeque<InFlight>,
@@ -108,7 +108,7 @@ impl Channels {
         let channel = Channel {
             link: Link::Closed { not_before: Time::ZERO },
             losses: 0,
-            slow_setups: 0,
+            failed_setups: 0,
             last_attempt: None,
             next_correlation: 0,
             in_flight: VecDeque::new(),
@@ -155,7 +155,7 @@ impl Channels {
         }
         let (initial, max) =
             (self.config.connection_setup_timeout, self.config.connection_setup_timeout_max);
-        let setup = backoff::exponential(initial, max, channel.slow_setups, ctx.rng);
+        let setup = backoff::exponential(initial, max, channel.failed_setups, ctx.rng);
         let connection = ctx.open(NodeId::Broker(BrokerId::at(at)), setup);
         channel.link = Link::Connecting(connection);
         channel.last_attempt = Some(now);
@@ -172,7 +172,7 @@ impl Channels {
         if let Link::Connecting(connection) = channel.link {
             channel.link = Link::Ready(connection);
             channel.losses = 0;
-            channel.slow_setups = 0;
+            channel.failed_setups = 0;
         }
     }
 
@@ -219,20 +219,18 @@ impl Channels {
         queue.remove(place).map(|r| r.request)
     }
 
-    /// The connection is gone: hands over what was in flight, oldest first.
-    pub(super) fn lost(
-        &mut self,
-        at: usize,
-        setup_timed_out: bool,
-        ctx: &mut Ctx<'_>,
-        failed: &mut Vec<Request>,
-    ) {
+    /// The connection is gone: hands over what was in flight, oldest first. The next try waits
+    /// longer, and is waited for longer if this one failed, however it did
+    /// (`ClusterConnectionStates.disconnected`).
+    pub(super) fn lost(&mut self, at: usize, ctx: &mut Ctx<'_>, failed: &mut Vec<Request>) {
         let channel = &mut self.channels[at];
         failed.extend(channel.in_flight.drain(..).map(|r| r.request));
         let (initial, max) = (self.config.reconnect_backoff, self.config.reconnect_backoff_max);
         let wait = backoff::exponential(initial, max, channel.losses, ctx.rng);
         channel.losses += 1;
-        channel.slow_setups += u32::from(setup_timed_out);
+        let connecting = matches!(channel.link, Link::Connecting(_));
+        channel.failed_setups = if connecting { channel.failed_setups + 1 } else { 0 };
+        channel.last_attempt = Some(ctx.monotonic());
         channel.link = Link::Closed { not_before: ctx.monotonic() + wait };
         ctx.set(self.timer(TimerKind::Reconnect, at), wait);
     }

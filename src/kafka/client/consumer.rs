@@ -16,7 +16,7 @@ use crate::kafka::client::channel::{Channels, LeastLoaded, Request};
 use crate::kafka::client::positions::{Assigned, Stage, Validated};
 use crate::kafka::client::process::Call;
 use crate::kafka::client::producer::learn_leaders;
-use crate::kafka::ctx::{CloseReason, Ctx, Timer, TimerKind};
+use crate::kafka::ctx::{Ctx, Timer, TimerKind};
 use crate::kafka::start::ProcessStart;
 use crate::model::config::{ConsumerConfig, OffsetReset};
 use crate::model::error::ErrorCode;
@@ -367,23 +367,18 @@ impl Consumer {
     }
 
     /// A connection is gone; it may be another client's.
-    pub(super) fn on_closed(
-        &mut self,
-        connection: ConnectionId,
-        reason: CloseReason,
-        ctx: &mut Ctx<'_>,
-    ) {
+    pub(super) fn on_closed(&mut self, connection: ConnectionId, ctx: &mut Ctx<'_>) {
         self.stirred = true;
         if let Some(at) = self.channels.of_connection(connection) {
-            self.lose(at, reason == CloseReason::SetupTimeout, ctx);
+            self.lose(at, ctx);
         }
     }
 
     #[cold]
-    fn lose(&mut self, at: usize, setup_timed_out: bool, ctx: &mut Ctx<'_>) {
+    fn lose(&mut self, at: usize, ctx: &mut Ctx<'_>) {
         let now = ctx.monotonic();
         let mut failed = std::mem::take(&mut self.failed);
-        self.channels.lost(at, setup_timed_out, ctx, &mut failed);
+        self.channels.lost(at, ctx, &mut failed);
         if self.cache.is_due(now) {
             self.cache.failed(now, ctx.rng);
         }
@@ -552,7 +547,7 @@ impl Consumer {
                 if let Some(at) = self.channels.of_timer(timer)
                     && self.channels.check_timeout(at, ctx)
                 {
-                    self.lose(at, false, ctx);
+                    self.lose(at, ctx);
                 }
             }
             // What waited for these looks by itself in the next `run`.

@@ -134,13 +134,13 @@ impl Process {
     }
 
     /// A connection is gone.
-    pub fn on_closed(&mut self, connection: ConnectionId, reason: CloseReason, ctx: &mut Ctx<'_>) {
+    pub fn on_closed(&mut self, connection: ConnectionId, _: CloseReason, ctx: &mut Ctx<'_>) {
         let ClientSet { producer, consumer, calls, .. } = &mut self.set;
         if let Some(producer) = producer {
-            producer.on_closed(connection, reason, ctx, calls);
+            producer.on_closed(connection, ctx, calls);
         }
         if let Some(consumer) = consumer {
-            consumer.on_closed(connection, reason, ctx);
+            consumer.on_closed(connection, ctx);
         }
         self.settle(ctx);
     }

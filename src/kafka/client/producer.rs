@@ -18,7 +18,7 @@ use crate::kafka::client::channel::{Channels, LeastLoaded, Request};
 use crate::kafka::client::idempotence::{Bump, Identity, Producer as ProducerAndEpoch};
 use crate::kafka::client::partitioner::{Candidate, KeyPlace, Keys, Sticky};
 use crate::kafka::client::process::{Call, Store};
-use crate::kafka::ctx::{CloseReason, Ctx, Timer, TimerKind};
+use crate::kafka::ctx::{Ctx, Timer, TimerKind};
 use crate::kafka::start::ProcessStart;
 use crate::model::batch::RecordId;
 use crate::model::config::ProducerConfig;
@@ -432,30 +432,21 @@ impl Producer {
     pub(super) fn on_closed(
         &mut self,
         connection: ConnectionId,
-        reason: CloseReason,
         ctx: &mut Ctx<'_>,
         calls: &mut VecDeque<Call>,
     ) {
         self.stirred = true;
         if let Some(at) = self.channels.of_connection(connection) {
-            let setup_timed_out = reason == CloseReason::SetupTimeout;
-            self.lose(at, setup_timed_out, ErrorCode::NetworkException, ctx, calls);
+            self.lose(at, ErrorCode::NetworkException, ctx, calls);
         }
     }
 
     /// Everything in flight on the connection fails with this error.
     #[cold]
-    fn lose(
-        &mut self,
-        at: usize,
-        setup_timed_out: bool,
-        error: ErrorCode,
-        ctx: &mut Ctx<'_>,
-        calls: &mut VecDeque<Call>,
-    ) {
+    fn lose(&mut self, at: usize, error: ErrorCode, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) {
         let now = ctx.monotonic();
         let mut failed = std::mem::take(&mut self.failed);
-        self.channels.lost(at, setup_timed_out, ctx, &mut failed);
+        self.channels.lost(at, ctx, &mut failed);
         if self.cache.is_due(now) {
             self.cache.failed(now, ctx.rng);
         }
@@ -535,7 +526,7 @@ impl Producer {
                 if let Some(at) = self.channels.of_timer(timer)
                     && self.channels.check_timeout(at, ctx)
                 {
-                    self.lose(at, false, ErrorCode::RequestTimedOut, ctx, calls);
+                    self.lose(at, ErrorCode::RequestTimedOut, ctx, calls);
                 }
             }
             // What waited for these looks by itself in the next `run`.
