@@ -46,7 +46,7 @@ pub mod violation;
 mod watermark_fell;
 mod writes_resume;
 
-use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset, PartitionId};
+use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, Offset, PartitionId};
 use crate::base::time::Time;
 use crate::model::batch::BatchKind;
 use crate::model::config::Acks;
@@ -71,7 +71,7 @@ use self::registry::PropertyId;
 use self::retention_broken::RetentionBroken;
 use self::two_leaders::TwoLeaders;
 use self::violation::{Detail, Findings};
-use self::watermark_fell::WatermarkFell;
+use self::watermark_fell::{Source, WatermarkFell};
 use self::writes_resume::WritesResume;
 
 /// How a run ended.
@@ -129,8 +129,7 @@ impl Checks {
             metrics: Metrics::new(partitions),
             watermark_fell: WatermarkFell::new(
                 partitions,
-                plan.brokers.len(),
-                plan.processes.len(),
+                plan.brokers.len() + plan.processes.len(),
             ),
             inconsistent_read: InconsistentRead::new(partitions),
             two_leaders: TwoLeaders::new(partitions),
@@ -183,10 +182,11 @@ impl Checks {
                     read: false,
                     kept: false,
                 };
-                self.appended(stamp, broker, partition, entry);
+                self.appended(stamp, broker, partition, &entry);
             }
             Fact::WatermarkExposed { broker, partition, leader_epoch, to, connection, offset } => {
-                self.exposed(stamp, partition, (broker, leader_epoch, connection), to, offset);
+                let source = Source { broker, epoch: leader_epoch, connection };
+                self.exposed(stamp, partition, source, to, offset);
             }
             Fact::Submitted { process, partition, record, workload, key, .. } => {
                 self.submitted(stamp, process, partition, (record, workload, key));
@@ -278,40 +278,48 @@ impl Checks {
 
     // ---- logs ----
 
-    fn appended(
-        &mut self,
-        stamp: Stamp,
-        broker: BrokerId,
-        partition: PartitionId,
-        mut entry: Entry,
-    ) {
+    fn appended(&mut self, stamp: Stamp, broker: BrokerId, partition: PartitionId, entry: &Entry) {
         let Some(ghost) = self.ghosts.partition(partition) else { return };
         let Some(place) = ghost.place(broker) else { return };
-        if let Some(epoch) = ghost.canon.begins_to_lead(place, &entry) {
+        if !ghost.canon.is_settled()
+            && let Some(epoch) = ghost.canon.begins_to_lead(place, entry)
+        {
             self.take_over(stamp, partition, epoch);
         }
         let Some(ghost) = self.ghosts.partition(partition) else { return };
-        let lane = self.clients.lane(entry.first.process, partition);
-        if entry.kind == BatchKind::Data
-            && self.clients.acks(entry.first.process) == Some(Acks::None)
-        {
-            entry.acked = stamp.time;
-        }
         let outcome = ghost.canon.append(place, entry);
-        log_diverged::appended(ghost, broker, &entry, outcome, stamp, &mut self.findings);
-        if outcome == Append::Extended {
-            if let Some(lane) = lane.map(|lane| &self.clients.lanes[lane]) {
-                let created = || lane.created(entry.first.ordinal);
-                let at = partition.index();
-                self.retention_broken.appended(at, entry.base, stamp.time, created);
-            }
-            if self.clients.acks(entry.first.process) == Some(Acks::All) {
-                let findings = &mut self.findings;
-                min_insync_ignored::appended(ghost, &entry, broker, stamp, findings);
-            }
-            if let Some(lane) = lane.filter(|_| entry.kind == BatchKind::Data) {
-                self.extended(stamp, partition, &entry, lane);
-            }
+        log_diverged::appended(ghost, broker, entry, outcome, stamp, &mut self.findings);
+        if matches!(outcome, Append::Extended | Append::Gap) {
+            self.led_on(stamp, (broker, partition), entry, outcome);
+        }
+    }
+
+    /// A leader made the canonical log longer, or there is a gap, and it may have.
+    fn led_on(
+        &mut self,
+        stamp: Stamp,
+        (broker, partition): (BrokerId, PartitionId),
+        entry: &Entry,
+        outcome: Append,
+    ) {
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let Some((lane, acks)) = self.clients.lane_and_acks(entry.first.process, partition) else {
+            return;
+        };
+        let is_data = entry.kind == BatchKind::Data;
+        if is_data && acks == Acks::None {
+            ghost.canon.acked_at_once(entry, stamp.time);
+        }
+        if outcome != Append::Extended {
+            return;
+        }
+        let created = || self.clients.lanes[lane].created(entry.first.ordinal);
+        self.retention_broken.appended(partition.index(), entry.base, stamp.time, created);
+        if acks == Acks::All {
+            min_insync_ignored::appended(ghost, entry, broker, stamp, &mut self.findings);
+        }
+        if is_data {
+            self.extended(stamp, partition, entry, lane);
         }
     }
 
@@ -427,15 +435,21 @@ impl Checks {
         &mut self,
         stamp: Stamp,
         partition: PartitionId,
-        (broker, epoch, connection): (BrokerId, LeaderEpoch, ConnectionId),
+        source: Source,
         to: NodeId,
         offset: Offset,
     ) {
         let Some(ghost) = self.ghosts.partitions.get(partition.index()) else { return };
+        let Source { broker, epoch, .. } = source;
         let Some(place) = ghost.place(broker) else { return };
         let findings = &mut self.findings;
-        let source = (broker, epoch, connection);
-        if self.watermark_fell.exposed(ghost, source, to, offset, stamp, findings) {
+        let receiver = match to {
+            NodeId::Broker(id) => Some(id.index()),
+            NodeId::Process(id) => Some(self.ghosts.broker_count() + id.index()),
+            NodeId::Controller(_) | NodeId::Operator => None,
+        };
+        let fell = &mut self.watermark_fell;
+        if receiver.is_some_and(|to| fell.exposed(ghost, source, to, offset, stamp, findings)) {
             // That it leads in the epoch was heard when it began to answer here.
             findings.exercise(PropertyId::TwoLeaders);
         } else {
@@ -445,13 +459,15 @@ impl Checks {
             && epoch == ghost.state.leader_epoch
             && let Some(follower) = ghost.place(follower)
         {
-            let lag_max = self.ghosts.lag_max(broker);
-            self.isr_unjustified.answered(ghost, (place, follower), lag_max, stamp.time);
+            let patience = self.ghosts.patience(broker);
+            self.isr_unjustified.answered(ghost, (place, follower), patience, stamp.time);
         }
-        if ghost.canon.acts_by_answering(place, epoch) {
+        let mut watermark = ghost.watermark;
+        if !ghost.canon.is_settled() && ghost.canon.acts_by_answering(place, epoch) {
             self.take_over(stamp, partition, epoch);
+            watermark = self.ghosts.partitions[partition.index()].watermark;
         }
-        if offset > self.ghosts.partitions[partition.index()].watermark {
+        if offset > watermark {
             self.raise(stamp, partition, place, epoch, offset);
         }
     }

@@ -166,6 +166,8 @@ struct Drive<'a> {
     world: World,
     tap: Tap,
     next_audit: u64,
+    /// When so many events are handled, an audit is due or the budget is spent.
+    next_halt: u64,
     ended: Option<Ended>,
 }
 
@@ -189,6 +191,7 @@ pub fn run(plan: &Plan, seed: u64, options: Options) -> Outcome {
             clients_stopped: 0,
         },
         next_audit: plan.run.audit_events,
+        next_halt: plan.run.audit_events.min(plan.run.budget_events),
         ended: None,
     };
     drive.fault_phase();
@@ -218,6 +221,11 @@ const FLUSH_LIMIT: Span = Span::secs(150);
 impl Drive<'_> {
     /// Until the duration has passed and the script is done.
     fn fault_phase(&mut self) {
+        if self.plan.script.is_empty() {
+            // Nothing moves the end, so nothing asks for it again.
+            self.steps(Time::ZERO + self.plan.run.duration, u64::MAX);
+            return;
+        }
         while self.ended.is_none() {
             if let ScriptEnd::WaitedInVain { step, .. } = self.world.director().script_end() {
                 self.ended = Some(Ended::WaitedInVain(step));
@@ -273,18 +281,42 @@ impl Drive<'_> {
     }
 
     fn step(&mut self) {
-        self.world.step(&mut self.tap);
-        self.record_steps();
-        if self.world.handled() >= self.next_audit {
-            self.next_audit = self.world.handled() + self.plan.run.audit_events;
-            self.audit();
-        }
-        if self.world.handled() >= self.plan.run.budget_events {
-            self.ended = Some(Ended::OutOfBudget);
+        self.steps(Time::NEVER, 1);
+    }
+
+    /// Carries out so many events at most, while the next one is not after `end` and the run has
+    /// not ended. The one place that steps the world: so the two are compiled into one loop.
+    fn steps(&mut self, end: Time, mut most: u64) {
+        while most > 0 && self.world.next_time().is_some_and(|next| next <= end) {
+            most -= 1;
+            self.world.step(&mut self.tap);
+            if self.tap.recorder.is_some() {
+                self.record_steps();
+            }
+            if self.world.handled() >= self.next_halt {
+                self.halt();
+                if self.ended.is_some() {
+                    return;
+                }
+            }
         }
     }
 
+    #[cold]
+    fn halt(&mut self) {
+        let handled = self.world.handled();
+        if handled >= self.next_audit {
+            self.next_audit = handled + self.plan.run.audit_events;
+            self.audit();
+        }
+        if handled >= self.plan.run.budget_events {
+            self.ended = Some(Ended::OutOfBudget);
+        }
+        self.next_halt = self.next_audit.min(self.plan.run.budget_events);
+    }
+
     /// Shows the recorder what steps of the script that are done now have asked for.
+    #[cold]
     fn record_steps(&mut self) {
         let Some(recorder) = &mut self.tap.recorder else { return };
         while let Some((step, at)) = self.world.director_mut().take_due_record() {
@@ -377,10 +409,10 @@ impl Drive<'_> {
             hash = mix64(hash, u64::from(image.state.partition_epoch.0));
             for broker in &image.replicas {
                 let Ok(log) = self.world.disk(*broker).log(partition) else { continue };
-                for batch in log.batches() {
-                    hash = mix64(hash ^ batch.base.0, u64::from(batch.count));
-                    hash = mix64(hash ^ u64::from(batch.first.ordinal), batch.end().0);
-                }
+                hash = log.batches().iter().fold(hash, |hash, batch| {
+                    let hash = mix64(hash ^ batch.base.0, u64::from(batch.count));
+                    mix64(hash ^ u64::from(batch.first.ordinal), batch.end().0)
+                });
             }
         }
         hash

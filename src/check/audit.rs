@@ -4,16 +4,16 @@
 //! and at the end. A claim that lied, or a fact that was never written, shows here. Property
 //! `audit-failed`.
 
+use std::ops::ControlFlow;
+
 use crate::base::ids::{BrokerId, NodeId, Offset, PartitionId, ReplicaSet};
 use crate::model::batch::Batch;
 use crate::model::fact::Stamp;
 
 use super::Checks;
-use super::canon::Entry;
 use super::ghost::PartitionGhost;
 use super::registry::PropertyId;
 use super::violation::{Detail, Violation};
-use crate::base::time::Time;
 
 /// One replica as it really is.
 pub struct AuditReplica<B> {
@@ -97,42 +97,33 @@ fn compare_batches<'a>(
     place: usize,
     replica: AuditReplica<impl Iterator<Item = &'a Batch>>,
 ) -> Option<(Offset, Detail)> {
-    let mut told = ghost.canon.log(place).peekable();
-    let first = told.peek().map_or(replica.end, |e| e.base);
+    let mut told = ghost.canon.log(place);
+    let first = told.clone().next().map_or(replica.end, |e| e.base);
     // The disk may hold more at the front: retention undone by a power loss, or forgotten here.
-    for batch in replica.batches.skip_while(|b| b.end() <= first) {
-        let real = Entry {
-            base: batch.base,
-            first: batch.first,
-            count: batch.count,
-            epoch: batch.leader_epoch,
-            sequence: batch.sequence,
-            acked: Time::NEVER,
-            kind: batch.kind,
-            read: false,
-            kept: false,
-        };
-        match told.next() {
-            Some(entry) if entry.same(&real) => {}
-            Some(entry) => {
-                let detail = Detail::Audit {
-                    what: "first record of a batch",
-                    expected: entry.first.ordinal.into(),
-                    found: batch.first.ordinal.into(),
-                };
-                return Some((entry.base, detail));
-            }
-            None => {
-                let what = "a batch nobody told of";
-                let detail = Detail::Audit { what, expected: 0, found: batch.count.into() };
-                return Some((batch.base, detail));
-            }
+    let mut real = replica.batches;
+    let mut next = real.find(|batch| batch.end() > first);
+    // All batches of a run come by here: the one list is walked from inside, the other along it.
+    let parted = told.try_for_each(|entry| match next {
+        Some(batch) if entry.is(batch) => {
+            next = real.next();
+            ControlFlow::Continue(())
         }
-    }
-    let missing = told.next().filter(|_| !replica.torn)?;
-    let detail =
-        Detail::Audit { what: "records of a batch", expected: missing.count.into(), found: 0 };
-    Some((missing.base, detail))
+        _ => ControlFlow::Break(entry),
+    });
+    let (at, what, expected, found) = match (parted, next) {
+        (ControlFlow::Break(entry), Some(batch)) => {
+            let (told, found) = (entry.first.ordinal, batch.first.ordinal);
+            (entry.base, "first record of a batch", told, found)
+        }
+        (ControlFlow::Break(entry), None) if !replica.torn => {
+            (entry.base, "records of a batch", entry.count, 0)
+        }
+        (ControlFlow::Continue(()), Some(batch)) => {
+            (batch.base, "a batch nobody told of", 0, batch.count)
+        }
+        _ => return None,
+    };
+    Some((at, Detail::Audit { what, expected: expected.into(), found: found.into() }))
 }
 
 #[cfg(test)]

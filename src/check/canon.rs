@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use crate::base::ids::{LeaderEpoch, Offset};
 use crate::base::time::Time;
-use crate::model::batch::{BatchKind, RecordId, Sequence};
+use crate::model::batch::{Batch, BatchKind, RecordId, Sequence};
 
 /// A batch as the ghosts remember it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,16 @@ impl Entry {
             && self.count == other.count
             && self.sequence == other.sequence
             && self.kind == other.kind
+    }
+
+    /// Whether this is what a log really holds.
+    pub(crate) fn is(&self, batch: &Batch) -> bool {
+        self.base == batch.base
+            && self.epoch == batch.leader_epoch
+            && self.first == batch.first
+            && self.count == batch.count
+            && self.sequence == batch.sequence
+            && self.kind == batch.kind
     }
 
     /// The record at an offset inside it.
@@ -93,6 +103,13 @@ impl Replica {
     /// Whether it parts from the canonical log.
     pub(crate) fn is_apart(&self) -> bool {
         !self.tail.is_empty()
+    }
+
+    /// The next canonical entry is its own too, and ends here.
+    fn match_next(&mut self, end: Offset) {
+        self.next += 1;
+        self.matched = end;
+        self.reach = self.reach.max(end);
     }
 
     fn tail_at(&self, base: Offset) -> Option<usize> {
@@ -222,13 +239,14 @@ impl Canon {
         if offset < self.start || offset >= self.end {
             return None;
         }
-        for number in [self.hint, self.hint + 1] {
-            if let Some(entry) = self.at(number)
+        let place = self.hint.wrapping_sub(self.dropped) as usize;
+        for place in [place, place.wrapping_add(1)] {
+            if let Some(entry) = self.entries.get(place)
                 && entry.base <= offset
                 && offset < entry.end()
             {
-                self.hint = number;
-                return Some((number - self.dropped) as usize);
+                self.hint = self.dropped + place as u64;
+                return Some(place);
             }
         }
         self.hint = self.number_of(offset);
@@ -241,7 +259,7 @@ impl Canon {
     }
 
     /// The batches of a replica that are still remembered, oldest first.
-    pub(crate) fn log(&self, place: usize) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn log(&self, place: usize) -> impl Iterator<Item = &Entry> + Clone {
         let replica = &self.replicas[place];
         let matched = (replica.next.saturating_sub(self.dropped) as usize).min(self.entries.len());
         let from = replica.start.max(replica.rejoined);
@@ -394,9 +412,7 @@ impl Canon {
                 if !entry.same(front) {
                     break;
                 }
-                replica.matched = entry.end();
-                replica.reach = replica.reach.max(entry.end());
-                replica.next += 1;
+                replica.match_next(entry.end());
                 replica.tail.pop_front();
             }
             self.apart |= replica.is_apart();
@@ -406,7 +422,23 @@ impl Canon {
     // ---- disks ----
 
     /// A replica appended a batch.
-    pub(crate) fn append(&mut self, place: usize, entry: Entry) -> Append {
+    #[inline]
+    pub(crate) fn append(&mut self, place: usize, entry: &Entry) -> Append {
+        // Nearly always a follower gets what the canonical log has next.
+        let replica = &mut self.replicas[place];
+        if !self.apart
+            && entry.base == replica.matched
+            && let Some(canonical) =
+                self.entries.get(replica.next.wrapping_sub(self.dropped) as usize)
+            && canonical.same(entry)
+        {
+            replica.match_next(entry.end());
+            return Append::Matched;
+        }
+        self.append_otherwise(place, entry)
+    }
+
+    fn append_otherwise(&mut self, place: usize, entry: &Entry) -> Append {
         let end = self.replicas[place].end();
         let mut gap = false;
         if entry.base != end {
@@ -422,8 +454,8 @@ impl Canon {
         if gap { Append::Gap } else { kind }
     }
 
-    fn append_at_end(&mut self, place: usize, entry: Entry) -> Append {
-        if self.apart && self.clashes_with_a_tail(place, &entry) {
+    fn append_at_end(&mut self, place: usize, entry: &Entry) -> Append {
+        if self.apart && self.clashes_with_a_tail(place, entry) {
             self.push_tail(place, entry);
             return Append::Clash;
         }
@@ -436,11 +468,8 @@ impl Canon {
         }
         let next = self.replicas[place].next;
         if let Some(canonical) = self.at(next) {
-            if canonical.same(&entry) {
-                let replica = &mut self.replicas[place];
-                replica.next += 1;
-                replica.matched = entry.end();
-                replica.reach = replica.reach.max(entry.end());
+            if canonical.same(entry) {
+                self.replicas[place].match_next(entry.end());
                 return Append::Matched;
             }
             let clash = canonical.epoch == entry.epoch;
@@ -451,16 +480,20 @@ impl Canon {
             self.push_tail(place, entry);
             return Append::Apart;
         }
-        self.entries.push_back(entry);
+        self.entries.push_back(*entry);
         self.end = entry.end();
-        let replica = &mut self.replicas[place];
-        replica.next += 1;
-        replica.matched = entry.end();
-        replica.reach = replica.reach.max(entry.end());
+        self.replicas[place].match_next(entry.end());
         if self.apart {
             self.rematch();
         }
         Append::Extended
+    }
+
+    /// The leader's append of this batch is all that its producer waits for (acks=0).
+    pub(crate) fn acked_at_once(&mut self, entry: &Entry, now: Time) {
+        if let Some(last) = self.entries.back_mut().filter(|last| last.same(entry)) {
+            last.acked = now;
+        }
     }
 
     /// How far a replica holds what its leader can compare: a tail of its own below every record
@@ -505,7 +538,7 @@ impl Canon {
     }
 
     #[cold]
-    fn push_tail(&mut self, place: usize, entry: Entry) {
+    fn push_tail(&mut self, place: usize, entry: &Entry) {
         self.replicas[place].tail.push_back(entry.unmarked());
         self.apart = true;
     }

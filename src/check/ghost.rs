@@ -12,6 +12,7 @@ use crate::model::metadata::PartitionState;
 use crate::model::plan::Plan;
 
 use super::canon::Canon;
+use super::isr_unjustified::patience;
 
 /// A broker as committed metadata and the machine show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub(crate) struct BrokerGhost {
     pub(crate) displaced: bool,
     /// Its `replica.lag.time.max.ms`.
     pub(crate) lag_max: Span,
+    /// What [`super::isr_unjustified::patience`] makes of it.
+    pub(crate) patience: Span,
 }
 
 impl BrokerGhost {
@@ -240,6 +243,7 @@ impl Ghosts {
                 starts: 0,
                 displaced: false,
                 lag_max: b.config.replica_lag_time_max,
+                patience: patience(b.config.replica_lag_time_max),
             })
             .collect();
         Self {
@@ -273,15 +277,16 @@ impl Ghosts {
             starts: 0,
             displaced: false,
             lag_max: Span::FOREVER,
+            patience: Span::FOREVER,
         };
         let place = usize::from(broker.0).checked_sub(1);
         place.and_then(|i| self.brokers.get(i)).copied().unwrap_or(UNKNOWN)
     }
 
-    /// A broker's `replica.lag.time.max.ms`.
-    pub(crate) fn lag_max(&self, broker: BrokerId) -> Span {
-        let place = usize::from(broker.0).checked_sub(1);
-        place.and_then(|i| self.brokers.get(i)).map_or(Span::FOREVER, |b| b.lag_max)
+    /// How long a broker surely takes a follower for caught up.
+    pub(crate) fn patience(&self, broker: BrokerId) -> Span {
+        let place = usize::from(broker.0).wrapping_sub(1);
+        self.brokers.get(place).map_or(Span::FOREVER, |b| b.patience)
     }
 
     pub(crate) fn change_broker(

@@ -42,38 +42,52 @@ impl Standing {
         blemished: false,
     };
 
-    fn is_good(&self, now: Time, lag_max: Span) -> bool {
-        // A tenth is left for clock drift.
-        let since = now.since(self.caught_up).0.saturating_mul(10);
-        self.caught_up != Time::NEVER && since <= lag_max.0.saturating_mul(9)
+    fn is_good(&self, now: Time, patience: Span) -> bool {
+        self.caught_up != Time::NEVER && now.since(self.caught_up) <= patience
     }
 }
 
 /// The standing of every replica.
 #[derive(Clone, Debug)]
 pub(crate) struct IsrUnjustified {
-    standings: Vec<Vec<Standing>>,
+    /// By partition, then place; as many places for each as the longest replica list has.
+    standings: Vec<Standing>,
+    places: usize,
+}
+
+/// How long a leader with this `replica.lag.time.max.ms` surely takes a replica for caught up: a
+/// tenth is left for clock drift.
+pub(crate) const fn patience(lag_max: Span) -> Span {
+    match lag_max.0.checked_mul(9) {
+        Some(nine) => Span(nine / 10),
+        None => Span::FOREVER,
+    }
 }
 
 impl IsrUnjustified {
     pub(crate) fn new(partitions: &[PartitionGhost]) -> Self {
-        let standings = |g: &PartitionGhost| vec![Standing::UNKNOWN; g.replicas.len()];
-        Self { standings: partitions.iter().map(standings).collect() }
+        let places = partitions.iter().map(|g| g.replicas.len()).max().unwrap_or(0);
+        Self { standings: vec![Standing::UNKNOWN; partitions.len() * places], places }
+    }
+
+    fn standing(&mut self, ghost: &PartitionGhost, place: usize) -> &mut Standing {
+        &mut self.standings[ghost.id.index() * self.places + place]
     }
 
     /// An answer of the committed leader reached a follower.
+    #[inline]
     pub(crate) fn answered(
         &mut self,
         ghost: &PartitionGhost,
         (leader, follower): (usize, usize),
-        lag_max: Span,
+        patience: Span,
         now: Time,
     ) {
-        let standing = &mut self.standings[ghost.id.index()][follower];
+        let standing = self.standing(ghost, follower);
         let caught_up = standing.answered_before != Time::NEVER
             && ghost.canon.replica(follower).end() >= standing.leader_end;
         if caught_up {
-            if standing.caught_up != Time::NEVER && !standing.is_good(now, lag_max) {
+            if standing.caught_up != Time::NEVER && !standing.is_good(now, patience) {
                 standing.blemished = true;
             }
             standing.caught_up = standing.answered_before;
@@ -85,8 +99,8 @@ impl IsrUnjustified {
 
     /// A leader begins anew with its members: it takes them for caught up as of now.
     pub(crate) fn elected(&mut self, ghost: &PartitionGhost, now: Time) {
-        for standing in &mut self.standings[ghost.id.index()] {
-            *standing = Standing { caught_up: now, ..Standing::UNKNOWN };
+        for place in 0..ghost.replicas.len() {
+            *self.standing(ghost, place) = Standing { caught_up: now, ..Standing::UNKNOWN };
         }
     }
 
@@ -98,7 +112,7 @@ impl IsrUnjustified {
         stamp: Stamp,
         findings: &mut Findings,
     ) {
-        self.standings[ghost.id.index()][place] = Standing::UNKNOWN;
+        *self.standing(ghost, place) = Standing::UNKNOWN;
         findings.exercise(PropertyId::IsrUnjustified);
         let replica = ghost.canon.replica(place);
         let matched = ghost.canon.complete_to(place);
@@ -116,9 +130,9 @@ impl IsrUnjustified {
 
     /// Something happened to a broker: what its leaders think of it is open.
     pub(crate) fn blemish(&mut self, partitions: &[PartitionGhost], broker: BrokerId) {
-        for (ghost, standings) in partitions.iter().zip(&mut self.standings) {
+        for ghost in partitions {
             if let Some(place) = ghost.place(broker) {
-                standings[place].blemished = true;
+                self.standing(ghost, place).blemished = true;
             }
         }
     }
@@ -126,9 +140,11 @@ impl IsrUnjustified {
     /// A broker's wall clock jumped, or anybody's (`None`). A leader counts lag by it
     /// (`Replica.java`: `lastCaughtUpTimeMs`), so any of its followers may seem to lag.
     pub(crate) fn clock_moved(&mut self, partitions: &[PartitionGhost], node: Option<NodeId>) {
-        for (ghost, standings) in partitions.iter().zip(&mut self.standings) {
+        for ghost in partitions {
             if node.is_none_or(|node| ghost.state.leader.map(NodeId::Broker) == Some(node)) {
-                standings.iter_mut().for_each(|standing| standing.blemished = true);
+                for place in 0..ghost.replicas.len() {
+                    self.standing(ghost, place).blemished = true;
+                }
             }
         }
     }
@@ -141,8 +157,9 @@ impl IsrUnjustified {
         lag_max: Span,
         now: Time,
     ) -> Option<Time> {
-        let standing = &self.standings[ghost.id.index()][place];
-        (!standing.blemished && standing.is_good(now, lag_max)).then_some(standing.caught_up)
+        let standing = &self.standings[ghost.id.index() * self.places + place];
+        let good = !standing.blemished && standing.is_good(now, patience(lag_max));
+        good.then_some(standing.caught_up)
     }
 }
 

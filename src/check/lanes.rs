@@ -160,25 +160,21 @@ impl Lane {
         mut each: impl FnMut(u32, u32),
     ) -> Resolved {
         let mut resolved = Resolved::default();
-        let from = if self.waiting.front().is_some_and(|w| w.ordinal >= first) {
-            0
-        } else {
-            self.waiting.partition_point(|w| w.ordinal < first)
-        };
         let end = first.saturating_add(count);
-        let mut to = from;
-        while let Some(w) = self.waiting.get(to)
-            && w.ordinal < end
-        {
+        let mut hear = |w: &Waiting| {
             resolved.records += 1;
             resolved.old += u32::from(w.since <= healed);
             each(w.ordinal, w.workload);
-            to += 1;
-        }
-        if from == 0 && to == 1 {
-            self.waiting.pop_front();
+        };
+        if self.waiting.front().is_none_or(|w| w.ordinal >= first) {
+            while let Some(w) = self.waiting.front().filter(|w| w.ordinal < end) {
+                hear(w);
+                self.waiting.pop_front();
+            }
         } else {
-            self.waiting.drain(from..to);
+            let from = self.waiting.partition_point(|w| w.ordinal < first);
+            let to = self.waiting.partition_point(|w| w.ordinal < end);
+            self.waiting.drain(from..to).for_each(|w| hear(&w));
         }
         resolved
     }
@@ -299,6 +295,21 @@ impl Clients {
         }
     }
 
+    /// The same, and what the producer waits for. With acks=0 its records are reported as sent
+    /// before anybody has them.
+    pub(crate) fn lane_and_acks(
+        &self,
+        process: ProcessId,
+        partition: PartitionId,
+    ) -> Option<(usize, Acks)> {
+        match self.kinds.get(process.index())? {
+            ProcessKind::Producer { lanes, acks, .. } if partition.index() < self.partitions => {
+                Some((lanes + partition.index(), *acks))
+            }
+            _ => None,
+        }
+    }
+
     /// Place of the reader of a consumer on a partition.
     pub(crate) fn reader(&self, process: ProcessId, partition: PartitionId) -> Option<usize> {
         match self.kinds.get(process.index())? {
@@ -316,15 +327,6 @@ impl Clients {
 
     pub(crate) const fn partitions(&self) -> usize {
         self.partitions
-    }
-
-    /// What a producer waits for; nothing for other processes. With acks=0 its records are
-    /// reported as sent before anybody has them.
-    pub(crate) fn acks(&self, process: ProcessId) -> Option<Acks> {
-        match self.kinds.get(process.index())? {
-            ProcessKind::Producer { acks, .. } => Some(*acks),
-            ProcessKind::Consumer { .. } => None,
-        }
     }
 
     /// Whether a process submits failed records again.

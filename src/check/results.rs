@@ -93,6 +93,7 @@ impl Checks {
             acked_lost::told_too_late(ghost, (base, first, count), stamp, &mut self.findings);
             return;
         };
+        let epoch = entry.epoch;
         if entry.acked == Time::NEVER {
             entry.acked = stamp.time;
             ghost.acked_unjudged += u64::from(count);
@@ -100,11 +101,12 @@ impl Checks {
         if acks != Acks::All {
             return;
         }
-        let (end, epoch) =
-            (base + u64::from(count), ghost.canon.entry_mut(found.unwrap_or(0)).epoch);
+        let end = base + u64::from(count);
         ghost.acked_all = ghost.acked_all.max(end);
         min_insync_ignored::acked(ghost, end, epoch, stamp, &mut self.findings);
-        if let Some(epoch) = ghost.canon.elected_lacks(end) {
+        if !ghost.canon.is_settled()
+            && let Some(epoch) = ghost.canon.elected_lacks(end)
+        {
             self.take_over(stamp, partition, epoch);
         }
     }

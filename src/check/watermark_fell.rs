@@ -4,7 +4,7 @@
 //! fall. A follower's own may (it is clamped to its log), and answers on different connections
 //! overtake each other, so those are not compared. Known as `HighWatermarkMonotonic`.
 
-use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset};
+use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, Offset};
 use crate::model::fact::Stamp;
 
 use super::ghost::PartitionGhost;
@@ -12,53 +12,65 @@ use super::registry::PropertyId;
 use super::violation::{Detail, Findings, Violation};
 
 /// By whom, in which epoch and on which connection.
-type Source = (BrokerId, LeaderEpoch, ConnectionId);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) broker: BrokerId,
+    pub(crate) epoch: LeaderEpoch,
+    pub(crate) connection: ConnectionId,
+}
+
+/// The last watermark that a receiver was shown.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    source: Source,
+    offset: Offset,
+}
+
+impl Shown {
+    /// No broker has the number zero.
+    const NOTHING: Self = Self {
+        source: Source { broker: BrokerId(0), epoch: LeaderEpoch(0), connection: ConnectionId(0) },
+        offset: Offset::ZERO,
+    };
+}
 
 /// The last watermark shown, per partition and receiver.
 #[derive(Clone, Debug)]
 pub(crate) struct WatermarkFell {
     /// Places of receivers: brokers, then processes.
-    shown: Vec<Option<(Source, Offset)>>,
-    brokers: usize,
+    shown: Vec<Shown>,
     receivers: usize,
 }
 
 impl WatermarkFell {
-    pub(crate) fn new(partitions: usize, brokers: usize, processes: usize) -> Self {
-        let receivers = brokers + processes;
-        Self { shown: vec![None; partitions * receivers], brokers, receivers }
+    pub(crate) fn new(partitions: usize, receivers: usize) -> Self {
+        Self { shown: vec![Shown::NOTHING; partitions * receivers], receivers }
     }
 
     /// A receiver has one fetch connection to a leader, so one place per receiver is enough. Says
     /// whether the last answer came from the same source.
+    #[inline]
     pub(crate) fn exposed(
         &mut self,
         ghost: &PartitionGhost,
         source: Source,
-        to: NodeId,
+        receiver: usize,
         offset: Offset,
         stamp: Stamp,
         findings: &mut Findings,
     ) -> bool {
-        let receiver = match to {
-            NodeId::Broker(id) => id.index(),
-            NodeId::Process(id) => self.brokers + id.index(),
-            NodeId::Controller(_) | NodeId::Operator => return false,
-        };
         let last = &mut self.shown[ghost.id.index() * self.receivers + receiver];
-        let Some((_, before)) = last.filter(|(known, _)| *known == source) else {
-            *last = Some((source, offset));
+        let before = std::mem::replace(last, Shown { source, offset });
+        if before.source != source {
             return false;
-        };
-        *last = Some((source, offset));
+        }
         findings.exercise(PropertyId::WatermarkFell);
-        if offset < before {
-            let (broker, epoch, _) = source;
-            let detail = Detail::Fell { from: before, epoch };
+        if offset < before.offset {
+            let detail = Detail::Fell { from: before.offset, epoch: source.epoch };
             let violation = Violation::of(PropertyId::WatermarkFell, stamp, detail)
                 .partition(ghost.id)
                 .offset(offset)
-                .broker(broker);
+                .broker(source.broker);
             findings.add(PropertyId::WatermarkFell, violation);
         }
         true

@@ -112,6 +112,25 @@ impl Lane {
     }
 
     fn settle(&mut self, first: u32, count: u32, mut each: impl FnMut(Time)) {
+        if first == self.first {
+            // Nearly always the oldest are answered first.
+            let answered = self.waiting.len().min(count as usize);
+            for _ in 0..answered {
+                if let Some(at) = self.waiting.pop_front().filter(|at| *at != Time::NEVER) {
+                    each(at);
+                }
+            }
+            self.first += answered as u32;
+        } else {
+            self.settle_slots(first, count, each);
+        }
+        while self.waiting.front() == Some(&Time::NEVER) {
+            self.waiting.pop_front();
+            self.first += 1;
+        }
+    }
+
+    fn settle_slots(&mut self, first: u32, count: u32, mut each: impl FnMut(Time)) {
         for ordinal in first..first + count {
             let Some(place) = ordinal.checked_sub(self.first) else { continue };
             let Some(slot) = self.waiting.get_mut(place as usize) else { break };
@@ -119,10 +138,6 @@ impl Lane {
                 each(*slot);
                 *slot = Time::NEVER;
             }
-        }
-        while self.waiting.front() == Some(&Time::NEVER) {
-            self.waiting.pop_front();
-            self.first += 1;
         }
     }
 }

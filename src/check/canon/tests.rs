@@ -138,7 +138,7 @@ fn append(slow: &mut Slow, canon: &mut Canon, place: usize, entry: Entry) -> boo
         canon.take_over(epoch, &mut Vec::new());
         assert_eq!(canon.leader().0, place);
     }
-    let outcome = canon.append(place, entry);
+    let outcome = canon.append(place, &entry);
     assert_ne!(outcome, Append::Gap);
     outcome == Append::Clash
 }
@@ -205,13 +205,13 @@ fn entry(base: u64, epoch: u32, ordinal: u32) -> Entry {
 fn a_tail_below_the_leaders_log_start_is_no_divergence() {
     let with_start = |start: u64| {
         let mut canon = Canon::new(REPLICAS);
-        canon.append(0, entry(0, 0, 0));
+        canon.append(0, &entry(0, 0, 0));
         canon.elect(1, LeaderEpoch(1));
         canon.take_over(LeaderEpoch(1), &mut Vec::new());
-        canon.append(1, entry(0, 1, 7));
-        canon.append(1, entry(1, 1, 8));
+        canon.append(1, &entry(0, 1, 7));
+        canon.append(1, &entry(1, 1, 8));
         canon.move_start(1, Offset(start));
-        canon.append(0, entry(1, 1, 8))
+        canon.append(0, &entry(1, 1, 8))
     };
     assert_eq!(with_start(1), Append::Matched);
     assert_eq!(with_start(0), Append::Clash);
@@ -222,11 +222,11 @@ fn a_tail_below_the_leaders_log_start_is_no_divergence() {
 fn a_tail_that_nobody_can_notice_lacks_nothing() {
     let with_start = |start: u64| {
         let mut canon = Canon::new(REPLICAS);
-        canon.append(0, entry(0, 0, 0));
+        canon.append(0, &entry(0, 0, 0));
         canon.elect(1, LeaderEpoch(1));
         canon.take_over(LeaderEpoch(1), &mut Vec::new());
-        canon.append(1, entry(0, 1, 7));
-        canon.append(1, entry(1, 1, 8));
+        canon.append(1, &entry(0, 1, 7));
+        canon.append(1, &entry(1, 1, 8));
         canon.move_start(1, Offset(start));
         (canon.complete_to(0), canon.complete_to(1))
     };
@@ -238,13 +238,13 @@ fn a_tail_that_nobody_can_notice_lacks_nothing() {
 #[test]
 fn the_log_of_a_replica_that_rejoined_is_known_from_there_on() {
     let mut canon = Canon::new(REPLICAS);
-    canon.append(0, entry(0, 0, 0));
+    canon.append(0, &entry(0, 0, 0));
     canon.elect(1, LeaderEpoch(1));
     canon.take_over(LeaderEpoch(1), &mut Vec::new());
-    canon.append(1, entry(0, 1, 7));
-    canon.append(1, entry(1, 1, 8));
+    canon.append(1, &entry(0, 1, 7));
+    canon.append(1, &entry(1, 1, 8));
     canon.move_start(1, Offset(1));
-    canon.append(0, entry(1, 1, 8));
+    canon.append(0, &entry(1, 1, 8));
     canon.elect(2, LeaderEpoch(2));
     canon.take_over(LeaderEpoch(2), &mut Vec::new());
     let bases: Vec<_> = canon.log(0).map(|e| e.base).collect();
