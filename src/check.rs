@@ -71,7 +71,7 @@ use self::registry::PropertyId;
 use self::retention_broken::RetentionBroken;
 use self::two_leaders::TwoLeaders;
 use self::violation::{Detail, Findings};
-use self::watermark_fell::{Source, WatermarkFell};
+use self::watermark_fell::{NOBODY, Source, WatermarkFell};
 use self::writes_resume::WritesResume;
 
 /// How a run ended.
@@ -124,13 +124,11 @@ impl Checks {
         let ghosts = Ghosts::new(plan);
         let clients = Clients::new(plan);
         let partitions = ghosts.partitions.len();
+        let receivers = plan.brokers.len() + plan.processes.len();
         Self {
             findings: Findings::new(),
             metrics: Metrics::new(partitions),
-            watermark_fell: WatermarkFell::new(
-                partitions,
-                plan.brokers.len() + plan.processes.len(),
-            ),
+            watermark_fell: WatermarkFell::new(partitions * receivers),
             inconsistent_read: InconsistentRead::new(partitions),
             two_leaders: TwoLeaders::new(partitions),
             isr_unjustified: IsrUnjustified::new(&ghosts.partitions),
@@ -154,7 +152,7 @@ impl Checks {
     #[inline(always)]
     pub fn observe(&mut self, stamp: Stamp, fact: &Fact) {
         self.now = stamp.time;
-        self.heard += 1;
+        self.heard = self.heard.wrapping_add(1);
         if let Some((first, _)) = self.late.first()
             && first.time < stamp.time
         {
@@ -431,6 +429,7 @@ impl Checks {
 
     // ---- watermarks ----
 
+    #[inline(always)]
     fn exposed(
         &mut self,
         stamp: Stamp,
@@ -443,21 +442,20 @@ impl Checks {
         let Source { broker, epoch, .. } = source;
         let Some(place) = ghost.place(broker) else { return };
         let findings = &mut self.findings;
-        let receiver = match to {
-            NodeId::Broker(id) => Some(id.index()),
-            NodeId::Process(id) => Some(self.ghosts.broker_count() + id.index()),
-            NodeId::Controller(_) | NodeId::Operator => None,
+        let (receiver, follower) = match to {
+            NodeId::Broker(id) => (id.index(), ghost.place(id)),
+            NodeId::Process(id) => (self.ghosts.broker_count() + id.index(), None),
+            NodeId::Controller(_) | NodeId::Operator => (NOBODY, None),
         };
-        let fell = &mut self.watermark_fell;
-        if receiver.is_some_and(|to| fell.exposed(ghost, source, to, offset, stamp, findings)) {
+        let receiver = ghost.first_receiver + receiver;
+        if self.watermark_fell.exposed(ghost, source, receiver, offset, stamp, findings) {
             // That it leads in the epoch was heard when it began to answer here.
             findings.exercise(PropertyId::TwoLeaders);
         } else {
             self.two_leaders.led(ghost, broker, epoch, stamp, findings);
         }
-        if let NodeId::Broker(follower) = to
+        if let Some(follower) = follower
             && epoch == ghost.state.leader_epoch
-            && let Some(follower) = ghost.place(follower)
         {
             let patience = self.ghosts.patience(broker);
             self.isr_unjustified.answered(ghost, (place, follower), patience, stamp.time);
@@ -473,6 +471,7 @@ impl Checks {
     }
 
     /// A leader showed more than anybody before.
+    #[inline(never)]
     fn raise(
         &mut self,
         stamp: Stamp,

@@ -105,7 +105,7 @@ impl Observer for Tap {
 
     #[inline(always)]
     fn fact(&mut self, stamp: Stamp, fact: &Fact) {
-        self.summary.counts.facts += 1;
+        self.summary.counts.facts = self.summary.counts.facts.wrapping_add(1);
         // Most facts are of these kinds. Each has the checks to itself, which are inline: so the
         // kind is asked for once.
         match *fact {
@@ -134,6 +134,7 @@ impl Observer for Tap {
         }
     }
 
+    #[inline(always)]
     fn event(&mut self, time: Time, digest: u64) {
         self.fingerprint = mix64(self.fingerprint ^ digest, time.0);
     }

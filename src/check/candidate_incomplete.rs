@@ -5,6 +5,7 @@
 //! broker back (it is unfenced): dropping it from ISR and ELR is Kafka's job at its registration
 //! (KIP-966), and a power loss by itself is no violation. Known as `LeaderCandidateCompleteness`.
 
+use crate::base::ids::ReplicaSet;
 use crate::model::fact::Stamp;
 
 use super::ghost::PartitionGhost;
@@ -13,8 +14,9 @@ use super::violation::{Detail, Findings, Violation};
 
 /// Judges every candidate of a partition.
 pub(crate) fn judge(ghost: &PartitionGhost, stamp: Stamp, findings: &mut Findings) {
-    for place in ghost.candidates().iter() {
-        judge_one(ghost, place, stamp, findings);
+    let candidates = ReplicaSet(ghost.candidates().0 & ghost.everyone().0);
+    for place in candidates.iter() {
+        judge_candidate(ghost, place, stamp, findings);
     }
 }
 
@@ -25,9 +27,13 @@ pub(crate) fn judge_one(
     stamp: Stamp,
     findings: &mut Findings,
 ) {
-    if place >= ghost.replicas.len() || !ghost.candidates().has(place) {
-        return;
+    if place < ghost.replicas.len() && ghost.candidates().has(place) {
+        judge_candidate(ghost, place, stamp, findings);
     }
+}
+
+#[inline(always)]
+fn judge_candidate(ghost: &PartitionGhost, place: usize, stamp: Stamp, findings: &mut Findings) {
     if ghost.canon.replica(place).cut_while_down {
         return;
     }

@@ -254,6 +254,11 @@ impl Canon {
         (entry.base <= offset).then_some((self.hint - self.dropped) as usize)
     }
 
+    /// The same, if this record is there.
+    pub(crate) fn find_record(&mut self, offset: Offset, record: RecordId) -> Option<usize> {
+        self.find(offset).filter(|place| self.entries[*place].record_at(offset) == record)
+    }
+
     pub(crate) fn entry_mut(&mut self, place: usize) -> &mut Entry {
         &mut self.entries[place]
     }

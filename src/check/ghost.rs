@@ -59,6 +59,10 @@ impl BrokerGhost {
 pub(crate) struct PartitionGhost {
     pub(crate) id: PartitionId,
     pub(crate) topic: TopicId,
+    /// Where its receivers of watermarks begin: brokers, then processes.
+    pub(crate) first_receiver: usize,
+    /// Where its standings begin, one for each place.
+    pub(crate) first_standing: usize,
     /// The replica list.
     pub(crate) replicas: ReplicaList,
     pub(crate) canon: Canon,
@@ -101,6 +105,8 @@ impl PartitionGhost {
         Self {
             id,
             topic,
+            first_receiver: 0,
+            first_standing: 0,
             replicas: ReplicaList::from(replicas),
             canon: Canon::new(replicas.len()),
             watermark: Offset::ZERO,
@@ -218,12 +224,18 @@ pub(crate) struct Ghosts {
 
 impl Ghosts {
     pub(crate) fn new(plan: &Plan) -> Self {
+        let receivers = plan.brokers.len() + plan.processes.len();
+        let mut first_standing = 0;
         let partitions = plan
             .partitions()
             .map(|p| {
                 let topic = plan.names.topic_of(p);
                 let config = plan.topics[topic.index()].config;
-                PartitionGhost::new(p, topic, plan.replicas(p), config)
+                let mut ghost = PartitionGhost::new(p, topic, plan.replicas(p), config);
+                ghost.first_receiver = p.index() * receivers;
+                ghost.first_standing = first_standing;
+                first_standing += ghost.replicas.len();
+                ghost
             })
             .collect();
         let brokers = plan

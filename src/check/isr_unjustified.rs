@@ -50,9 +50,8 @@ impl Standing {
 /// The standing of every replica.
 #[derive(Clone, Debug)]
 pub(crate) struct IsrUnjustified {
-    /// By partition, then place; as many places for each as the longest replica list has.
+    /// By partition, then place.
     standings: Vec<Standing>,
-    places: usize,
 }
 
 /// How long a leader with this `replica.lag.time.max.ms` surely takes a replica for caught up: a
@@ -66,16 +65,16 @@ pub(crate) const fn patience(lag_max: Span) -> Span {
 
 impl IsrUnjustified {
     pub(crate) fn new(partitions: &[PartitionGhost]) -> Self {
-        let places = partitions.iter().map(|g| g.replicas.len()).max().unwrap_or(0);
-        Self { standings: vec![Standing::UNKNOWN; partitions.len() * places], places }
+        let places = partitions.iter().map(|g| g.replicas.len()).sum();
+        Self { standings: vec![Standing::UNKNOWN; places] }
     }
 
     fn standing(&mut self, ghost: &PartitionGhost, place: usize) -> &mut Standing {
-        &mut self.standings[ghost.id.index() * self.places + place]
+        &mut self.standings[ghost.first_standing + place]
     }
 
     /// An answer of the committed leader reached a follower.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn answered(
         &mut self,
         ghost: &PartitionGhost,
@@ -157,7 +156,7 @@ impl IsrUnjustified {
         lag_max: Span,
         now: Time,
     ) -> Option<Time> {
-        let standing = &self.standings[ghost.id.index() * self.places + place];
+        let standing = &self.standings[ghost.first_standing + place];
         let good = !standing.blemished && standing.is_good(now, patience(lag_max));
         good.then_some(standing.caught_up)
     }

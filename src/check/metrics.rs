@@ -91,7 +91,6 @@ const PROMPT: Span = Span::secs(1);
 struct Writes {
     open: u64,
     since: Time,
-    first: Option<Time>,
 }
 
 /// Time during which at least one partition was in some condition.
@@ -160,8 +159,9 @@ impl Metrics {
         }
     }
 
+    #[inline(always)]
     pub(crate) const fn add(&mut self, metric: MetricId, count: u64) {
-        self.counts[metric as usize] += count;
+        self.counts[metric as usize] = self.counts[metric as usize].wrapping_add(count);
     }
 
     pub(crate) fn submitted(&mut self, partition: usize, now: Time) {
@@ -170,7 +170,6 @@ impl Metrics {
         if writes.open == 0 {
             writes.since = now;
         }
-        writes.first = writes.first.or(Some(now));
         writes.open += 1;
     }
 
@@ -185,7 +184,7 @@ impl Metrics {
             self.owed = self.owed + waited;
             self.unavailable = self.unavailable + (waited - PROMPT);
         }
-        self.writes[partition].open = open;
+        writes.open = open;
     }
 
     /// A partition's conditions are these now. Returns whether it has just fallen below

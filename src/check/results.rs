@@ -80,19 +80,19 @@ impl Checks {
         if base < ghost.canon.start() {
             return; // retention was faster than the answer
         }
-        let mut found = ghost.canon.find(base);
-        if found.is_none_or(|place| ghost.canon.entry_mut(place).record_at(base) != first)
+        let mut found = ghost.canon.find_record(base, first);
+        if found.is_none()
             && let Some(epoch) = ghost.canon.elected_holding(base, first)
         {
             self.take_over(stamp, partition, epoch);
-            found = self.ghosts.partitions[partition.index()].canon.find(base);
+            found = self.ghosts.partitions[partition.index()].canon.find_record(base, first);
         }
-        let Some(ghost) = self.ghosts.partition(partition) else { return };
-        let entry = found.map(|place| ghost.canon.entry_mut(place));
-        let Some(entry) = entry.filter(|e| e.record_at(base) == first) else {
+        let ghost = &mut self.ghosts.partitions[partition.index()];
+        let Some(place) = found else {
             acked_lost::told_too_late(ghost, (base, first, count), stamp, &mut self.findings);
             return;
         };
+        let entry = ghost.canon.entry_mut(place);
         let epoch = entry.epoch;
         if entry.acked == Time::NEVER {
             entry.acked = stamp.time;

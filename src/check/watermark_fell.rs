@@ -19,6 +19,9 @@ pub(crate) struct Source {
     pub(crate) connection: ConnectionId,
 }
 
+/// The place of a receiver that is no replica and no client.
+pub(crate) const NOBODY: usize = usize::MAX / 2;
+
 /// The last watermark that a receiver was shown.
 #[derive(Clone, Copy, Debug)]
 struct Shown {
@@ -37,19 +40,18 @@ impl Shown {
 /// The last watermark shown, per partition and receiver.
 #[derive(Clone, Debug)]
 pub(crate) struct WatermarkFell {
-    /// Places of receivers: brokers, then processes.
+    /// By partition, then receiver: brokers, then processes.
     shown: Vec<Shown>,
-    receivers: usize,
 }
 
 impl WatermarkFell {
-    pub(crate) fn new(partitions: usize, receivers: usize) -> Self {
-        Self { shown: vec![Shown::NOTHING; partitions * receivers], receivers }
+    pub(crate) fn new(receivers: usize) -> Self {
+        Self { shown: vec![Shown::NOTHING; receivers] }
     }
 
     /// A receiver has one fetch connection to a leader, so one place per receiver is enough. Says
     /// whether the last answer came from the same source.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn exposed(
         &mut self,
         ghost: &PartitionGhost,
@@ -59,7 +61,7 @@ impl WatermarkFell {
         stamp: Stamp,
         findings: &mut Findings,
     ) -> bool {
-        let last = &mut self.shown[ghost.id.index() * self.receivers + receiver];
+        let Some(last) = self.shown.get_mut(receiver) else { return false };
         let before = std::mem::replace(last, Shown { source, offset });
         if before.source != source {
             return false;

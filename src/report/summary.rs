@@ -70,11 +70,22 @@ pub struct Summary {
 /// What is followed during a run and forgotten at its end.
 #[derive(Clone, Debug, Default)]
 struct Live {
-    lanes: Vec<Option<Box<Lane>>>,
+    /// By process, then partition; none of a process that has sent nothing.
+    lanes: Vec<Vec<Lane>>,
     health: Vec<Health>,
     last_ack: Vec<Option<Time>>,
     topics: Vec<TopicMinimum>,
     cluster_min_insync: u32,
+}
+
+impl Live {
+    fn lane(&mut self, process: ProcessId, partition: PartitionId, width: usize) -> &mut Lane {
+        let lanes = &mut self.lanes[process.index()];
+        if lanes.is_empty() {
+            lanes.resize_with(width, Lane::default);
+        }
+        &mut lanes[partition.index()]
+    }
 }
 
 /// Where a topic's partitions lie, and whether it follows the cluster's `min.insync.replicas`.
@@ -114,7 +125,7 @@ impl Summary {
             write_gap: Spans::default(),
             worst_availability: None,
             live: Live {
-                lanes: vec![None; partitions * processes],
+                lanes: vec![Vec::new(); processes],
                 health: health.collect(),
                 last_ack: vec![None; processes],
                 topics: topics.collect(),
@@ -174,10 +185,12 @@ impl Summary {
     /// Closes what is open at the end of the run: gaps, unhealthy states.
     pub fn finish(&mut self, end: Time) {
         let live = std::mem::take(&mut self.live);
-        for (totals, lane) in self.lanes.iter_mut().zip(live.lanes) {
-            let Some(mut lane) = lane else { continue };
-            lane.close(end);
-            *totals = *lane.totals();
+        let rows = self.lanes.chunks_mut(self.partitions.len().max(1));
+        for (row, lanes) in rows.zip(live.lanes) {
+            for (totals, mut lane) in row.iter_mut().zip(lanes) {
+                lane.close(end);
+                *totals = *lane.totals();
+            }
         }
         for (totals, mut health) in self.partitions.iter_mut().zip(live.health) {
             *totals = health.close(end);
@@ -238,8 +251,7 @@ impl Summary {
     }
 
     fn lane(&mut self, process: ProcessId, partition: PartitionId) -> &mut Lane {
-        let place = process.index() * self.partitions.len() + partition.index();
-        self.live.lanes[place].get_or_insert_default()
+        self.live.lane(process, partition, self.partitions.len())
     }
 
     /// A record was handed to a producer.
@@ -249,15 +261,15 @@ impl Summary {
         (process, partition): (ProcessId, PartitionId),
         record: RecordId,
     ) {
-        self.counts.submitted += 1;
-        self.process(process).sent += 1;
+        count(&mut self.counts.submitted, 1);
+        count(&mut self.process(process).sent, 1);
         self.lane(process, partition).submitted(record.ordinal, now);
     }
 
     /// Records were handed to a consumer's application.
-    pub fn consumed(&mut self, process: ProcessId, count: u32) {
-        self.counts.consumed += u64::from(count);
-        self.process(process).consumed += u64::from(count);
+    pub fn consumed(&mut self, process: ProcessId, records: u32) {
+        count(&mut self.counts.consumed, records.into());
+        count(&mut self.process(process).consumed, records.into());
     }
 
     /// A producer heard that records were written.
@@ -265,17 +277,16 @@ impl Summary {
         &mut self,
         now: Time,
         (process, partition): (ProcessId, PartitionId),
-        (first, count): (RecordId, u32),
+        (first, records): (RecordId, u32),
     ) {
-        self.counts.acked += u64::from(count);
-        let place = process.index() * self.partitions.len() + partition.index();
+        count(&mut self.counts.acked, records.into());
         let totals = &mut self.processes[process.index()];
-        totals.acked += u64::from(count);
+        count(&mut totals.acked, records.into());
         if let Some(last) = self.live.last_ack[process.index()].replace(now) {
             totals.longest_ack_gap = totals.longest_ack_gap.max(now.since(last));
         }
-        let lane = self.live.lanes[place].get_or_insert_default();
-        lane.acked(first.ordinal, count, now, &mut totals.ack_latency);
+        let lane = self.live.lane(process, partition, self.partitions.len());
+        lane.acked(first.ordinal, records, now, &mut totals.ack_latency);
     }
 
     #[cold]
@@ -357,9 +368,7 @@ impl Summary {
     }
 
     fn close_lanes(&mut self, process: ProcessId, now: Time) {
-        let width = self.partitions.len();
-        let lanes = &mut self.live.lanes[process.index() * width..][..width];
-        lanes.iter_mut().flatten().for_each(|lane| lane.close(now));
+        self.live.lanes[process.index()].iter_mut().for_each(|lane| lane.close(now));
     }
 
     /// `min.insync.replicas` changed: of a topic, or of all that have none of their own.
@@ -377,6 +386,12 @@ impl Summary {
             }
         }
     }
+}
+
+/// Counts on. Nothing happens 2^64 times in a run, so nobody need look for it.
+#[inline(always)]
+const fn count(counter: &mut u64, times: u64) {
+    *counter = counter.wrapping_add(times);
 }
 
 /// Sums element by element; the longer list decides the length.

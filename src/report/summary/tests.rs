@@ -9,6 +9,7 @@ use crate::model::fact::{Fact, StopKind};
 use crate::model::fault::FaultKind;
 use crate::model::metadata::PartitionState;
 use crate::report::forge::{Diary, P, T0, plan, record, set, state};
+use crate::report::lane::Lane;
 
 const END: Time = Time(60_000_000_000);
 
@@ -145,7 +146,7 @@ fn a_day_of_facts_keeps_no_memory() {
             summary.observe(*stamp, fact);
         }
     }
-    assert!(summary.live.lanes[0].as_ref().expect("p writes to t-0").in_flight() == 0);
+    assert_eq!(summary.live.lanes[0].first().map(Lane::in_flight), Some(0), "p writes to t-0");
     summary.finish(Time(86_400_000_000_000));
     assert_eq!(summary.counts.acked, 20_000);
 }
