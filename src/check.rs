@@ -442,10 +442,13 @@ impl Checks {
         let Source { broker, epoch, .. } = source;
         let Some(place) = ghost.place(broker) else { return };
         let findings = &mut self.findings;
-        let (receiver, follower) = match to {
-            NodeId::Broker(id) => (id.index(), ghost.place(id)),
-            NodeId::Process(id) => (self.ghosts.broker_count() + id.index(), None),
-            NodeId::Controller(_) | NodeId::Operator => (NOBODY, None),
+        // Not a match: it would become a table of jumps.
+        let (receiver, follower) = if let NodeId::Broker(id) = to {
+            (id.index(), ghost.place(id))
+        } else if let NodeId::Process(id) = to {
+            (self.ghosts.broker_count() + id.index(), None)
+        } else {
+            (NOBODY, None)
         };
         let receiver = ghost.first_receiver + receiver;
         if self.watermark_fell.exposed(ghost, source, receiver, offset, stamp, findings) {

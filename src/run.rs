@@ -105,25 +105,29 @@ impl Observer for Tap {
 
     #[inline(always)]
     fn fact(&mut self, stamp: Stamp, fact: &Fact) {
-        self.summary.counts.facts = self.summary.counts.facts.wrapping_add(1);
-        // Most facts are of these kinds. Each has the checks to itself, which are inline: so the
-        // kind is asked for once.
+        self.summary.heard();
+        // Most facts are of these kinds. Each has the checks to itself, which are inline, and is
+        // made anew for them: so its kind is known there, and asked for once.
         match *fact {
             Fact::WatermarkExposed { .. } => self.checks.observe(stamp, fact),
             Fact::Appended { .. } => {
                 self.checks.observe(stamp, fact);
-                self.summary.counts.appended += 1;
+                self.summary.appended();
             }
-            Fact::Submitted { process, partition, record, .. } => {
-                self.checks.observe(stamp, fact);
+            Fact::Submitted { process, partition, record, workload, key, label } => {
+                let fact = Fact::Submitted { process, partition, record, workload, key, label };
+                self.checks.observe(stamp, &fact);
                 self.summary.submitted(stamp.time, (process, partition), record);
             }
-            Fact::Consumed { process, count, .. } => {
-                self.checks.observe(stamp, fact);
+            Fact::Consumed { process, partition, base, count, leader_epoch, first, broker } => {
+                let fact =
+                    Fact::Consumed { process, partition, base, count, leader_epoch, first, broker };
+                self.checks.observe(stamp, &fact);
                 self.summary.consumed(process, count);
             }
-            Fact::Acked { process, partition, first, count, .. } => {
-                self.checks.observe(stamp, fact);
+            Fact::Acked { process, partition, first, count, base, acks } => {
+                let fact = Fact::Acked { process, partition, first, count, base, acks };
+                self.checks.observe(stamp, &fact);
                 self.summary.acked(stamp.time, (process, partition), (first, count));
                 self.timeline.acked(stamp.time, partition, count);
             }

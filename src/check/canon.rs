@@ -96,6 +96,7 @@ pub(crate) struct Replica {
 
 impl Replica {
     /// Its log end offset.
+    #[inline(always)]
     pub(crate) fn end(&self) -> Offset {
         self.tail.back().map_or(self.matched, Entry::end)
     }
@@ -163,7 +164,15 @@ pub(crate) struct Canon {
     /// The furthest that any replica's files ever started.
     furthest_start: Offset,
     apart: bool,
-    hint: u64,
+    /// Numbers of the entries found last, by whom.
+    hints: [u64; 2],
+}
+
+/// Who looks for entries: each moves on by one at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Seeker {
+    Reader,
+    Producer,
 }
 
 impl Canon {
@@ -182,7 +191,7 @@ impl Canon {
             replicas: vec![Replica::default(); replicas],
             furthest_start: Offset::ZERO,
             apart: false,
-            hint: 0,
+            hints: [0; 2],
         }
     }
 
@@ -235,28 +244,38 @@ impl Canon {
 
     /// Place among [`Canon::entries`] of the entry that holds this offset. Readers and
     /// acknowledgements move on by one entry, so the last answer and its successor come first.
-    pub(crate) fn find(&mut self, offset: Offset) -> Option<usize> {
-        if offset < self.start || offset >= self.end {
+    pub(crate) fn find(&mut self, offset: Offset, by: Seeker) -> Option<usize> {
+        if offset < self.start {
             return None;
         }
-        let place = self.hint.wrapping_sub(self.dropped) as usize;
-        for place in [place, place.wrapping_add(1)] {
+        let place = self.hints[by as usize].wrapping_sub(self.dropped) as usize;
+        for place in [place.wrapping_add(1), place] {
             if let Some(entry) = self.entries.get(place)
                 && entry.base <= offset
                 && offset < entry.end()
             {
-                self.hint = self.dropped + place as u64;
+                self.hints[by as usize] = self.dropped.wrapping_add(place as u64);
                 return Some(place);
             }
         }
-        self.hint = self.number_of(offset);
-        let entry = self.at(self.hint)?;
-        (entry.base <= offset).then_some((self.hint - self.dropped) as usize)
+        self.search(offset, by)
+    }
+
+    #[inline(never)]
+    fn search(&mut self, offset: Offset, by: Seeker) -> Option<usize> {
+        if offset >= self.end {
+            return None;
+        }
+        let number = self.number_of(offset);
+        self.hints[by as usize] = number;
+        let entry = self.at(number)?;
+        (entry.base <= offset).then_some((number - self.dropped) as usize)
     }
 
     /// The same, if this record is there.
     pub(crate) fn find_record(&mut self, offset: Offset, record: RecordId) -> Option<usize> {
-        self.find(offset).filter(|place| self.entries[*place].record_at(offset) == record)
+        self.find(offset, Seeker::Producer)
+            .filter(|place| self.entries[*place].record_at(offset) == record)
     }
 
     pub(crate) fn entry_mut(&mut self, place: usize) -> &mut Entry {

@@ -10,7 +10,7 @@ use crate::base::time::Time;
 use crate::model::batch::{BatchKind, RecordId};
 use crate::model::fact::Stamp;
 
-use super::canon::Entry;
+use super::canon::{Entry, Seeker};
 use super::ghost::PartitionGhost;
 use super::registry::PropertyId;
 use super::violation::{Detail, Findings, Violation};
@@ -100,7 +100,7 @@ impl InconsistentRead {
         let mut canonical = true;
         let mut at = read.base;
         while at < read.end() {
-            let Some(found) = ghost.canon.find(at) else {
+            let Some(found) = ghost.canon.find(at, Seeker::Reader) else {
                 // Below the start: retention was faster. Above the end: not canonical.
                 canonical = at < ghost.canon.start();
                 break;

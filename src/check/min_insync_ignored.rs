@@ -13,7 +13,7 @@
 use crate::base::ids::{BrokerId, LeaderEpoch, Offset};
 use crate::model::fact::Stamp;
 
-use super::canon::Entry;
+use super::canon::{Entry, Replica};
 use super::ghost::PartitionGhost;
 use super::registry::PropertyId;
 use super::violation::{Detail, Findings, Violation};
@@ -42,7 +42,8 @@ pub(crate) fn judge(
     if needed <= 1 {
         return;
     }
-    let holders = ghost.canon.replicas().iter().filter(|r| r.reach >= watermark).count();
+    let reach = |holders: usize, r: &Replica| holders.wrapping_add((r.reach >= watermark).into());
+    let holders = ghost.canon.replicas().iter().fold(0, reach);
     if holders >= needed {
         return;
     }

@@ -30,12 +30,15 @@ impl Checks {
         partition: PartitionId,
         (record, workload, key): (RecordId, u32, Option<u32>),
     ) {
-        let Some(lane) = self.clients.lane(process, partition) else { return };
-        let Some(&ProcessKind::Producer { hashes_keys, resends, .. }) =
+        let Some(&ProcessKind::Producer { lanes, hashes_keys, resends, .. }) =
             self.clients.kinds.get(process.index())
         else {
             return;
         };
+        if partition.index() >= self.clients.partitions() {
+            return;
+        }
+        let lane = lanes + partition.index();
         self.clients.lanes[lane].submit(record.ordinal, workload, stamp.time);
         self.metrics.submitted(partition.index(), stamp.time);
         self.writes_resume.submitted(partition.index(), &mut self.findings);

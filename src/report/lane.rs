@@ -35,18 +35,32 @@ impl LaneTotals {
 }
 
 /// A lane during its run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Lane {
     /// Ordinal of the first record in `waiting`.
     first: u32,
     /// Submission of each record without an answer; `Time::NEVER` for those that have one.
     waiting: VecDeque<Time>,
-    /// Since when nothing was acknowledged though something waited.
-    since: Option<Time>,
+    /// Since when nothing was acknowledged though something waited; `Time::NEVER` if nothing does.
+    since: Time,
     /// The last answer of any sort.
     answered: Time,
-    began: Option<Time>,
+    /// When its first record was submitted; `Time::NEVER` before.
+    began: Time,
     totals: LaneTotals,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self {
+            first: 0,
+            waiting: VecDeque::new(),
+            since: Time::NEVER,
+            answered: Time::ZERO,
+            began: Time::NEVER,
+            totals: LaneTotals::default(),
+        }
+    }
 }
 
 impl Lane {
@@ -61,15 +75,15 @@ impl Lane {
             self.first = ordinal;
         }
         self.waiting.push_back(now);
-        self.since.get_or_insert(now);
-        self.began.get_or_insert(now);
+        self.since = self.since.min(now);
+        self.began = self.began.min(now);
     }
 
     /// Records were acknowledged; their latencies go to `latency`.
     pub fn acked(&mut self, first: u32, count: u32, now: Time, latency: &mut Spans) {
         self.settle(first, count, |submitted| latency.record(now.since(submitted)));
         self.close_gap(now);
-        self.since = (!self.waiting.is_empty()).then_some(now);
+        self.since = if self.waiting.is_empty() { Time::NEVER } else { now };
         self.answered = now;
     }
 
@@ -81,12 +95,15 @@ impl Lane {
 
     /// The process is gone or has been told to stop, or the run is over.
     pub fn close(&mut self, now: Time) {
-        let Some(began) = self.began.take() else { return };
+        if self.began == Time::NEVER {
+            return;
+        }
+        let began = std::mem::replace(&mut self.began, Time::NEVER);
         // Whose last record has failed has been waiting for nothing since.
         let end = if self.waiting.is_empty() { self.answered } else { now };
         self.close_gap(end);
         self.totals.active = self.totals.active + end.since(began);
-        self.since = None;
+        self.since = Time::NEVER;
         self.waiting.clear();
     }
 
@@ -103,8 +120,8 @@ impl Lane {
     }
 
     fn close_gap(&mut self, now: Time) {
-        let Some(since) = self.since else { return };
-        let gap = now.since(since);
+        // Since never: no time at all.
+        let gap = now.since(self.since);
         self.totals.longest_gap = self.totals.longest_gap.max(gap);
         if gap >= OUTAGE {
             self.totals.outage = self.totals.outage + gap;

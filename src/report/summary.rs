@@ -79,10 +79,11 @@ struct Live {
 }
 
 impl Live {
+    #[inline(always)]
     fn lane(&mut self, process: ProcessId, partition: PartitionId, width: usize) -> &mut Lane {
         let lanes = &mut self.lanes[process.index()];
         if lanes.is_empty() {
-            lanes.resize_with(width, Lane::default);
+            *lanes = new_lanes(width);
         }
         &mut lanes[partition.index()]
     }
@@ -155,7 +156,7 @@ impl Summary {
                 self.counts.positions_reset += u64::from(lost);
             }
             Fact::Called { .. } => self.counts.exceptions += 1,
-            Fact::Appended { .. } => self.counts.appended += 1,
+            Fact::Appended { .. } => self.appended(),
             Fact::Truncated { from, to, .. } => {
                 self.counts.truncations += 1;
                 self.counts.truncated += from - to;
@@ -252,6 +253,18 @@ impl Summary {
 
     fn lane(&mut self, process: ProcessId, partition: PartitionId) -> &mut Lane {
         self.live.lane(process, partition, self.partitions.len())
+    }
+
+    /// A fact was heard.
+    #[inline(always)]
+    pub const fn heard(&mut self) {
+        count(&mut self.counts.facts, 1);
+    }
+
+    /// A batch was appended to a log.
+    #[inline(always)]
+    pub const fn appended(&mut self) {
+        count(&mut self.counts.appended, 1);
     }
 
     /// A record was handed to a producer.
@@ -386,6 +399,11 @@ impl Summary {
             }
         }
     }
+}
+
+#[cold]
+fn new_lanes(width: usize) -> Vec<Lane> {
+    vec![Lane::default(); width]
 }
 
 /// Counts on. Nothing happens 2^64 times in a run, so nobody need look for it.

@@ -183,10 +183,15 @@ impl Timeline {
         cell.in_sync = cell.in_sync.min(in_sync);
     }
 
+    #[inline(always)]
     fn advance(&mut self, now: Time) {
-        if now < self.next {
-            return;
+        if now >= self.next {
+            self.draw_on(now);
         }
+    }
+
+    #[inline(never)]
+    fn draw_on(&mut self, now: Time) {
         while now.0 / self.width.0 >= BUCKETS as u64 {
             self.fill(BUCKETS - 1);
             self.fold();
