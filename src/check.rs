@@ -180,7 +180,11 @@ impl Checks {
                     read: false,
                     kept: false,
                 };
-                self.appended(stamp, broker, partition, &entry);
+                if !self.follows(broker, partition, &entry) {
+                    // A copy of its own: so only then does the batch lie in memory.
+                    let own = entry;
+                    self.appended(stamp, broker, partition, &own);
+                }
             }
             Fact::WatermarkExposed { broker, partition, leader_epoch, to, connection, offset } => {
                 let source = Source { broker, epoch: leader_epoch, connection };
@@ -275,6 +279,19 @@ impl Checks {
     }
 
     // ---- logs ----
+
+    /// Most appends are a follower's, of what the canonical log has next: nothing else is to be
+    /// judged then. A leader that has not acted yet does not begin to lead by such a one either.
+    #[inline(always)]
+    fn follows(&mut self, broker: BrokerId, partition: PartitionId, entry: &Entry) -> bool {
+        let Some(ghost) = self.ghosts.partition(partition) else { return false };
+        let Some(place) = ghost.place(broker) else { return false };
+        let matched = ghost.canon.append_next(place, entry);
+        if matched {
+            log_diverged::matched(&mut self.findings);
+        }
+        matched
+    }
 
     fn appended(&mut self, stamp: Stamp, broker: BrokerId, partition: PartitionId, entry: &Entry) {
         let Some(ghost) = self.ghosts.partition(partition) else { return };

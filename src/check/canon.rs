@@ -263,9 +263,6 @@ impl Canon {
 
     #[inline(never)]
     fn search(&mut self, offset: Offset, by: Seeker) -> Option<usize> {
-        if offset >= self.end {
-            return None;
-        }
         let number = self.number_of(offset);
         self.hints[by as usize] = number;
         let entry = self.at(number)?;
@@ -445,24 +442,23 @@ impl Canon {
 
     // ---- disks ----
 
-    /// A replica appended a batch.
-    #[inline]
-    pub(crate) fn append(&mut self, place: usize, entry: &Entry) -> Append {
-        // Nearly always a follower gets what the canonical log has next.
+    /// A replica appended a batch; if it is what the canonical log has next, and no replica parts
+    /// from that, this is all.
+    #[inline(always)]
+    pub(crate) fn append_next(&mut self, place: usize, entry: &Entry) -> bool {
         let replica = &mut self.replicas[place];
-        if !self.apart
+        let next = self.entries.get(replica.next.wrapping_sub(self.dropped) as usize);
+        let matches = !self.apart
             && entry.base == replica.matched
-            && let Some(canonical) =
-                self.entries.get(replica.next.wrapping_sub(self.dropped) as usize)
-            && canonical.same(entry)
-        {
+            && next.is_some_and(|canonical| canonical.same(entry));
+        if matches {
             replica.match_next(entry.end());
-            return Append::Matched;
         }
-        self.append_otherwise(place, entry)
+        matches
     }
 
-    fn append_otherwise(&mut self, place: usize, entry: &Entry) -> Append {
+    /// A replica appended a batch.
+    pub(crate) fn append(&mut self, place: usize, entry: &Entry) -> Append {
         let end = self.replicas[place].end();
         let mut gap = false;
         if entry.base != end {

@@ -13,6 +13,12 @@ use super::ghost::PartitionGhost;
 use super::registry::PropertyId;
 use super::violation::{Detail, Findings, Violation};
 
+/// A replica appended what the canonical log has there.
+#[inline(always)]
+pub(crate) fn matched(findings: &mut Findings) {
+    findings.exercise(PropertyId::LogDiverged);
+}
+
 /// Judges what an append turned out to be.
 pub(crate) fn appended(
     ghost: &PartitionGhost,
