@@ -254,19 +254,31 @@ impl Drive<'_> {
         }
     }
 
-    /// Heals everything, waits until whatever can converge has, then lets the producers flush.
+    /// Heals everything, waits until whatever can converge has, then lets the producers flush. What
+    /// parts again while they do (the session of a dead process may end then) has the rest of the
+    /// time to converge once more.
     fn settle(&mut self) {
         let end = self.fault_phase_end();
         self.world.advance(end);
         self.world.heal_all(&mut self.tap);
         self.tap.checks.healed(self.world.now());
         let deadline = self.world.now() + self.plan.run.settle;
+        self.converge(deadline);
+        self.flush();
+        self.converge(deadline);
+    }
+
+    fn converge(&mut self, deadline: Time) {
         while self.ended.is_none()
             && !self.tap.checks.converged()
             && self.world.next_time().is_some_and(|next| next <= deadline)
         {
             self.step();
         }
+    }
+
+    /// Stops the producers, and waits until they have heard of all they sent.
+    fn flush(&mut self) {
         let mut stopping = 0;
         for (place, process) in self.plan.processes.iter().enumerate() {
             if matches!(process.app, AppPlan::Producer(_)) {
