@@ -427,8 +427,8 @@ impl Drive<'_> {
             for broker in &image.replicas {
                 let Ok(log) = self.world.disk(*broker).log(partition) else { continue };
                 hash = log.batches().iter().fold(hash, |hash, batch| {
-                    let hash = mix64(hash ^ batch.base.0, u64::from(batch.count));
-                    mix64(hash ^ u64::from(batch.first.ordinal), batch.end().0)
+                    let records = u64::from(batch.count) << 32 | u64::from(batch.first.ordinal);
+                    mix64(hash ^ batch.base.0, records)
                 });
             }
         }

@@ -60,8 +60,9 @@ impl World {
 
     /// Carries out what the handler of this host asked for; what it sends departs at `at`.
     pub(super) fn drain<O: Observer>(&mut self, host: HostId, at: Time, tap: &mut O) {
-        if self.nodes.journal_waits(self.hosts[host.index()].node) {
-            self.drain_journal(host, tap);
+        if let Some(disk) = self.nodes.observant(self.hosts[host.index()].node) {
+            let desk = &mut self.desk;
+            disk.sim_drain_journal(|fact| desk.observe(tap, fact));
         }
         for fact in &self.effects.notes {
             self.desk.note(tap, fact);
@@ -110,18 +111,13 @@ impl World {
         self.effects.closes.clear();
     }
 
-    /// Passes on what a node's disk has observed.
+    /// Passes on what a node's disk has observed, outside of a handler.
+    #[cold]
     pub(super) fn drain_journal<O: Observer>(&mut self, host: HostId, tap: &mut O) {
         let node = self.hosts[host.index()].node;
         let Some(disk) = self.nodes.disk_mut(node) else { return };
         let desk = &mut self.desk;
-        disk.sim_drain_journal(|fact| {
-            if matches!(fact, Fact::TailLost { .. }) {
-                desk.announce(tap, *fact);
-            } else {
-                desk.note(tap, fact);
-            }
-        });
+        disk.sim_drain_journal(|fact| desk.observe(tap, fact));
     }
 
     #[cold]

@@ -43,7 +43,18 @@ impl Desk {
         }
     }
 
+    /// Notes what a disk has observed. A lost tail is the machine's doing.
+    #[inline(always)]
+    pub(super) fn observe<O: Observer>(&mut self, tap: &mut O, fact: &Fact) {
+        if matches!(fact, Fact::TailLost { .. }) {
+            self.announce(tap, *fact);
+        } else {
+            self.note(tap, fact);
+        }
+    }
+
     /// Notes a fact of the network that only a trace wants.
+    #[cold]
     pub(super) fn note_trace<O: Observer>(&mut self, tap: &mut O, fact: Fact) {
         if tap.wants_trace() {
             tap.fact(self.stamp, &fact);
@@ -54,6 +65,7 @@ impl Desk {
     }
 
     /// Notes a fact of the machine, of faults, or of committed metadata.
+    #[cold]
     pub(super) fn announce<O: Observer>(&mut self, tap: &mut O, fact: Fact) {
         if tap.wants_facts() {
             tap.fact(self.stamp, &fact);

@@ -123,6 +123,7 @@ impl Digest {
 
     /// With what a message says, and how much: what its parts say shows in what comes of it, and
     /// is hashed with the logs at the end of a run.
+    #[inline]
     pub(super) fn content(
         self,
         content: &Content,
@@ -131,8 +132,13 @@ impl Digest {
     ) -> Self {
         match list {
             Some(list) => self.word((parts.get(list).len() as u64) << 40 ^ parts.wire_bytes(list)),
-            None => self.word(fold(content_words(content))),
+            None => self.other(content),
         }
+    }
+
+    #[inline(never)]
+    fn other(self, content: &Content) -> Self {
+        self.word(fold(content_words(content)))
     }
 
     /// The hash so far.

@@ -212,12 +212,14 @@ impl Nodes {
         }
     }
 
-    /// Whether a broker's disk has observed something. (Controllers' disks hold no partitions.)
+    /// A broker's disk, if it has observed something. (Controllers' disks hold no partitions.)
     #[inline]
-    pub(super) fn journal_waits(&self, node: NodeId) -> bool {
+    pub(super) fn observant(&mut self, node: NodeId) -> Option<&mut Disk> {
         match node {
-            NodeId::Broker(id) => self.broker_disk(id).sim_has_journal(),
-            NodeId::Controller(_) | NodeId::Process(_) | NodeId::Operator => false,
+            NodeId::Broker(id) => {
+                Some(disk_of(&mut self.brokers[id.index()])).filter(|disk| disk.sim_has_journal())
+            }
+            NodeId::Controller(_) | NodeId::Process(_) | NodeId::Operator => None,
         }
     }
 
