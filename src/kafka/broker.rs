@@ -142,7 +142,7 @@ impl Broker {
                     && let Some(message) = inbox.queue.pop_front()
                 {
                     inbox.muted = true;
-                    self.on_request(connection, message, ctx);
+                    self.on_request(connection, &message, ctx);
                 }
             } else {
                 return;
@@ -211,7 +211,7 @@ impl Broker {
         if let Some(parked) = inbox.parked.take() {
             self.forget_parked(parked, ctx);
         }
-        self.on_request(connection, message, ctx);
+        self.on_request(connection, &message, ctx);
     }
 
     /// Forgets what waits for an answer that nobody will read.
@@ -272,7 +272,7 @@ impl Broker {
     }
 
     /// An answer on a channel of its own, which is free again afterwards.
-    fn on_answer(&mut self, link: usize, message: Message, ctx: &mut Ctx<'_>) {
+    fn on_answer(&mut self, link: usize, message: &Message, ctx: &mut Ctx<'_>) {
         if !self.links[link].answered(message.correlation) {
             return;
         }
@@ -413,7 +413,7 @@ impl Node for Broker {
         }
     }
 
-    fn on_message(&mut self, connection: ConnectionId, message: Message, ctx: &mut Ctx<'_>) {
+    fn on_message(&mut self, connection: ConnectionId, message: &Message, ctx: &mut Ctx<'_>) {
         if connection != OPERATOR
             && let End::Link(link) = *self.connections.end(connection)
         {
@@ -424,7 +424,7 @@ impl Node for Broker {
             None if connection != OPERATOR => return,
             None => true,
             Some(inbox) if inbox.muted => {
-                inbox.queue.push_back(message);
+                inbox.queue.push_back(*message);
                 false
             }
             Some(inbox) => {

@@ -279,7 +279,7 @@ impl Node for Controller {
         self.observers.opened(connection, peer);
     }
 
-    fn on_message(&mut self, connection: ConnectionId, message: Message, ctx: &mut Ctx<'_>) {
+    fn on_message(&mut self, connection: ConnectionId, message: &Message, ctx: &mut Ctx<'_>) {
         let answer = match message.content {
             Content::RegisterBroker { broker, incarnation, previous, disk } => {
                 self.on_register(&Applicant { broker, incarnation, previous, disk }, ctx)

@@ -322,7 +322,7 @@ pub trait Node: Sized {
     /// A connection is open: one it asked for, or one that `peer` opened to it.
     fn on_opened(&mut self, connection: ConnectionId, peer: NodeId, ctx: &mut Ctx<'_>);
     /// A message arrived.
-    fn on_message(&mut self, connection: ConnectionId, message: Message, ctx: &mut Ctx<'_>);
+    fn on_message(&mut self, connection: ConnectionId, message: &Message, ctx: &mut Ctx<'_>);
     /// A connection is gone; everything in flight on it has an unknown fate.
     fn on_closed(&mut self, connection: ConnectionId, reason: CloseReason, ctx: &mut Ctx<'_>);
     /// A timer fired.

@@ -233,7 +233,7 @@ impl Network {
         // What is sent to an end that was closed is thrown away there.
         let carried = own == State::Open && matches!(other, State::Open | State::Dead);
         if carried || (own, other) == (State::Open, State::Opening) {
-            self.transmit(bench, id.0, end, Item::Message(message), at)
+            self.put(bench, id.0, end, Item::Message(message), at)
         } else {
             drop_message(bench.parts, message);
             Sent::Dropped
@@ -277,7 +277,8 @@ impl Network {
         }
     }
 
-    /// Puts something on the wire, or holds it.
+    /// Puts a signal on the wire, or holds it.
+    #[cold]
     pub(super) fn transmit(
         &mut self,
         bench: &mut Bench<'_>,
@@ -286,6 +287,12 @@ impl Network {
         item: Item,
         at: Time,
     ) -> Sent {
+        self.put(bench, slot, end, item, at)
+    }
+
+    /// Puts something on the wire, or holds it. Inline, so that a message is copied once.
+    #[inline(always)]
+    fn put(&mut self, bench: &mut Bench<'_>, slot: u32, end: End, item: Item, at: Time) -> Sent {
         let connection = &mut self.connections[slot as usize];
         let from = connection.ends[usize::from(end)].host;
         let receiver = connection.ends[1 - usize::from(end)];

@@ -159,13 +159,13 @@ impl Nodes {
     ) {
         match node {
             NodeId::Broker(id) => {
-                self.brokers[id.index()].node().on_message(connection, *message, ctx);
+                self.brokers[id.index()].node().on_message(connection, message, ctx);
             }
             NodeId::Controller(id) => {
-                self.controllers[id.index()].node().on_message(connection, *message, ctx);
+                self.controllers[id.index()].node().on_message(connection, message, ctx);
             }
             NodeId::Process(id) => {
-                self.processes[id.index()].node().on_message(connection, *message, ctx);
+                self.processes[id.index()].node().on_message(connection, message, ctx);
             }
             NodeId::Operator => unreachable!("the operator is no process"),
         }

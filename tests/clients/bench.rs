@@ -172,7 +172,7 @@ impl Bench {
 
     pub(crate) fn answer(&mut self, request: Request, content: Content) {
         let message = Message { correlation: request.message.correlation, content };
-        self.handle(|p, ctx| p.on_message(request.connection, message, ctx));
+        self.handle(|p, ctx| p.on_message(request.connection, &message, ctx));
     }
 
     pub(crate) fn command(&mut self, command: Command) {

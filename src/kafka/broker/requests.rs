@@ -19,7 +19,7 @@ impl Broker {
     pub(super) fn on_request(
         &mut self,
         connection: ConnectionId,
-        message: Message,
+        message: &Message,
         ctx: &mut Ctx<'_>,
     ) {
         let correlation = message.correlation;

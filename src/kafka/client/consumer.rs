@@ -406,7 +406,7 @@ impl Consumer {
     pub(super) fn on_message(
         &mut self,
         connection: ConnectionId,
-        message: Message,
+        message: &Message,
         ctx: &mut Ctx<'_>,
     ) {
         let Some(at) = self.channels.of_connection(connection) else { return };

@@ -122,7 +122,7 @@ impl Process {
     }
 
     /// An answer arrived.
-    pub fn on_message(&mut self, connection: ConnectionId, message: Message, ctx: &mut Ctx<'_>) {
+    pub fn on_message(&mut self, connection: ConnectionId, message: &Message, ctx: &mut Ctx<'_>) {
         let ClientSet { producer, consumer, calls, .. } = &mut self.set;
         if let Some(producer) = producer {
             producer.on_message(connection, message, ctx, calls);

@@ -475,7 +475,7 @@ impl Producer {
     pub(super) fn on_message(
         &mut self,
         connection: ConnectionId,
-        message: Message,
+        message: &Message,
         ctx: &mut Ctx<'_>,
         calls: &mut VecDeque<Call>,
     ) {

@@ -538,7 +538,7 @@ impl Cluster {
                 self.at(id, |b, ctx| b.on_closed(connection, CloseReason::Peer, ctx));
             }
             Event::Message(NodeId::Broker(id), connection, message) => {
-                let kept = self.at(id, |b, ctx| b.on_message(connection, message, ctx));
+                let kept = self.at(id, |b, ctx| b.on_message(connection, &message, ctx));
                 if let Some(parts) = message.content.parts().filter(|_| !kept) {
                     self.pool.give_back(parts);
                 }

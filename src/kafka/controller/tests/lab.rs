@@ -186,7 +186,7 @@ impl Lab {
     /// Sends a request and takes the answer with its correlation id.
     pub(super) fn ask(&mut self, connection: ConnectionId, content: Content) -> Content {
         let message = Message { correlation: 77, content };
-        self.controller.on_message(connection, message, &mut ctx!(self));
+        self.controller.on_message(connection, &message, &mut ctx!(self));
         let answers = self.drain();
         answers.iter().find(|m| m.correlation == 77).expect("an answer").content
     }

@@ -311,7 +311,7 @@ fn observers_are_answered_at_once_or_when_there_is_more_or_when_time_is_up() {
     let fetch = |lab: &mut Lab, from| {
         let content = Content::FetchMetadata { from: Offset(from), max_wait: Span::millis(500) };
         let message = Message { correlation: 1, content };
-        lab.controller.on_message(ConnectionId(1), message, &mut ctx!(lab));
+        lab.controller.on_message(ConnectionId(1), &message, &mut ctx!(lab));
         fetched(lab)
     };
     assert_eq!(fetch(&mut lab, 0), Some((8, Offset(8))));
@@ -324,7 +324,7 @@ fn observers_are_answered_at_once_or_when_there_is_more_or_when_time_is_up() {
     assert_eq!(fetch(&mut lab, 8), None);
     let topic = Some(TopicId(0));
     let content = Content::AlterConfig { topic, key: TopicKey::FlushMs, value: Some(1) };
-    lab.controller.on_message(OPERATOR, Message { correlation: 2, content }, &mut ctx!(lab));
+    lab.controller.on_message(OPERATOR, &Message { correlation: 2, content }, &mut ctx!(lab));
     assert_eq!(lab.effects.metadata_flush, Some(Offset(9)));
     assert_eq!(fetched(&mut lab), Some((1, Offset(9))), "woken");
     assert_eq!(lab.timers.get(&wait), None);
