@@ -26,7 +26,9 @@
 //!
 //! A run is a function `(Plan, seed) → Outcome`. Nothing else enters: no wall clock, no ambient
 //! randomness, no hash order, no thread count. The fingerprint hashes every event that reached a
-//! handler and the final state, never facts, so that adding a checker changes no fingerprint.
+//! handler (of a message its sender and size, or what it says if it has no parts) and the logs at
+//! the end, never facts, so that adding a checker changes no fingerprint. A fact that no check and
+//! no number needs is made only for a trace, or while a fault waits for one.
 //!
 //! ## Where things are, in reading order
 //!
