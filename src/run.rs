@@ -279,6 +279,7 @@ impl Drive<'_> {
 
     /// Stops the producers, and waits until they have heard of all they sent.
     fn flush(&mut self) {
+        self.tap.checks.stopping();
         let mut stopping = 0;
         for (place, process) in self.plan.processes.iter().enumerate() {
             if matches!(process.app, AppPlan::Producer(_)) {
@@ -424,7 +425,7 @@ impl Drive<'_> {
             let leader = image.state.leader.map_or(0, |b| b.0);
             hash = mix64(hash ^ image.state.isr.0, u64::from(leader));
             hash = mix64(hash, u64::from(image.state.partition_epoch.0));
-            for broker in &image.replicas {
+            for broker in image.replicas.iter() {
                 let Ok(log) = self.world.disk(*broker).log(partition) else { continue };
                 hash = log.batches().iter().fold(hash, |hash, batch| {
                     let records = u64::from(batch.count) << 32 | u64::from(batch.first.ordinal);
@@ -450,7 +451,7 @@ impl Drive<'_> {
             .and_then(|l| self.world.broker(l))
             .map(|b| b.leader_epochs(partition))
             .unwrap_or_default();
-        let mut logs = image.into_iter().flat_map(|i| &i.replicas).filter_map(|b| {
+        let mut logs = image.into_iter().flat_map(|i| i.replicas.iter()).filter_map(|b| {
             let running = self.world.is_running(NodeId::Broker(*b));
             self.world.disk(*b).log(partition).ok().filter(|_| running)
         });

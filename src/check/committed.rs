@@ -47,7 +47,7 @@ impl Checks {
         self.metrics.add(MetricId::Elections, 1);
         self.metrics.add(MetricId::UncleanElections, unclean.into());
         self.late.push((stamp, Late::Elected(election)));
-        self.isr_unjustified.elected(ghost, stamp.time);
+        self.isr_unjustified.elected(ghost, isr, stamp.time);
         self.findings.exercise(PropertyId::LeaderIncomplete);
         ghost.canon.elect(place, epoch);
         // What was committed, or acknowledged by all, it must have by now; the rest it may still
@@ -81,7 +81,9 @@ impl Checks {
             self.findings.exercise(PropertyId::FencedInIsr);
             self.metrics.add(MetricId::IsrExpands, 1);
             if !by_election {
-                self.isr_unjustified.joined(ghost, place, stamp, &mut self.findings);
+                let patience = self.ghosts.patience(ghost.replicas[place]);
+                let findings = &mut self.findings;
+                self.isr_unjustified.joined(ghost, place, patience, stamp, findings);
             }
             if !alive.has(place) {
                 self.late.push((stamp, Late::Joined(partition, place)));

@@ -241,6 +241,11 @@ impl Checks {
         self.lag_drains.healed(clients, watermark, at, &mut self.findings);
     }
 
+    /// Everything has been judged once, or its time is over: producers are told to stop.
+    pub const fn stopping(&mut self) {
+        self.writes_resume.stopping();
+    }
+
     /// The run is over.
     pub fn finish(&mut self, end: End) {
         let stamp = Stamp { time: end.at, ..Stamp::default() };

@@ -26,18 +26,19 @@ enum Owes {
 pub(crate) struct WritesResume {
     partitions: Vec<Owes>,
     pub(crate) account: Account,
-    healed: bool,
+    /// Between the heal and the end of the workload: what is handed over then is owed an answer.
+    judging: bool,
 }
 
 impl WritesResume {
     pub(crate) fn new(partitions: usize) -> Self {
         let partitions = vec![Owes::Nothing; partitions];
-        Self { partitions, account: Account::default(), healed: false }
+        Self { partitions, account: Account::default(), judging: false }
     }
 
     /// Everything is healed; `open` tells whether a partition has open records.
     pub(crate) fn healed(&mut self, open: impl Fn(usize) -> bool, findings: &mut Findings) {
-        self.healed = true;
+        self.judging = true;
         for place in 0..self.partitions.len() {
             if open(place) {
                 self.partitions[place] = Owes::ToTheOld;
@@ -47,8 +48,14 @@ impl WritesResume {
         }
     }
 
+    /// The workload ends. What gets a place now because older records have run out of time may run
+    /// out of time as well, and nobody sends any more to show that writes go through.
+    pub(crate) const fn stopping(&mut self) {
+        self.judging = false;
+    }
+
     pub(crate) fn submitted(&mut self, partition: usize, findings: &mut Findings) {
-        if !self.healed {
+        if !self.judging {
             return;
         }
         let owes = &mut self.partitions[partition];
@@ -104,6 +111,14 @@ mod tests {
         forge.ack(0, 2, Acks::All);
         assert_eq!(forge.checks.liveness("writes-resume").map(|s| s.0 / 1_000_000_000), Some(3));
         forge.finish().expect_none("writes-resume");
+    }
+
+    #[test]
+    fn what_is_handed_over_while_the_workload_ends_owes_nothing() {
+        let mut forge = Forge::new();
+        forge.submit(1).heal().give_up(0, 1);
+        forge.checks.stopping();
+        forge.submit(1).wait(Span::secs(60)).give_up(1, 1).finish().expect_none("writes-resume");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! `ReplicationControlManager.java`). Does not know who reads it or how far others have replayed.
 
 use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, Offset, PartitionId, ReplicaSet, TopicId};
+use crate::base::replicas::ReplicaList;
 use crate::model::body::Bodies;
 use crate::model::config::{TopicConfig, TopicKey};
 use crate::model::metadata::{MetadataRecord, PartitionState};
@@ -37,7 +38,7 @@ pub struct PartitionImage {
     /// Its topic.
     pub topic: TopicId,
     /// Its replica list.
-    pub replicas: Vec<BrokerId>,
+    pub replicas: ReplicaList,
     /// Its committed state.
     pub state: PartitionState,
     /// Where replicas lie that do not lie on their broker's first disk.
@@ -47,14 +48,14 @@ pub struct PartitionImage {
 impl PartitionImage {
     /// A partition whose replicas lie where they were put first.
     #[must_use]
-    pub const fn new(topic: TopicId, replicas: Vec<BrokerId>, state: PartitionState) -> Self {
+    pub const fn new(topic: TopicId, replicas: ReplicaList, state: PartitionState) -> Self {
         Self { topic, replicas, state, moved: Vec::new() }
     }
 
     /// The place of a broker in the replica list.
     #[must_use]
     pub fn place(&self, broker: BrokerId) -> Option<usize> {
-        self.replicas.iter().position(|r| *r == broker)
+        self.replicas.place(broker)
     }
 
     /// Whether a broker is in a set of this partition's replicas.
@@ -158,7 +159,7 @@ impl Image {
                 self.change_broker(broker, epoch, |b| b.shutting_down = true);
             }
             MetadataRecord::PartitionCreated { partition, topic, replicas, state } => {
-                let replicas = bodies.replicas(replicas).to_vec();
+                let replicas = ReplicaList::from(bodies.replicas(replicas));
                 *slot(&mut self.partitions, partition.index()) =
                     Some(PartitionImage::new(topic, replicas, state));
             }

@@ -200,38 +200,32 @@ fn entry(base: u64, epoch: u32, ordinal: u32) -> Entry {
     }
 }
 
+/// Replica 0 led alone and has a batch of its own at 0; replica 1, elected after it, has two others,
+/// and its files start at `start`.
+fn deposed(start: u64) -> Canon {
+    let mut canon = Canon::new(REPLICAS);
+    canon.append(0, &entry(0, 0, 0));
+    canon.elect(1, LeaderEpoch(1));
+    canon.take_over(LeaderEpoch(1), &mut Vec::new());
+    canon.append(1, &entry(0, 1, 7));
+    canon.append(1, &entry(1, 1, 8));
+    canon.move_start(1, Offset(start));
+    canon
+}
+
 /// A deposed leader's last batch lies just below the new leader's log start: nobody can notice.
 #[test]
 fn a_tail_below_the_leaders_log_start_is_no_divergence() {
-    let with_start = |start: u64| {
-        let mut canon = Canon::new(REPLICAS);
-        canon.append(0, &entry(0, 0, 0));
-        canon.elect(1, LeaderEpoch(1));
-        canon.take_over(LeaderEpoch(1), &mut Vec::new());
-        canon.append(1, &entry(0, 1, 7));
-        canon.append(1, &entry(1, 1, 8));
-        canon.move_start(1, Offset(start));
-        canon.append(0, &entry(1, 1, 8))
-    };
-    assert_eq!(with_start(1), Append::Matched);
-    assert_eq!(with_start(0), Append::Clash);
+    assert_eq!(deposed(1).append(0, &entry(1, 1, 8)), Append::Matched);
+    assert_eq!(deposed(0).append(0, &entry(1, 1, 8)), Append::Clash);
 }
 
 /// Nobody compares what lies below every record that a leader still has: seen in the gate.
 #[test]
 fn a_tail_that_nobody_can_notice_lacks_nothing() {
-    let with_start = |start: u64| {
-        let mut canon = Canon::new(REPLICAS);
-        canon.append(0, &entry(0, 0, 0));
-        canon.elect(1, LeaderEpoch(1));
-        canon.take_over(LeaderEpoch(1), &mut Vec::new());
-        canon.append(1, &entry(0, 1, 7));
-        canon.append(1, &entry(1, 1, 8));
-        canon.move_start(1, Offset(start));
-        (canon.complete_to(0), canon.complete_to(1))
-    };
-    assert_eq!(with_start(0), (Offset(0), Offset(2)));
-    assert_eq!(with_start(1), (Offset(1), Offset(2)));
+    let complete = |canon: Canon| (canon.complete_to(0), canon.complete_to(1));
+    assert_eq!(complete(deposed(0)), (Offset(0), Offset(2)));
+    assert_eq!(complete(deposed(1)), (Offset(1), Offset(2)));
 }
 
 /// Below the offset where a replica rejoined its own records are not known, whoever leads then.

@@ -87,7 +87,7 @@ impl Partition {
             id,
             topic: image.topic,
             broker,
-            replicas: ReplicaList::from(&*image.replicas),
+            replicas: image.replicas.clone(),
             place: image.place(broker).unwrap_or_default(),
             leads: false,
             leader: None,

@@ -167,6 +167,7 @@ fn last_known_leader(old: &PartitionState, new: &PartitionState) -> Option<Broke
 mod tests {
     use super::*;
     use crate::base::ids::{LeaderEpoch, PartitionEpoch, TopicId};
+    use crate::base::replicas::ReplicaList;
     use crate::model::rules::Drill;
 
     /// Leader (0: none), ISR, ELR, last known leader (0: none), recovering.
@@ -179,7 +180,7 @@ mod tests {
     fn partition((leader, isr, elr, last, recovering): Row) -> PartitionImage {
         PartitionImage::new(
             TopicId(0),
-            vec![BrokerId(1), BrokerId(2), BrokerId(3)],
+            ReplicaList::from(&[BrokerId(1), BrokerId(2), BrokerId(3)][..]),
             PartitionState {
                 isr: ReplicaSet(isr),
                 elr: ReplicaSet(elr),
