@@ -1,7 +1,8 @@
 //! What an event costs, as ratios in one run: `cargo bench --bench engine`.
 //!
-//! Four loops: the fixed reference loop, the engine's bare loop (its own queue and streams, a ping
-//! between 100 nodes), the gate cluster with every check on, and the same with a no-op tap (no
+//! Five loops: the fixed reference loop, the engine's bare loop (its own queue and streams, a ping
+//! between 100 nodes), the gate cluster as it is run (facts, hash, every check, and the statistics
+//! that a report shows), the same without those statistics, and the same with a no-op tap (no
 //! facts, no hash). Whole runs are measured, from the plan to the verdicts of the checkers, but for
 //! the settling, whose length the checkers decide. Criterion measures each loop; the table at the
 //! end takes them in turns, so that the machine's moods fall on all alike, and prints medians.
@@ -148,10 +149,15 @@ fn gate() -> Plan {
     }
 }
 
-/// The gate with every check: events, simulated time, acknowledged records.
-fn checked(plan: &Plan, seed: u64) -> (u64, u64, u64) {
+/// The gate as it is run: events, simulated time, acknowledged records.
+fn whole(plan: &Plan, seed: u64) -> (u64, u64, u64) {
     let outcome = run(plan, seed, Options::default());
     (outcome.events, outcome.time.0, outcome.summary.counts.acked)
+}
+
+/// The gate with every check and without a report's statistics: events.
+fn checked(plan: &Plan, seed: u64) -> u64 {
+    run(plan, seed, Options { uncounted: true, ..Options::default() }).events
 }
 
 /// The gate with a no-op tap: events.
@@ -178,8 +184,8 @@ fn median(mut samples: Vec<f64>) -> f64 {
 fn table(plan: &Plan) {
     const ROUNDS: u64 = 15;
     const SEEDS: u64 = 16;
-    let mut samples: [Vec<f64>; 4] = Default::default();
-    let mut costs = Vec::new();
+    let mut samples: [Vec<f64>; 5] = Default::default();
+    let (mut costs, mut whole_costs) = (Vec::new(), Vec::new());
     let (mut events, mut simulated, mut acked, mut wall) = (0, 0, 0, Duration::ZERO);
     for round in 0..ROUNDS {
         let seeds = round * SEEDS..(round + 1) * SEEDS;
@@ -196,23 +202,25 @@ fn table(plan: &Plan) {
             deaf_events = seeds.clone().map(|seed| unchecked(plan, seed)).sum();
             deaf_events
         });
+        let checked = timed(|| seeds.clone().map(|seed| checked(plan, seed)).sum());
         let before = events;
         let start = Instant::now();
         for seed in seeds {
-            let (e, t, a) = checked(plan, seed);
+            let (e, t, a) = whole(plan, seed);
             (events, simulated, acked) = (events + e, simulated + t, acked + a);
         }
         let elapsed = start.elapsed();
         wall += elapsed;
         assert_eq!(events - before, deaf_events, "observing changed the run");
         let full = elapsed.as_nanos() as f64 / deaf_events as f64;
-        costs.push((full / deaf - 1.0) * 100.0);
-        for (samples, sample) in samples.iter_mut().zip([reference, bare, full, deaf]) {
+        costs.push((checked / deaf - 1.0) * 100.0);
+        whole_costs.push((full / deaf - 1.0) * 100.0);
+        for (samples, sample) in samples.iter_mut().zip([reference, bare, full, checked, deaf]) {
             samples.push(sample);
         }
     }
-    let cost = median(costs);
-    let [reference, bare, checked, unchecked] = samples.map(median);
+    let (cost, whole_cost) = (median(costs), median(whole_costs));
+    let [reference, bare, whole, checked, unchecked] = samples.map(median);
     println!("\nns per event, medians of {ROUNDS} rounds taken in turns");
     println!("  reference loop            {reference:8.1}");
     println!(
@@ -224,7 +232,9 @@ fn table(plan: &Plan) {
         unchecked / bare
     );
     println!("  gate, every check         {checked:8.1}   {:5.2}x the bare loop", checked / bare);
+    println!("  gate, as it is run        {whole:8.1}   {:5.2}x the bare loop", whole / bare);
     println!("  checks cost               {cost:8.1} % over the no-op tap");
+    println!("  with a report's statistics{whole_cost:8.1} % over the no-op tap");
     let nanos = wall.as_nanos() as f64;
     println!("  simulated seconds per second   {:.0}", simulated as f64 / nanos);
     println!("  ns per acknowledged record     {:.0}", nanos / acked as f64);
@@ -248,6 +258,7 @@ fn main() {
     });
     let events = unchecked(&plan, 0);
     group.throughput(Throughput::Elements(events));
+    group.bench_function("gate, as it is run", |b| b.iter(|| whole(&plan, black_box(0))));
     group.bench_function("gate, every check", |b| b.iter(|| checked(&plan, black_box(0))));
     group.bench_function("gate, no-op tap", |b| b.iter(|| unchecked(&plan, black_box(0))));
     group.finish();

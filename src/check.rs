@@ -57,7 +57,7 @@ use crate::model::plan::Plan;
 use self::acked_lost::Loss;
 use self::canon::{Append, Entry};
 use self::election_unjustified::Election;
-use self::ghost::Ghosts;
+use self::ghost::{Ghosts, PartitionGhost};
 use self::inconsistent_read::{InconsistentRead, Read};
 use self::isr_fills::IsrFills;
 use self::isr_unjustified::IsrUnjustified;
@@ -71,7 +71,7 @@ use self::registry::PropertyId;
 use self::retention_broken::RetentionBroken;
 use self::two_leaders::TwoLeaders;
 use self::violation::{Detail, Findings};
-use self::watermark_fell::{NOBODY, Source, WatermarkFell};
+use self::watermark_fell::{Places, Source, WatermarkFell};
 use self::writes_resume::WritesResume;
 
 /// How a run ended.
@@ -92,6 +92,23 @@ enum Late {
     Elected(Election),
 }
 
+/// What is to be judged when its instant is over.
+#[derive(Clone, Debug)]
+struct LateList {
+    items: Vec<(Stamp, Late)>,
+    /// The instant of the first; [`Time::NEVER`] if there is none.
+    since: Time,
+}
+
+impl LateList {
+    const EMPTY: Self = Self { items: Vec::new(), since: Time::NEVER };
+
+    fn push(&mut self, stamp: Stamp, late: Late) {
+        self.since = self.since.min(stamp.time);
+        self.items.push((stamp, late));
+    }
+}
+
 /// All checkers of a run.
 #[derive(Clone, Debug)]
 pub struct Checks {
@@ -110,7 +127,7 @@ pub struct Checks {
     lag_drains: LagDrains,
     metadata_converges: MetadataConverges,
     requests_end: Account,
-    late: Vec<(Stamp, Late)>,
+    late: LateList,
     removed: Vec<Entry>,
     now: Time,
     heard: u64,
@@ -139,7 +156,7 @@ impl Checks {
             lag_drains: LagDrains::new(&clients),
             metadata_converges: MetadataConverges::default(),
             requests_end: Account::default(),
-            late: Vec::new(),
+            late: LateList::EMPTY,
             removed: Vec::new(),
             now: Time::ZERO,
             heard: 0,
@@ -151,11 +168,8 @@ impl Checks {
     /// Hears a fact.
     #[inline(always)]
     pub fn observe(&mut self, stamp: Stamp, fact: &Fact) {
-        self.now = stamp.time;
         self.heard = self.heard.wrapping_add(1);
-        if let Some((first, _)) = self.late.first()
-            && first.time < stamp.time
-        {
+        if self.late.since < stamp.time {
             self.settle_late();
         }
         match *fact {
@@ -250,7 +264,7 @@ impl Checks {
             }
             Fact::BrokerFenced { broker } => {
                 self.session_changed(stamp, broker, |b| b.fenced = true);
-                self.late.push((stamp, Late::Fenced(broker)));
+                self.late.push(stamp, Late::Fenced(broker));
                 self.findings.mark(PropertyId::BrokerFenced);
             }
             Fact::BrokerShuttingDown { broker } => {
@@ -457,28 +471,27 @@ impl Checks {
     ) {
         let Some(ghost) = self.ghosts.partitions.get(partition.index()) else { return };
         let Source { broker, epoch, .. } = source;
-        let Some(place) = ghost.place(broker) else { return };
-        let findings = &mut self.findings;
-        // Not a match: it would become a table of jumps.
-        let (receiver, follower) = if let NodeId::Broker(id) = to {
-            (id.index(), ghost.place(id))
-        } else if let NodeId::Process(id) = to {
-            (self.ghosts.broker_count() + id.index(), None)
-        } else {
-            (NOBODY, None)
+        let receiver = ghost.first_receiver + self.ghosts.receiver(to);
+        let (watermark_fell, findings) = (&mut self.watermark_fell, &mut self.findings);
+        let places = match watermark_fell.again(ghost, source, receiver, offset, stamp, findings) {
+            Some(places) => {
+                // That it leads in the epoch was heard when it began to answer here.
+                findings.exercise(PropertyId::TwoLeaders);
+                places
+            }
+            None => {
+                let Some(places) = places_of(&self.ghosts, ghost, broker, to) else { return };
+                watermark_fell.first(source, receiver, offset, places);
+                self.two_leaders.led(ghost, broker, epoch, stamp, findings);
+                places
+            }
         };
-        let receiver = ghost.first_receiver + receiver;
-        if self.watermark_fell.exposed(ghost, source, receiver, offset, stamp, findings) {
-            // That it leads in the epoch was heard when it began to answer here.
-            findings.exercise(PropertyId::TwoLeaders);
-        } else {
-            self.two_leaders.led(ghost, broker, epoch, stamp, findings);
-        }
-        if let Some(follower) = follower
+        let place = places.leader();
+        if let Some(follower) = places.follower()
             && epoch == ghost.state.leader_epoch
         {
-            let patience = self.ghosts.patience(broker);
-            self.isr_unjustified.answered(ghost, (place, follower), patience, stamp.time);
+            let (both, patience) = ((place, follower), places.patience);
+            self.isr_unjustified.answered(ghost, both, patience, stamp.time);
         }
         let mut watermark = ghost.watermark;
         if !ghost.canon.is_settled() && ghost.canon.acts_by_answering(place, epoch) {
@@ -536,4 +549,16 @@ impl Checks {
             self.take_over(stamp, partition, epoch);
         }
     }
+}
+
+/// Where a broker and whom it answers stand in the replica list; none if it holds no replica.
+#[cold]
+fn places_of(
+    ghosts: &Ghosts,
+    ghost: &PartitionGhost,
+    broker: BrokerId,
+    to: NodeId,
+) -> Option<Places> {
+    let follower = if let NodeId::Broker(id) = to { ghost.place(id) } else { None };
+    Some(Places::of(ghost.place(broker)?, follower, ghosts.patience(broker)))
 }

@@ -7,7 +7,7 @@
 
 use crate::app;
 use crate::base::ids::{BrokerId, NodeId, PartitionId, ProcessId};
-use crate::base::rng::mix64;
+use crate::base::rng::{mix64, stir};
 use crate::base::time::{Span, Time};
 use crate::check::audit::AuditReplica;
 use crate::check::{Checks, End};
@@ -32,6 +32,9 @@ pub struct Options {
     pub trace: bool,
     /// A deliberately wrong ruling on every node.
     pub drill: Option<Drill>,
+    /// Leave the report's statistics and timeline empty: to tell what the checks cost by
+    /// themselves.
+    pub uncounted: bool,
 }
 
 /// Why a run ended.
@@ -91,6 +94,8 @@ struct Tap {
     trace: Option<Vec<(Stamp, Fact)>>,
     /// Whether there is a recorder or a trace.
     keeps: bool,
+    /// Whether the summary and the timeline are told.
+    counts: bool,
     clients_stopped: u64,
 }
 
@@ -105,46 +110,72 @@ impl Observer for Tap {
 
     #[inline(always)]
     fn fact(&mut self, stamp: Stamp, fact: &Fact) {
-        self.summary.heard();
         // Most facts are of these kinds. Each has the checks to itself, which are inline, and is
-        // made anew for them: so its kind is known there, and asked for once.
-        match *fact {
-            Fact::WatermarkExposed { .. } => self.checks.observe(stamp, fact),
-            Fact::Appended { .. } => {
-                self.checks.observe(stamp, fact);
+        // made anew for them: so its kind is known there, and asked for once. Not one match: it
+        // would become a table of jumps.
+        if let Fact::Appended { .. } = *fact {
+            self.checks.observe(stamp, fact);
+            if self.counts {
                 self.summary.appended();
             }
-            Fact::Submitted { process, partition, record, workload, key, label } => {
-                let fact = Fact::Submitted { process, partition, record, workload, key, label };
-                self.checks.observe(stamp, &fact);
-                self.summary.submitted(stamp.time, (process, partition), record);
-            }
-            Fact::Consumed { process, partition, base, count, leader_epoch, first, broker } => {
-                let fact =
-                    Fact::Consumed { process, partition, base, count, leader_epoch, first, broker };
-                self.checks.observe(stamp, &fact);
-                self.summary.consumed(process, count);
-            }
-            Fact::Acked { process, partition, first, count, base, acks } => {
-                let fact = Fact::Acked { process, partition, first, count, base, acks };
-                self.checks.observe(stamp, &fact);
-                self.summary.acked(stamp.time, (process, partition), (first, count));
-                self.timeline.acked(stamp.time, partition, count);
-            }
-            _ => self.rare(stamp, fact),
+        } else if let Fact::WatermarkExposed { .. } = *fact {
+            self.checks.observe(stamp, fact);
+        } else {
+            self.common(stamp, fact);
         }
         if self.keeps {
-            self.keep(stamp, fact);
+            // A copy of its own: so only then does the fact lie in memory.
+            let own = *fact;
+            self.keep(stamp, &own);
         }
     }
 
     #[inline(always)]
     fn event(&mut self, time: Time, digest: u64) {
-        self.fingerprint = mix64(self.fingerprint ^ digest, time.0);
+        self.fingerprint = stir(self.fingerprint ^ digest, time.0);
     }
 }
 
 impl Tap {
+    /// What clients say, above all. Each kind is made anew for the checks, which are inline: so it
+    /// is known there, and asked for once.
+    #[inline(never)]
+    fn common(&mut self, stamp: Stamp, fact: &Fact) {
+        if let Fact::Submitted { process, partition, record, workload, key, label } = *fact {
+            let fact = Fact::Submitted { process, partition, record, workload, key, label };
+            self.checks.observe(stamp, &fact);
+            if self.counts {
+                self.summary.submitted(stamp.time, process, partition);
+            }
+        } else if let Fact::Acked { process, partition, first, count, base, acks } = *fact {
+            let fact = Fact::Acked { process, partition, first, count, base, acks };
+            self.checks.observe(stamp, &fact);
+            if self.counts {
+                let submitted = self.checks.settled();
+                self.summary.acked(stamp.time, (process, partition), count, submitted);
+                self.timeline.acked(stamp.time, partition, count);
+            }
+        } else if let Fact::Consumed {
+            process,
+            partition,
+            base,
+            count,
+            leader_epoch,
+            first,
+            broker,
+        } = *fact
+        {
+            let fact =
+                Fact::Consumed { process, partition, base, count, leader_epoch, first, broker };
+            self.checks.observe(stamp, &fact);
+            if self.counts {
+                self.summary.consumed(process, count);
+            }
+        } else {
+            self.rare(stamp, fact);
+        }
+    }
+
     #[cold]
     fn keep(&mut self, stamp: Stamp, fact: &Fact) {
         if let Some(recorder) = &mut self.recorder {
@@ -158,8 +189,10 @@ impl Tap {
     #[cold]
     fn rare(&mut self, stamp: Stamp, fact: &Fact) {
         self.checks.observe(stamp, fact);
-        self.summary.observe(stamp, fact);
-        self.timeline.observe(stamp, fact);
+        if self.counts {
+            self.summary.observe(stamp, fact);
+            self.timeline.observe(stamp, fact);
+        }
         self.clients_stopped += u64::from(matches!(fact, Fact::ClientStopped { .. }));
     }
 }
@@ -171,7 +204,8 @@ struct Drive<'a> {
     world: World,
     tap: Tap,
     next_audit: u64,
-    /// When so many events are handled, an audit is due or the budget is spent.
+    /// When so many events are handled, an audit is due or the budget is spent. Zero if there is
+    /// a recorder: it may be shown something after any event.
     next_halt: u64,
     ended: Option<Ended>,
 }
@@ -191,12 +225,13 @@ pub fn run(plan: &Plan, seed: u64, options: Options) -> Outcome {
             summary: Summary::new(plan),
             timeline: Timeline::new(plan),
             keeps: recorder.is_some() || options.trace,
+            counts: !options.uncounted,
             recorder,
             trace: options.trace.then(Vec::new),
             clients_stopped: 0,
         },
         next_audit: plan.run.audit_events,
-        next_halt: plan.run.audit_events.min(plan.run.budget_events),
+        next_halt: 0,
         ended: None,
     };
     drive.fault_phase();
@@ -308,9 +343,6 @@ impl Drive<'_> {
         while most > 0 && self.world.next_time().is_some_and(|next| next <= end) {
             most -= 1;
             self.world.step(&mut self.tap);
-            if self.tap.recorder.is_some() {
-                self.record_steps();
-            }
             if self.world.handled() >= self.next_halt {
                 self.halt();
                 if self.ended.is_some() {
@@ -322,6 +354,7 @@ impl Drive<'_> {
 
     #[cold]
     fn halt(&mut self) {
+        self.record_steps();
         let handled = self.world.handled();
         if handled >= self.next_audit {
             self.next_audit = handled + self.plan.run.audit_events;
@@ -330,7 +363,8 @@ impl Drive<'_> {
         if handled >= self.plan.run.budget_events {
             self.ended = Some(Ended::OutOfBudget);
         }
-        self.next_halt = self.next_audit.min(self.plan.run.budget_events);
+        let due = self.next_audit.min(self.plan.run.budget_events);
+        self.next_halt = if self.tap.recorder.is_some() { 0 } else { due };
     }
 
     /// Shows the recorder what steps of the script that are done now have asked for.
@@ -374,13 +408,15 @@ impl Drive<'_> {
                     .map(|v| v.isr)
                     .filter(|isr| committed.is_some_and(|c| c.leader == Some(id) && c.isr == *isr));
                 let readable = log.batches().len() - usize::from(log.is_torn());
+                let (front, back) = log.batches().as_slices();
+                let in_front = readable.min(front.len());
                 let replica = AuditReplica {
                     broker: id,
                     partition,
                     end: view.map_or_else(|| log.end(), |v| v.end),
                     watermark: view.map(|v| v.watermark),
                     isr,
-                    batches: log.batches().iter().take(readable),
+                    batches: [&front[..in_front], &back[..readable - in_front]],
                     torn: log.is_torn(),
                 };
                 self.tap.checks.audit(stamp, replica);
@@ -392,6 +428,7 @@ impl Drive<'_> {
         self.audit();
         let time = self.world.now();
         self.tap.checks.finish(End { at: time, judged_liveness });
+        self.tap.summary.counts.facts = self.tap.checks.heard();
         self.tap.summary.finish(time);
         self.tap.timeline.finish(time);
         if let Some(mut recorder) = self.tap.recorder.take() {
@@ -429,7 +466,7 @@ impl Drive<'_> {
                 let Ok(log) = self.world.disk(*broker).log(partition) else { continue };
                 hash = log.batches().iter().fold(hash, |hash, batch| {
                     let records = u64::from(batch.count) << 32 | u64::from(batch.first.ordinal);
-                    mix64(hash ^ batch.base.0, records)
+                    stir(hash ^ batch.base.0, records)
                 });
             }
         }

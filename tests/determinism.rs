@@ -25,7 +25,7 @@ fn a_second_run_is_the_same_run() {
         let plan = &scenario.columns[0];
         for seed in 0..SEEDS {
             let first = run(plan, seed, Options::default());
-            let second = run(plan, seed, Options { trace: true, drill: None });
+            let second = run(plan, seed, Options { trace: true, ..Options::default() });
             assert_eq!(first.fingerprint, second.fingerprint, "{} seed {seed}", scenario.name);
             assert_eq!(first.events, second.events, "{} seed {seed}", scenario.name);
         }

@@ -55,7 +55,7 @@ fn plan(name: &str) -> Plan {
 
 /// The properties that a run violates.
 fn violated(plan: &Plan, seed: u64, drill: Option<Drill>) -> BTreeSet<&'static str> {
-    let outcome = run(plan, seed, Options { trace: false, drill });
+    let outcome = run(plan, seed, Options { drill, ..Options::default() });
     outcome.checks.violations().iter().map(|v| v.property).collect()
 }
 

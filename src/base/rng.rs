@@ -82,6 +82,14 @@ pub const fn mix64(key: u64, counter: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// A hash with one more word: one multiplication, for what is hashed on every event. Each step is a
+/// bijection of the hash; what it makes is mixed once more at the end by whoever keeps it.
+#[must_use]
+#[inline]
+pub const fn stir(hash: u64, word: u64) -> u64 {
+    (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// A probability as a fraction: `part` of `of`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ratio {

@@ -4,8 +4,6 @@
 //! and at the end. A claim that lied, or a fact that was never written, shows here. Property
 //! `audit-failed`.
 
-use std::ops::ControlFlow;
-
 use crate::base::ids::{BrokerId, NodeId, Offset, PartitionId, ReplicaSet};
 use crate::model::batch::Batch;
 use crate::model::fact::Stamp;
@@ -16,7 +14,8 @@ use super::registry::PropertyId;
 use super::violation::{Detail, Violation};
 
 /// One replica as it really is.
-pub struct AuditReplica<B> {
+#[derive(Clone, Copy)]
+pub struct AuditReplica<'a> {
     /// Whose replica.
     pub broker: BrokerId,
     /// Of which partition.
@@ -28,13 +27,14 @@ pub struct AuditReplica<B> {
     /// The ISR that the node takes for committed, if it leads and nothing is under way that it has
     /// not heard; `None` otherwise.
     pub isr: Option<ReplicaSet>,
-    /// Every readable batch on the disk, oldest first; a torn one at the end is left out.
-    pub batches: B,
+    /// Every readable batch on the disk, oldest first, in two pieces; a torn one at the end is left
+    /// out.
+    pub batches: [&'a [Batch]; 2],
     /// The last batch on the disk is torn, so the facts may or may not count it.
     pub torn: bool,
 }
 
-impl<B> std::fmt::Debug for AuditReplica<B> {
+impl std::fmt::Debug for AuditReplica<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "AuditReplica({} of {}, end {})", self.broker, self.partition, self.end)
     }
@@ -42,11 +42,7 @@ impl<B> std::fmt::Debug for AuditReplica<B> {
 
 impl Checks {
     /// Compares one replica with its ghost. A difference is also among the violations.
-    pub fn audit<'a>(
-        &mut self,
-        stamp: Stamp,
-        replica: AuditReplica<impl Iterator<Item = &'a Batch>>,
-    ) -> Option<Violation> {
+    pub fn audit(&mut self, stamp: Stamp, replica: AuditReplica<'_>) -> Option<Violation> {
         self.findings.exercise(PropertyId::AuditFailed);
         let (broker, partition) = (replica.broker, replica.partition);
         let ghost = self.ghosts.partitions.get(partition.index())?;
@@ -61,10 +57,10 @@ impl Checks {
     }
 }
 
-fn compare<'a>(
+fn compare(
     ghost: &PartitionGhost,
     place: usize,
-    replica: AuditReplica<impl Iterator<Item = &'a Batch>>,
+    replica: AuditReplica<'_>,
 ) -> Option<(Offset, Detail)> {
     let differs = |at: Offset, what, expected: Offset, found: Offset| {
         Some((at, Detail::Audit { what, expected: expected.0, found: found.0 }))
@@ -92,38 +88,59 @@ fn compare<'a>(
     compare_batches(ghost, place, replica)
 }
 
-fn compare_batches<'a>(
+fn compare_batches(
     ghost: &PartitionGhost,
     place: usize,
-    replica: AuditReplica<impl Iterator<Item = &'a Batch>>,
+    replica: AuditReplica<'_>,
 ) -> Option<(Offset, Detail)> {
-    let mut told = ghost.canon.log(place);
-    let first = told.clone().next().map_or(replica.end, |e| e.base);
-    // The disk may hold more at the front: retention undone by a power loss, or forgotten here.
-    let mut real = replica.batches;
-    let mut next = real.find(|batch| batch.end() > first);
-    // All batches of a run come by here: the one list is walked from inside, the other along it.
-    let parted = told.try_for_each(|entry| match next {
-        Some(batch) if entry.is(batch) => {
-            next = real.next();
-            ControlFlow::Continue(())
-        }
-        _ => ControlFlow::Break(entry),
-    });
-    let (at, what, expected, found) = match (parted, next) {
-        (ControlFlow::Break(entry), Some(batch)) => {
-            let (told, found) = (entry.first.ordinal, batch.first.ordinal);
-            (entry.base, "first record of a batch", told, found)
-        }
-        (ControlFlow::Break(entry), None) if !replica.torn => {
-            (entry.base, "records of a batch", entry.count, 0)
-        }
-        (ControlFlow::Continue(()), Some(batch)) => {
-            (batch.base, "a batch nobody told of", 0, batch.count)
-        }
-        _ => return None,
+    let differs = |at: Offset, what, expected: u32, found: u32| {
+        let (expected, found) = (expected.into(), found.into());
+        Some((at, Detail::Audit { what, expected, found }))
     };
-    Some((at, Detail::Audit { what, expected: expected.into(), found: found.into() }))
+    let mut told = Pieces { now: &[], next: ghost.canon.log(place) };
+    let first = told.front().map_or(replica.end, |entry| entry.base);
+    // The disk may hold more at the front: retention undone by a power loss, or forgotten here.
+    let known = replica.batches.map(|piece| {
+        let below = piece.partition_point(|batch| batch.end() <= first);
+        &piece[below..]
+    });
+    let mut real = Pieces { now: &[], next: known };
+    while let (Some(entry), Some(batch)) = (told.front(), real.front()) {
+        let pairs = told.now.iter().zip(real.now);
+        let agreed = pairs.take_while(|(entry, batch)| entry.is(batch)).count();
+        if agreed == 0 {
+            let (expected, found) = (entry.first.ordinal, batch.first.ordinal);
+            return differs(entry.base, "first record of a batch", expected, found);
+        }
+        told.now = &told.now[agreed..];
+        real.now = &real.now[agreed..];
+    }
+    match (told.front(), real.front()) {
+        (Some(entry), None) if !replica.torn => {
+            differs(entry.base, "records of a batch", entry.count, 0)
+        }
+        (None, Some(batch)) => differs(batch.base, "a batch nobody told of", 0, batch.count),
+        _ => None,
+    }
+}
+
+/// A list in some pieces, of which any may be empty. Every batch of a run comes by here, so it is
+/// walked piece by piece.
+struct Pieces<'a, T, const N: usize> {
+    now: &'a [T],
+    next: [&'a [T]; N],
+}
+
+impl<'a, T, const N: usize> Pieces<'a, T, N> {
+    /// The first of what is left.
+    fn front(&mut self) -> Option<&'a T> {
+        if self.now.is_empty()
+            && let Some(piece) = self.next.iter_mut().find(|piece| !piece.is_empty())
+        {
+            self.now = std::mem::take(piece);
+        }
+        self.now.first()
+    }
 }
 
 #[cfg(test)]
@@ -142,7 +159,7 @@ mod tests {
             end: Offset(end),
             watermark: Some(Offset(watermark)),
             isr: Some(ReplicaSet::first(3)),
-            batches: batches.iter(),
+            batches: [batches, &[]],
             torn: false,
         };
         forge.checks.audit(Stamp::default(), replica).map(|v| v.detail)

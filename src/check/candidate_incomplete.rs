@@ -14,8 +14,29 @@ use super::violation::{Detail, Findings, Violation};
 
 /// Judges every candidate of a partition.
 pub(crate) fn judge(ghost: &PartitionGhost, stamp: Stamp, findings: &mut Findings) {
-    let candidates = ReplicaSet(ghost.candidates().0 & ghost.everyone().0);
-    for place in candidates.iter() {
+    let candidates = ghost.candidates();
+    let (mut complete, mut all) = (0, true);
+    for (place, replica) in ghost.canon.replicas().iter().enumerate() {
+        if candidates.has(place) && !replica.cut_while_down {
+            complete += 1;
+            all &= replica.matched >= ghost.watermark;
+        }
+    }
+    if all {
+        findings.exercise_many(PropertyId::CandidateIncomplete, complete);
+    } else {
+        judge_each(ghost, candidates, stamp, findings);
+    }
+}
+
+#[cold]
+fn judge_each(
+    ghost: &PartitionGhost,
+    candidates: ReplicaSet,
+    stamp: Stamp,
+    findings: &mut Findings,
+) {
+    for place in (0..ghost.replicas.len()).filter(|place| candidates.has(*place)) {
         judge_candidate(ghost, place, stamp, findings);
     }
 }
@@ -32,7 +53,6 @@ pub(crate) fn judge_one(
     }
 }
 
-#[inline(always)]
 fn judge_candidate(ghost: &PartitionGhost, place: usize, stamp: Stamp, findings: &mut Findings) {
     if ghost.canon.replica(place).cut_while_down {
         return;

@@ -145,7 +145,7 @@ struct Elected {
 }
 
 /// The logs of one partition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Canon {
     entries: VecDeque<Entry>,
     /// How many entries have been dropped from the front: entries are numbered over all time.
@@ -178,21 +178,7 @@ pub(crate) enum Seeker {
 impl Canon {
     /// Empty logs, led by the first replica.
     pub(crate) fn new(replicas: usize) -> Self {
-        Self {
-            entries: VecDeque::new(),
-            dropped: 0,
-            start: Offset::ZERO,
-            end: Offset::ZERO,
-            leader: 0,
-            epoch: LeaderEpoch(0),
-            elected: Vec::new(),
-            leaderless: false,
-            cut: None,
-            replicas: vec![Replica::default(); replicas],
-            furthest_start: Offset::ZERO,
-            apart: false,
-            hints: [0; 2],
-        }
+        Self { replicas: vec![Replica::default(); replicas], ..Self::default() }
     }
 
     pub(crate) const fn start(&self) -> Offset {
@@ -279,12 +265,16 @@ impl Canon {
         &mut self.entries[place]
     }
 
-    /// The batches of a replica that are still remembered, oldest first.
-    pub(crate) fn log(&self, place: usize) -> impl Iterator<Item = &Entry> + Clone {
+    /// The batches of a replica that are still remembered, oldest first, in four pieces.
+    pub(crate) fn log(&self, place: usize) -> [&[Entry]; 4] {
         let replica = &self.replicas[place];
         let matched = (replica.next.saturating_sub(self.dropped) as usize).min(self.entries.len());
         let from = replica.start.max(replica.rejoined);
-        self.entries.range(..matched).chain(replica.tail.iter()).filter(move |e| e.end() > from)
+        let (front, back) = self.entries.as_slices();
+        let in_front = matched.min(front.len());
+        let (tail_front, tail_back) = replica.tail.as_slices();
+        let pieces = [&front[..in_front], &back[..matched - in_front], tail_front, tail_back];
+        pieces.map(|piece| &piece[piece.partition_point(|entry| entry.end() <= from)..])
     }
 
     // ---- elections ----

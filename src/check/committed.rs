@@ -12,7 +12,8 @@ use super::isr_fills::IsrFills;
 use super::metrics::{Health, MetricId};
 use super::registry::PropertyId;
 use super::{
-    Checks, Late, candidate_incomplete, election_unjustified, fenced_in_isr, isr_unjustified,
+    Checks, Late, LateList, candidate_incomplete, election_unjustified, fenced_in_isr,
+    isr_unjustified,
 };
 
 impl Checks {
@@ -46,7 +47,7 @@ impl Checks {
         self.findings.mark(election_unjustified::title(&election, last_known));
         self.metrics.add(MetricId::Elections, 1);
         self.metrics.add(MetricId::UncleanElections, unclean.into());
-        self.late.push((stamp, Late::Elected(election)));
+        self.late.push(stamp, Late::Elected(election));
         self.isr_unjustified.elected(ghost, isr, stamp.time);
         self.findings.exercise(PropertyId::LeaderIncomplete);
         ghost.canon.elect(place, epoch);
@@ -86,7 +87,7 @@ impl Checks {
                 self.isr_unjustified.joined(ghost, place, patience, stamp, findings);
             }
             if !alive.has(place) {
-                self.late.push((stamp, Late::Joined(partition, place)));
+                self.late.push(stamp, Late::Joined(partition, place));
             }
         }
         for place in ReplicaSet(old.isr.minus(state.isr).0 & known).iter() {
@@ -96,7 +97,7 @@ impl Checks {
             let lag_max = self.ghosts.broker(ghost.replicas[place]).lag_max;
             let leaves = self.isr_unjustified.leaves(ghost, place, lag_max, stamp.time);
             if let Some(caught_up) = leaves {
-                self.late.push((stamp, Late::Left(partition, place, caught_up)));
+                self.late.push(stamp, Late::Left(partition, place, caught_up));
             }
         }
         candidate_incomplete::judge(ghost, stamp, &mut self.findings);
@@ -156,7 +157,7 @@ impl Checks {
             b.registered |= b.up && present;
             b.unclean_at = if unclean { Some(stamp.time) } else { b.unclean_at };
         });
-        self.late.push((stamp, Late::Fenced(broker)));
+        self.late.push(stamp, Late::Fenced(broker));
         if unclean {
             self.findings.mark(PropertyId::UncleanRegistration);
         }
@@ -232,8 +233,8 @@ impl Checks {
 
     #[cold]
     pub(super) fn settle_late(&mut self) {
-        let late = std::mem::take(&mut self.late);
-        for &(stamp, item) in &late {
+        let mut late = std::mem::replace(&mut self.late, LateList::EMPTY);
+        for &(stamp, item) in &late.items {
             let findings = &mut self.findings;
             match item {
                 Late::Joined(partition, place) => {
@@ -252,7 +253,7 @@ impl Checks {
                 }
             }
         }
-        self.late = late;
-        self.late.clear();
+        late.items.clear();
+        self.late.items = late.items;
     }
 }

@@ -3,7 +3,7 @@
 //! All of it comes from the plan and from observed facts. Does not judge; the property files do.
 
 use crate::base::ids::{
-    BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
+    BrokerId, LeaderEpoch, NodeId, Offset, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
 };
 use crate::base::replicas::ReplicaList;
 use crate::base::time::{Span, Time};
@@ -13,6 +13,7 @@ use crate::model::plan::Plan;
 
 use super::canon::Canon;
 use super::isr_unjustified::patience;
+use super::watermark_fell::NOBODY;
 
 /// A broker as committed metadata and the machine show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -326,6 +327,19 @@ impl Ghosts {
 
     pub(crate) const fn broker_count(&self) -> usize {
         self.brokers.len()
+    }
+
+    /// The number of a receiver of watermarks: brokers, then processes.
+    #[inline(always)]
+    pub(crate) fn receiver(&self, node: NodeId) -> usize {
+        // Not a match: it would become a table of jumps.
+        if let NodeId::Broker(id) = node {
+            id.index()
+        } else if let NodeId::Process(id) = node {
+            self.brokers.len() + id.index()
+        } else {
+            NOBODY
+        }
     }
 
     /// A topic property was committed; `None` takes it away.

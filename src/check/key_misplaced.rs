@@ -15,8 +15,22 @@ use super::violation::{Detail, Findings, Violation};
 #[derive(Clone, Debug)]
 pub(crate) struct KeyMisplaced {
     topics: Vec<(u16, u16)>,
-    /// Hashes of small key numbers; [`UNKNOWN`] until the key has come.
-    hashes: Vec<u32>,
+    /// Of small key numbers.
+    known: Vec<Known>,
+}
+
+/// What is remembered of a key: its hash and, for topics with so many partitions as the one it
+/// came to last, the partition it belongs to.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    hash: u32,
+    partitions: u16,
+    belongs: u16,
+}
+
+impl Known {
+    /// No topic has no partitions.
+    const NOTHING: Self = Self { hash: UNKNOWN, partitions: 0, belongs: 0 };
 }
 
 /// Of keys below this number the hash is remembered.
@@ -30,10 +44,11 @@ impl KeyMisplaced {
             .topics
             .iter()
             .flat_map(|t| std::iter::repeat_n((t.first.0, t.partitions), t.partitions.into()));
-        Self { topics: topics.collect(), hashes: Vec::new() }
+        Self { topics: topics.collect(), known: Vec::new() }
     }
 
     /// A record with a key was handed over and partitioned by the default partitioner.
+    #[inline(always)]
     pub(crate) fn submitted(
         &mut self,
         partition: PartitionId,
@@ -43,7 +58,7 @@ impl KeyMisplaced {
     ) {
         let Some(&(first, count)) = self.topics.get(partition.index()) else { return };
         findings.exercise(PropertyId::KeyMisplaced);
-        let belongs = PartitionId(first + (self.hash(key) % u32::from(count)) as u16);
+        let belongs = PartitionId(first + self.belongs(key, count));
         if belongs == partition {
             return;
         }
@@ -55,20 +70,25 @@ impl KeyMisplaced {
         findings.add(PropertyId::KeyMisplaced, violation);
     }
 
-    /// The hash of a key, remembered: workloads use few keys again and again.
-    fn hash(&mut self, key: u32) -> u32 {
+    /// To which of so many partitions a key belongs; remembered, since workloads use few keys again
+    /// and again.
+    fn belongs(&mut self, key: u32, partitions: u16) -> u16 {
         let place = key as usize;
         if place >= KEYS_KEPT {
-            return hash_of_key(key);
+            return (hash_of_key(key) % u32::from(partitions)) as u16;
         }
-        if place >= self.hashes.len() {
-            self.hashes.resize(place + 1, UNKNOWN);
+        if place >= self.known.len() {
+            self.known.resize(place + 1, Known::NOTHING);
         }
-        let hash = &mut self.hashes[place];
-        if *hash == UNKNOWN {
-            *hash = hash_of_key(key);
+        let known = &mut self.known[place];
+        if known.partitions != partitions {
+            if known.hash == UNKNOWN {
+                known.hash = hash_of_key(key);
+            }
+            known.partitions = partitions;
+            known.belongs = (known.hash % u32::from(partitions)) as u16;
         }
-        *hash
+        known.belongs
     }
 }
 

@@ -151,20 +151,21 @@ impl Lane {
         self.waiting.push_back(Waiting { ordinal, workload, since });
     }
 
-    /// A result came for consecutive records. `each` hears the workload number of every one.
+    /// A result came for consecutive records. `each` hears the workload number of every one, and
+    /// when it was handed over.
     pub(crate) fn resolve(
         &mut self,
         first: u32,
         count: u32,
         healed: Time,
-        mut each: impl FnMut(u32, u32),
+        mut each: impl FnMut(u32, u32, Time),
     ) -> Resolved {
         let mut resolved = Resolved::default();
         let end = first.saturating_add(count);
         let mut hear = |w: &Waiting| {
             resolved.records += 1;
             resolved.old += u32::from(w.since <= healed);
-            each(w.ordinal, w.workload);
+            each(w.ordinal, w.workload, w.since);
         };
         if self.waiting.front().is_none_or(|w| w.ordinal >= first) {
             while let Some(w) = self.waiting.front().filter(|w| w.ordinal < end) {
@@ -240,6 +241,8 @@ pub(crate) struct Clients {
     pub(crate) kinds: Vec<ProcessKind>,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) readers: Vec<Reader>,
+    /// When the records of the last acknowledgement had been handed over.
+    pub(crate) settled: Vec<Time>,
     partitions: usize,
     /// Records whose fate is unknown and that their application will send again.
     given_up: Vec<(ProcessId, u32, (usize, u32))>,
@@ -278,6 +281,7 @@ impl Clients {
             kinds,
             lanes: vec![Lane::default(); lanes],
             readers: vec![Reader::default(); readers],
+            settled: Vec::new(),
             partitions,
             given_up: Vec::new(),
             resent: Vec::new(),
@@ -427,10 +431,10 @@ mod tests {
             lane.submit(ordinal, 100 + ordinal, Time(u64::from(ordinal)));
         }
         let mut heard = Vec::new();
-        let resolved = lane.resolve(2, 2, Time(3), |_, workload| heard.push(workload));
+        let resolved = lane.resolve(2, 2, Time(3), |_, workload, _| heard.push(workload));
         assert_eq!((resolved.records, resolved.old, &heard[..]), (2, 2, &[102, 103][..]));
-        assert_eq!(lane.resolve(0, 2, Time(0), |_, _| ()).records, 2);
-        assert_eq!(lane.resolve(0, 2, Time(0), |_, _| ()).records, 0);
+        assert_eq!(lane.resolve(0, 2, Time(0), |_, _, _| ()).records, 2);
+        assert_eq!(lane.resolve(0, 2, Time(0), |_, _, _| ()).records, 0);
         assert_eq!((lane.oldest(), lane.open()), (Some((4, Time(4))), 2));
         assert_eq!(lane.abandon(Time(4)).old, 1);
     }

@@ -23,6 +23,7 @@ use super::{
 impl Checks {
     // ---- clients ----
 
+    #[inline(always)]
     pub(super) fn submitted(
         &mut self,
         stamp: Stamp,
@@ -59,9 +60,12 @@ impl Checks {
         base: Option<Offset>,
         acks: Acks,
     ) {
+        self.clients.settled.clear();
         let Some(lane) = self.clients.lane(process, partition) else { return };
         let healed = self.ghosts.healed.unwrap_or(Time::ZERO);
-        let resolved = self.clients.lanes[lane].resolve(first.ordinal, count, healed, |_, _| ());
+        let settled = &mut self.clients.settled;
+        let note = |_, _, since| settled.push(since);
+        let resolved = self.clients.lanes[lane].resolve(first.ordinal, count, healed, note);
         self.requests_end.pay(resolved.old.into(), stamp.time);
         self.metrics.resolved(partition.index(), resolved.records.into(), true, stamp.time);
         self.metrics.add(MetricId::Acked, count.into());
@@ -133,12 +137,16 @@ impl Checks {
         let resends = self.clients.resends(process);
         let healed = self.ghosts.healed.unwrap_or(Time::ZERO);
         let mut again = Vec::new();
-        let resolved =
-            self.clients.lanes[lane].resolve(first.ordinal, count, healed, |ordinal, workload| {
+        let resolved = self.clients.lanes[lane].resolve(
+            first.ordinal,
+            count,
+            healed,
+            |ordinal, workload, _| {
                 if resends {
                     again.push((ordinal, workload));
                 }
-            });
+            },
+        );
         for (ordinal, workload) in again {
             self.clients.give_up(process, workload, (lane, ordinal));
         }
@@ -303,6 +311,18 @@ impl Checks {
     #[must_use]
     pub fn count(&self, property: &str) -> u64 {
         PropertyId::find(property).map_or(0, |id| self.findings.count(id))
+    }
+
+    /// When the records of the last acknowledgement heard had been handed over.
+    #[must_use]
+    pub fn settled(&self) -> &[Time] {
+        &self.clients.settled
+    }
+
+    /// How many facts were heard.
+    #[must_use]
+    pub const fn heard(&self) -> u64 {
+        self.heard
     }
 
     /// How often a property was put to the test; its registry entry says in what units. Any fact

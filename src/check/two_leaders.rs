@@ -25,6 +25,7 @@ impl TwoLeaders {
     }
 
     /// A broker led in an epoch: it was elected, or answered a fetch as the leader.
+    #[inline(never)]
     pub(crate) fn led(
         &mut self,
         ghost: &PartitionGhost,

@@ -5,6 +5,7 @@
 //! overtake each other, so those are not compared. Known as `HighWatermarkMonotonic`.
 
 use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, Offset};
+use crate::base::time::Span;
 use crate::model::fact::Stamp;
 
 use super::ghost::PartitionGhost;
@@ -22,11 +23,43 @@ pub(crate) struct Source {
 /// The place of a receiver that is no replica and no client.
 pub(crate) const NOBODY: usize = usize::MAX / 2;
 
+/// Where the two ends of an answer stand in the replica list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places {
+    /// How long the leader surely takes a follower for caught up.
+    pub(crate) patience: Span,
+    leader: u8,
+    /// [`Places::NO_FOLLOWER`] if it is none.
+    follower: u8,
+}
+
+impl Places {
+    const NO_FOLLOWER: u8 = u8::MAX;
+
+    pub(crate) fn of(leader: usize, follower: Option<usize>, patience: Span) -> Self {
+        let follower = follower.map_or(Self::NO_FOLLOWER, |place| place as u8);
+        Self { patience, leader: leader as u8, follower }
+    }
+
+    /// Who answered.
+    #[inline(always)]
+    pub(crate) fn leader(self) -> usize {
+        self.leader.into()
+    }
+
+    /// The follower that was answered, if it was one.
+    #[inline(always)]
+    pub(crate) fn follower(self) -> Option<usize> {
+        (self.follower != Self::NO_FOLLOWER).then_some(self.follower.into())
+    }
+}
+
 /// The last watermark that a receiver was shown.
 #[derive(Clone, Copy, Debug)]
 struct Shown {
     source: Source,
     offset: Offset,
+    places: Places,
 }
 
 impl Shown {
@@ -34,6 +67,7 @@ impl Shown {
     const NOTHING: Self = Self {
         source: Source { broker: BrokerId(0), epoch: LeaderEpoch(0), connection: ConnectionId(0) },
         offset: Offset::ZERO,
+        places: Places { patience: Span::ZERO, leader: 0, follower: Places::NO_FOLLOWER },
     };
 }
 
@@ -49,10 +83,10 @@ impl WatermarkFell {
         Self { shown: vec![Shown::NOTHING; receivers] }
     }
 
-    /// A receiver has one fetch connection to a leader, so one place per receiver is enough. Says
-    /// whether the last answer came from the same source.
+    /// An answer from the same source as the last one, as most are: judged, and it is known who
+    /// answered whom. None if it comes from another; then [`WatermarkFell::first`] is to be told.
     #[inline(always)]
-    pub(crate) fn exposed(
+    pub(crate) fn again(
         &mut self,
         ghost: &PartitionGhost,
         source: Source,
@@ -60,23 +94,46 @@ impl WatermarkFell {
         offset: Offset,
         stamp: Stamp,
         findings: &mut Findings,
-    ) -> bool {
-        let Some(last) = self.shown.get_mut(receiver) else { return false };
-        let before = std::mem::replace(last, Shown { source, offset });
-        if before.source != source {
-            return false;
-        }
+    ) -> Option<Places> {
+        let last = self.shown.get_mut(receiver).filter(|last| last.source == source)?;
         findings.exercise(PropertyId::WatermarkFell);
-        if offset < before.offset {
-            let detail = Detail::Fell { from: before.offset, epoch: source.epoch };
-            let violation = Violation::of(PropertyId::WatermarkFell, stamp, detail)
-                .partition(ghost.id)
-                .offset(offset)
-                .broker(source.broker);
-            findings.add(PropertyId::WatermarkFell, violation);
+        if offset < last.offset {
+            fell(ghost, source, (last.offset, offset), stamp, findings);
         }
-        true
+        last.offset = offset;
+        Some(last.places)
     }
+
+    /// The first answer of a source. A receiver has one fetch connection to a leader, so one place
+    /// per receiver is enough.
+    #[cold]
+    pub(crate) fn first(
+        &mut self,
+        source: Source,
+        receiver: usize,
+        offset: Offset,
+        places: Places,
+    ) {
+        if let Some(last) = self.shown.get_mut(receiver) {
+            *last = Shown { source, offset, places };
+        }
+    }
+}
+
+#[cold]
+fn fell(
+    ghost: &PartitionGhost,
+    source: Source,
+    (from, to): (Offset, Offset),
+    stamp: Stamp,
+    findings: &mut Findings,
+) {
+    let detail = Detail::Fell { from, epoch: source.epoch };
+    let violation = Violation::of(PropertyId::WatermarkFell, stamp, detail)
+        .partition(ghost.id)
+        .offset(to)
+        .broker(source.broker);
+    findings.add(PropertyId::WatermarkFell, violation);
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ fn one(common: &Common<'_>, scenario: &Scenario, column: usize) -> Exit {
         jobs: args.jobs.map(usize::from),
         max_failures: args.max_failures,
         verify_determinism: args.verify_determinism,
-        options: Options { trace: false, drill: common.drill },
+        options: Options { drill: common.drill, ..Options::default() },
     };
     let header = header(common, scenario, range);
     let mut lines = show::line(json::run_started(&header));

@@ -16,7 +16,7 @@ use crate::scenario::{Scenario, with_schedule};
 
 /// Runs a seed again with every fact kept.
 pub(crate) fn slow_pass(plan: &Plan, seed: u64, drill: Option<Drill>) -> Outcome {
-    run(plan, seed, Options { trace: true, drill })
+    run(plan, seed, Options { trace: true, drill, ..Options::default() })
 }
 
 /// The story of a run: of what it was kept for, or else of the worst that happened in it, or else

@@ -106,7 +106,8 @@ impl Disk {
     /// The log directory of a partition, numbered from 0.
     #[must_use]
     pub const fn dir_of(&self, partition: PartitionId) -> u16 {
-        partition.0 % self.dirs
+        // Asked on every access to a log, and most brokers have one directory.
+        if self.dirs == 1 { 0 } else { partition.0 % self.dirs }
     }
 
     /// How many log directories there are.

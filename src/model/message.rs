@@ -319,4 +319,12 @@ impl PartPool {
     pub fn wire_bytes(&self, id: PartsId) -> u64 {
         self.lists[id.0 as usize].wire
     }
+
+    /// How many entries one list has, and its bytes on the wire.
+    #[must_use]
+    #[inline]
+    pub fn measure(&self, id: PartsId) -> (usize, u64) {
+        let list = &self.lists[id.0 as usize];
+        (list.parts.len(), list.wire)
+    }
 }

@@ -1,13 +1,12 @@
 //! Statistics of a run, counted from facts as they happen, and their exact sum over a sweep.
 //!
-//! One match per fact, then arithmetic: memory is bounded by partitions, processes and records in
-//! flight, however long the run. Does not judge anything. The metrics are those that people alert
+//! One match per fact, then arithmetic: memory is bounded by partitions and processes, however long
+//! the run. Does not judge anything. The metrics are those that people alert
 //! on (`UnderReplicatedPartitions`, `OfflinePartitionsCount`, `IsrShrinksPerSec`, …), taken from
 //! the committed metadata rather than from what brokers say about themselves.
 
 use crate::base::ids::{NodeId, PartitionId, ProcessId, TopicId};
 use crate::base::time::{Span, Time};
-use crate::model::batch::RecordId;
 use crate::model::config::TopicKey;
 use crate::model::fact::{Fact, PositionChange, Stamp, StopKind};
 use crate::model::plan::Plan;
@@ -70,23 +69,18 @@ pub struct Summary {
 /// What is followed during a run and forgotten at its end.
 #[derive(Clone, Debug, Default)]
 struct Live {
-    /// By process, then partition; none of a process that has sent nothing.
-    lanes: Vec<Vec<Lane>>,
+    clients: Vec<Client>,
     health: Vec<Health>,
-    last_ack: Vec<Option<Time>>,
     topics: Vec<TopicMinimum>,
     cluster_min_insync: u32,
 }
 
-impl Live {
-    #[inline(always)]
-    fn lane(&mut self, process: ProcessId, partition: PartitionId, width: usize) -> &mut Lane {
-        let lanes = &mut self.lanes[process.index()];
-        if lanes.is_empty() {
-            *lanes = new_lanes(width);
-        }
-        &mut lanes[partition.index()]
-    }
+/// What is followed of one process.
+#[derive(Clone, Debug, Default)]
+struct Client {
+    /// By partition; none of a process that has sent nothing.
+    lanes: Vec<Lane>,
+    last_ack: Option<Time>,
 }
 
 /// Where a topic's partitions lie, and whether it follows the cluster's `min.insync.replicas`.
@@ -126,23 +120,20 @@ impl Summary {
             write_gap: Spans::default(),
             worst_availability: None,
             live: Live {
-                lanes: vec![Vec::new(); processes],
+                clients: vec![Client::default(); processes],
                 health: health.collect(),
-                last_ack: vec![None; processes],
                 topics: topics.collect(),
                 cluster_min_insync: minimum(&plan.cluster_topic_config).unwrap_or(1),
             },
         }
     }
 
-    /// Counts a fact by its kind; that there was one is counted by whoever hears it first.
+    /// Counts a fact by its kind, but for acknowledgements: see [`Summary::acked`]. How many facts
+    /// there were is known to whoever hears them first.
     pub fn observe(&mut self, stamp: Stamp, fact: &Fact) {
         match *fact {
-            Fact::Submitted { process, partition, record, .. } => {
-                self.submitted(stamp.time, (process, partition), record);
-            }
-            Fact::Acked { process, partition, first, count, .. } => {
-                self.acked(stamp.time, (process, partition), (first, count));
+            Fact::Submitted { process, partition, .. } => {
+                self.submitted(stamp.time, process, partition);
             }
             Fact::Rejected { .. }
             | Fact::GaveUp { .. }
@@ -187,8 +178,8 @@ impl Summary {
     pub fn finish(&mut self, end: Time) {
         let live = std::mem::take(&mut self.live);
         let rows = self.lanes.chunks_mut(self.partitions.len().max(1));
-        for (row, lanes) in rows.zip(live.lanes) {
-            for (totals, mut lane) in row.iter_mut().zip(lanes) {
+        for (row, client) in rows.zip(live.clients) {
+            for (totals, mut lane) in row.iter_mut().zip(client.lanes) {
                 lane.close(end);
                 *totals = *lane.totals();
             }
@@ -252,13 +243,7 @@ impl Summary {
     }
 
     fn lane(&mut self, process: ProcessId, partition: PartitionId) -> &mut Lane {
-        self.live.lane(process, partition, self.partitions.len())
-    }
-
-    /// A fact was heard.
-    #[inline(always)]
-    pub const fn heard(&mut self) {
-        count(&mut self.counts.facts, 1);
+        lane_of(&mut self.live.clients[process.index()].lanes, partition, self.partitions.len())
     }
 
     /// A batch was appended to a log.
@@ -268,15 +253,11 @@ impl Summary {
     }
 
     /// A record was handed to a producer.
-    pub fn submitted(
-        &mut self,
-        now: Time,
-        (process, partition): (ProcessId, PartitionId),
-        record: RecordId,
-    ) {
+    #[inline(always)]
+    pub fn submitted(&mut self, now: Time, process: ProcessId, partition: PartitionId) {
         count(&mut self.counts.submitted, 1);
         count(&mut self.process(process).sent, 1);
-        self.lane(process, partition).submitted(record.ordinal, now);
+        self.lane(process, partition).submitted(now);
     }
 
     /// Records were handed to a consumer's application.
@@ -285,34 +266,38 @@ impl Summary {
         count(&mut self.process(process).consumed, records.into());
     }
 
-    /// A producer heard that records were written.
+    /// A producer heard that records were written; `submitted` tells when each of those that it
+    /// still waited for had been handed over.
     pub fn acked(
         &mut self,
         now: Time,
         (process, partition): (ProcessId, PartitionId),
-        (first, records): (RecordId, u32),
+        records: u32,
+        submitted: &[Time],
     ) {
         count(&mut self.counts.acked, records.into());
         let totals = &mut self.processes[process.index()];
         count(&mut totals.acked, records.into());
-        if let Some(last) = self.live.last_ack[process.index()].replace(now) {
+        let client = &mut self.live.clients[process.index()];
+        if let Some(last) = client.last_ack.replace(now) {
             totals.longest_ack_gap = totals.longest_ack_gap.max(now.since(last));
         }
-        let lane = self.live.lane(process, partition, self.partitions.len());
-        lane.acked(first.ordinal, records, now, &mut totals.ack_latency);
+        submitted.iter().for_each(|at| totals.ack_latency.record(now.since(*at)));
+        let lane = lane_of(&mut client.lanes, partition, self.partitions.len());
+        lane.acked(submitted.len(), now);
     }
 
     #[cold]
     fn observe_producer(&mut self, now: Time, fact: &Fact) {
         match *fact {
-            Fact::Rejected { process, partition, first, count, error }
-            | Fact::GaveUp { process, partition, first, count, error } => {
+            Fact::Rejected { process, partition, count, error, .. }
+            | Fact::GaveUp { process, partition, count, error, .. } => {
                 let refused = matches!(fact, Fact::Rejected { .. });
                 let counter =
                     if refused { &mut self.counts.rejected } else { &mut self.counts.gave_up };
                 *counter += u64::from(count);
                 self.process(process).failed.add(error, u64::from(count));
-                self.lane(process, partition).failed(first.ordinal, count, now);
+                self.lane(process, partition).failed(count as usize, now);
             }
             Fact::SendFailed { process, error, .. } => {
                 self.counts.send_failed += 1;
@@ -381,7 +366,7 @@ impl Summary {
     }
 
     fn close_lanes(&mut self, process: ProcessId, now: Time) {
-        self.live.lanes[process.index()].iter_mut().for_each(|lane| lane.close(now));
+        self.live.clients[process.index()].lanes.iter_mut().for_each(|lane| lane.close(now));
     }
 
     /// `min.insync.replicas` changed: of a topic, or of all that have none of their own.
@@ -399,6 +384,15 @@ impl Summary {
             }
         }
     }
+}
+
+/// The lane of a partition, among those of a process.
+#[inline(always)]
+fn lane_of(lanes: &mut Vec<Lane>, partition: PartitionId, width: usize) -> &mut Lane {
+    if lanes.is_empty() {
+        *lanes = new_lanes(width);
+    }
+    &mut lanes[partition.index()]
 }
 
 #[cold]

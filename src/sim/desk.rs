@@ -39,7 +39,9 @@ impl Desk {
             tap.fact(self.stamp, fact);
         }
         if self.curious {
-            self.director.on_fact(self.stamp.time, fact, &mut self.orders);
+            // A copy of its own: so only then does the fact lie in memory.
+            let own = *fact;
+            self.director.on_fact(self.stamp.time, &own, &mut self.orders);
         }
     }
 

@@ -5,6 +5,7 @@
 //! Knows nothing about how an event is carried out.
 
 use crate::base::ids::{Offset, PartitionId};
+use crate::base::rng::stir;
 use crate::kafka::ctx::{CloseReason, Timer};
 use crate::model::message::{Content, PartPool, PartsId};
 
@@ -107,13 +108,12 @@ pub(super) struct Digest(u64);
 impl Digest {
     /// The digest of something of this kind about this node.
     pub(super) const fn of(kind: Kind, host: HostId) -> Self {
-        Self(0x243f_6a88_85a3_08d3).word((kind as u64) << 16 | host.0 as u64)
+        Self((kind as u64) << 16 | host.0 as u64)
     }
 
     /// With another word.
     pub(super) const fn word(self, word: u64) -> Self {
-        let mixed = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self(mixed ^ (mixed >> 29))
+        Self(stir(self.0, word))
     }
 
     /// With every byte of a text.
@@ -131,7 +131,10 @@ impl Digest {
         parts: &PartPool,
     ) -> Self {
         match list {
-            Some(list) => self.word((parts.get(list).len() as u64) << 40 ^ parts.wire_bytes(list)),
+            Some(list) => {
+                let (entries, bytes) = parts.measure(list);
+                self.word((entries as u64) << 40 ^ bytes)
+            }
             None => self.other(content),
         }
     }
