@@ -274,11 +274,7 @@ impl Checks {
             }
             Fact::BrokerUnfenced { broker } => self.unfenced(stamp, broker),
             Fact::ConfigCommitted { topic, key, value } => {
-                self.ghosts.configure(topic, key, value);
-                for place in 0..self.ghosts.partitions.len() {
-                    self.retention_broken.reconfigured(&self.ghosts.partitions[place]);
-                    self.note_health(place, stamp.time);
-                }
+                self.configured(stamp, topic, key, value);
             }
             Fact::Injected { kind: FaultKind::ElectUnclean, .. } => {
                 self.ghosts.unclean_asked = true

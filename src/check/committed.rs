@@ -1,14 +1,14 @@
 //! The other third of the switchboard: committed metadata, sessions and the machine's brokers, and
 //! what is judged when an instant is over.
 
-use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, PartitionId, ReplicaSet};
+use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, PartitionId, ReplicaSet, TopicId};
 use crate::base::time::Time;
+use crate::model::config::TopicKey;
 use crate::model::fact::Stamp;
 use crate::model::metadata::PartitionState;
 
 use super::election_unjustified::Election;
-use super::ghost::BrokerGhost;
-use super::isr_fills::IsrFills;
+use super::ghost::{BrokerGhost, Standing};
 use super::metrics::{Health, MetricId};
 use super::registry::PropertyId;
 use super::{
@@ -68,13 +68,10 @@ impl Checks {
     ) {
         let alive = self.ghosts.alive(partition);
         let Some(ghost) = self.ghosts.partition(partition) else { return };
-        let was_full = IsrFills::was_full(ghost);
-        let old = ghost.state;
+        let (was, old) = (ghost.standing(), ghost.state);
         ghost.commit(state);
+        self.stands(partition, was, stamp.time);
         let ghost = &self.ghosts.partitions[partition.index()];
-        self.isr_fills.changed(ghost, was_full, stamp.time);
-        let has = (old.leader.is_some(), state.leader.is_some());
-        self.metadata_converges.led(has.0, has.1, stamp.time);
         let by_election = state.leader_epoch != old.leader_epoch;
         let known = ghost.everyone().0;
         for place in ReplicaSet(state.isr.minus(old.isr).0 & known).iter() {
@@ -102,6 +99,22 @@ impl Checks {
         }
         candidate_incomplete::judge(ghost, stamp, &mut self.findings);
         self.note_health(partition.index(), stamp.time);
+    }
+
+    pub(super) fn configured(
+        &mut self,
+        stamp: Stamp,
+        topic: Option<TopicId>,
+        key: TopicKey,
+        value: Option<i64>,
+    ) {
+        let was: Vec<Standing> = self.ghosts.partitions.iter().map(|g| g.standing()).collect();
+        self.ghosts.configure(topic, key, value);
+        for (place, was) in was.into_iter().enumerate() {
+            self.stands(self.ghosts.partitions[place].id, was, stamp.time);
+            self.retention_broken.reconfigured(&self.ghosts.partitions[place]);
+            self.note_health(place, stamp.time);
+        }
     }
 
     pub(super) fn note_health(&mut self, partition: usize, now: Time) {
@@ -175,14 +188,28 @@ impl Checks {
             self.findings.mark(PropertyId::BrokerDisplaced);
         }
         self.ghosts.change_broker(broker, |b| b.displaced = displaced);
-        for ghost in &mut self.ghosts.partitions {
+        for at in 0..self.ghosts.partitions.len() {
+            let ghost = &mut self.ghosts.partitions[at];
             let Some(place) = ghost.place(broker) else { continue };
-            let was_full = IsrFills::was_full(ghost);
+            let (was, partition) = (ghost.standing(), ghost.id);
             ghost.displaced = match displaced {
                 true => ghost.displaced.with(place),
                 false => ghost.displaced.without(place),
             };
-            self.isr_fills.changed(ghost, was_full, stamp.time);
+            self.stands(partition, was, stamp.time);
+        }
+    }
+
+    /// A partition stands differently: what it owes, and what is owed to those who wait for it.
+    fn stands(&mut self, partition: PartitionId, was: Standing, now: Time) {
+        let is = self.ghosts.partitions[partition.index()].standing();
+        self.isr_fills.changed(was.full, is.full, now);
+        self.metadata_converges.led(was.led, is.led, now);
+        if was.stuck != is.stuck {
+            self.writes_resume.stuck(partition.index(), is.stuck, now);
+        }
+        if is.stuck {
+            self.lag_drains.stuck(&self.clients, partition, now);
         }
     }
 

@@ -12,6 +12,7 @@ use crate::model::metadata::PartitionState;
 use crate::model::plan::Plan;
 
 use super::canon::Canon;
+use super::isr_fills;
 use super::isr_unjustified::patience;
 use super::watermark_fell::NOBODY;
 
@@ -53,6 +54,17 @@ impl BrokerGhost {
     pub(crate) const fn is_active(&self) -> bool {
         !self.fenced && !self.shutting_down
     }
+}
+
+/// What liveness asks of a partition; one that is stuck owes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Nobody who could be is missing from its ISR.
+    pub(crate) full: bool,
+    /// It has a leader.
+    pub(crate) led: bool,
+    /// See [`PartitionGhost::is_stuck`].
+    pub(crate) stuck: bool,
 }
 
 /// One partition.
@@ -155,6 +167,31 @@ impl PartitionGhost {
     /// may go on with them for a while: it has not heard that it is deposed, nor have they.
     const fn members(&self) -> ReplicaSet {
         if self.state.isr.is_empty() { self.state.elr } else { self.state.isr }
+    }
+
+    /// Nobody leads, and whoever may be elected is on a broker that only a restart can bring back:
+    /// there will be no leader, and nothing that needs one comes true.
+    pub(crate) fn is_stuck(&self) -> bool {
+        if self.state.leader.is_some() || self.displaced.is_empty() {
+            return false;
+        }
+        let last_known = self.state.last_known_elr.and_then(|broker| self.place(broker));
+        let electable = match self.candidates() {
+            nobody if nobody.is_empty() => last_known.map(|place| nobody.with(place)),
+            candidates => Some(candidates),
+        };
+        !self.config.unclean_leader_election
+            && electable.is_some_and(|electable| electable.minus(self.displaced).is_empty())
+    }
+
+    /// How it stands.
+    pub(crate) fn standing(&self) -> Standing {
+        let stuck = self.is_stuck();
+        Standing {
+            full: stuck || isr_fills::missing(self).is_empty(),
+            led: stuck || self.state.leader.is_some(),
+            stuck,
+        }
     }
 
     /// What every one of them holds, or has held: what a leader knows of a follower is old.

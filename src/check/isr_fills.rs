@@ -1,5 +1,6 @@
 //! `isr-fills`, claims F3 and F10: after the heal every committed ISR holds all replicas again, but
-//! for those on brokers that only a restart can bring back ([`PartitionGhost::displaced`]).
+//! for those on brokers that only a restart can bring back ([`PartitionGhost::displaced`]), and for
+//! partitions that nobody can lead because of them ([`PartitionGhost::is_stuck`]).
 
 use crate::base::ids::ReplicaSet;
 use crate::base::time::Time;
@@ -10,11 +11,8 @@ use super::liveness::Account;
 use super::registry::PropertyId;
 use super::violation::{Detail, Findings, Violation};
 
-fn is_full(ghost: &PartitionGhost) -> bool {
-    missing(ghost).is_empty()
-}
-
-fn missing(ghost: &PartitionGhost) -> ReplicaSet {
+/// Replicas that are not in the ISR, and could be.
+pub(crate) fn missing(ghost: &PartitionGhost) -> ReplicaSet {
     ghost.everyone().minus(ghost.state.isr).minus(ghost.displaced)
 }
 
@@ -25,17 +23,13 @@ pub(crate) struct IsrFills {
 }
 
 impl IsrFills {
-    /// A state was committed, or a broker displaced; `was_full` is about the state before.
-    pub(crate) fn changed(&mut self, ghost: &PartitionGhost, was_full: bool, now: Time) {
-        match (was_full, is_full(ghost)) {
+    /// A state was committed, or a broker displaced.
+    pub(crate) fn changed(&mut self, was_full: bool, is_full: bool, now: Time) {
+        match (was_full, is_full) {
             (true, false) => self.account.owe(1),
             (false, true) => self.account.pay(1, now),
             _ => {}
         }
-    }
-
-    pub(crate) fn was_full(ghost: &PartitionGhost) -> bool {
-        is_full(ghost)
     }
 }
 
@@ -47,7 +41,7 @@ pub(crate) fn finish(
     findings: &mut Findings,
 ) {
     findings.exercise_many(PropertyId::IsrFills, partitions.len() as u64);
-    for ghost in partitions.iter().filter(|g| !is_full(g)) {
+    for ghost in partitions.iter().filter(|g| !g.standing().full) {
         let missing = missing(ghost).iter().next().unwrap_or_default();
         let detail = Detail::After { heal: stamp.time.since(healed) };
         let violation = Violation::of(PropertyId::IsrFills, stamp, detail)

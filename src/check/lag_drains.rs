@@ -3,7 +3,7 @@
 //! A consumer owes, per partition it has a position in, to reach the true high watermark that
 //! stood at the heal. Consumers that a script starts, and those that have stopped or got an
 //! exception (no reset policy), owe nothing. If the watermark is lowered because records are lost,
-//! so is what is owed.
+//! so is what is owed; of a partition that nobody can lead (`PartitionGhost::is_stuck`) nothing is.
 
 use crate::base::ids::{NodeId, Offset, PartitionId, ProcessId};
 use crate::base::time::Time;
@@ -65,7 +65,7 @@ impl LagDrains {
     pub(crate) fn healed(
         &mut self,
         clients: &Clients,
-        watermark: impl Fn(usize) -> Offset,
+        watermark: impl Fn(usize) -> Option<Offset>,
         now: Time,
         findings: &mut Findings,
     ) {
@@ -76,16 +76,25 @@ impl LagDrains {
             }
             for partition in 0..clients.partitions() {
                 let reader = readers + partition;
-                if !self.reads[reader] {
+                let Some(owed) = watermark(partition).filter(|_| self.reads[reader]) else {
                     continue;
-                }
+                };
                 findings.exercise(PropertyId::LagDrains);
-                let owed = watermark(partition);
                 self.owed[reader] = Some(owed);
                 self.account.owe(1);
                 if let Some(position) = clients.readers[reader].position {
                     self.moved(reader, position, now);
                 }
+            }
+        }
+    }
+
+    /// Nobody can lead a partition any more.
+    pub(crate) fn stuck(&mut self, clients: &Clients, partition: PartitionId, now: Time) {
+        for kind in &clients.kinds {
+            let ProcessKind::Consumer { readers, .. } = *kind else { continue };
+            if self.owed[readers + partition.index()].take().is_some() {
+                self.account.pay(1, now);
             }
         }
     }

@@ -245,7 +245,10 @@ impl Checks {
         let is_open = |partition: usize| clients.has_open(partition);
         self.writes_resume.healed(is_open, &mut self.findings);
         let partitions = &self.ghosts.partitions;
-        let watermark = |partition: usize| partitions[partition].watermark;
+        let watermark = |partition: usize| {
+            let ghost = &partitions[partition];
+            (!ghost.is_stuck()).then_some(ghost.watermark)
+        };
         self.lag_drains.healed(clients, watermark, at, &mut self.findings);
     }
 

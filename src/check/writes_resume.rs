@@ -2,7 +2,10 @@
 //!
 //! A partition owes an acknowledgement from the heal on if it has open records then, or from its
 //! first record after it; any acknowledgement pays. What it owes only for records of before lapses
-//! when the last of them runs out of time: they may have been old, and nobody writes any more.
+//! when the last of them runs out of time: they may have been old, and nobody writes any more. A
+//! partition that nobody can lead ([`PartitionGhost::is_stuck`]) owes nothing.
+//!
+//! [`PartitionGhost::is_stuck`]: super::ghost::PartitionGhost::is_stuck
 
 use crate::base::ids::PartitionId;
 use crate::base::time::Time;
@@ -19,6 +22,14 @@ enum Owes {
     ToTheOld,
     Acknowledgement,
     NothingMore,
+    /// Nothing, whatever is handed over: nobody can lead it.
+    Excused,
+}
+
+impl Owes {
+    const fn is_open(self) -> bool {
+        matches!(self, Self::Acknowledgement | Self::ToTheOld)
+    }
 }
 
 /// What each partition owes.
@@ -40,7 +51,7 @@ impl WritesResume {
     pub(crate) fn healed(&mut self, open: impl Fn(usize) -> bool, findings: &mut Findings) {
         self.judging = true;
         for place in 0..self.partitions.len() {
-            if open(place) {
+            if open(place) && self.partitions[place] != Owes::Excused {
                 self.partitions[place] = Owes::ToTheOld;
                 self.account.owe(1);
                 findings.exercise(PropertyId::WritesResume);
@@ -63,14 +74,14 @@ impl WritesResume {
             self.account.owe(1);
             findings.exercise(PropertyId::WritesResume);
         }
-        if *owes != Owes::NothingMore {
+        if !matches!(*owes, Owes::NothingMore | Owes::Excused) {
             *owes = Owes::Acknowledgement;
         }
     }
 
     pub(crate) fn acked(&mut self, partition: usize, now: Time) {
         let owes = &mut self.partitions[partition];
-        if matches!(*owes, Owes::Acknowledgement | Owes::ToTheOld) {
+        if owes.is_open() {
             *owes = Owes::NothingMore;
             self.account.pay(1, now);
         }
@@ -85,9 +96,17 @@ impl WritesResume {
         }
     }
 
+    /// Nobody can lead a partition, or somebody can again.
+    pub(crate) fn stuck(&mut self, partition: usize, stuck: bool, now: Time) {
+        let owes = if stuck { Owes::Excused } else { Owes::Nothing };
+        if std::mem::replace(&mut self.partitions[partition], owes).is_open() {
+            self.account.pay(1, now);
+        }
+    }
+
     pub(crate) fn finish(&self, healed: Time, stamp: Stamp, findings: &mut Findings) {
         for (place, owes) in self.partitions.iter().enumerate() {
-            if matches!(owes, Owes::Acknowledgement | Owes::ToTheOld) {
+            if owes.is_open() {
                 let detail = Detail::After { heal: stamp.time.since(healed) };
                 let violation = Violation::of(PropertyId::WritesResume, stamp, detail)
                     .partition(PartitionId(place as u16));
