@@ -110,9 +110,8 @@ impl Observer for Tap {
 
     #[inline(always)]
     fn fact(&mut self, stamp: Stamp, fact: &Fact) {
-        // Most facts are of these kinds. Each has the checks to itself, which are inline, and is
-        // made anew for them: so its kind is known there, and asked for once. Not one match: it
-        // would become a table of jumps.
+        // Where these two are made their kind is known, and the checks are inline: so nobody asks
+        // for it. Not one match with the others: it would become a table of jumps.
         if let Fact::Appended { .. } = *fact {
             self.checks.observe(stamp, fact);
             if self.counts {
@@ -124,9 +123,7 @@ impl Observer for Tap {
             self.common(stamp, fact);
         }
         if self.keeps {
-            // A copy of its own: so only then does the fact lie in memory.
-            let own = *fact;
-            self.keep(stamp, &own);
+            self.keep(stamp, fact);
         }
     }
 
@@ -138,7 +135,7 @@ impl Observer for Tap {
 
 impl Tap {
     /// What clients say, above all. Each kind is made anew for the checks, which are inline: so it
-    /// is known there, and asked for once.
+    /// is asked for once.
     #[inline(never)]
     fn common(&mut self, stamp: Stamp, fact: &Fact) {
         if let Fact::Submitted { process, partition, record, workload, key, label } = *fact {

@@ -390,7 +390,7 @@ impl Checks {
             && self.metadata_converges.account.is_settled()
     }
 
-    /// The number of a metric as of the last fact, in its own unit.
+    /// The number of a metric, in its own unit. Known after [`Checks::finish`].
     #[must_use]
     pub fn metric(&self, metric: &Metric) -> u64 {
         let Some(place) = METRICS.iter().position(|m| m.name == metric.name) else { return 0 };

@@ -1,9 +1,9 @@
 //! Statistics of a run, counted from facts as they happen, and their exact sum over a sweep.
 //!
 //! One match per fact, then arithmetic: memory is bounded by partitions and processes, however long
-//! the run. Does not judge anything. The metrics are those that people alert
-//! on (`UnderReplicatedPartitions`, `OfflinePartitionsCount`, `IsrShrinksPerSec`, …), taken from
-//! the committed metadata rather than from what brokers say about themselves.
+//! the run. Does not judge anything. The metrics are those that people alert on
+//! (`UnderReplicatedPartitions`, `OfflinePartitionsCount`, `IsrShrinksPerSec`, …), taken from the
+//! committed metadata rather than from what brokers say about themselves.
 
 use crate::base::ids::{NodeId, PartitionId, ProcessId, TopicId};
 use crate::base::time::{Span, Time};

@@ -39,9 +39,7 @@ impl Desk {
             tap.fact(self.stamp, fact);
         }
         if self.curious {
-            // A copy of its own: so only then does the fact lie in memory.
-            let own = *fact;
-            self.director.on_fact(self.stamp.time, &own, &mut self.orders);
+            self.director.on_fact(self.stamp.time, fact, &mut self.orders);
         }
     }
 

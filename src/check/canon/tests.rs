@@ -231,13 +231,7 @@ fn a_tail_that_nobody_can_notice_lacks_nothing() {
 /// Below the offset where a replica rejoined its own records are not known, whoever leads then.
 #[test]
 fn the_log_of_a_replica_that_rejoined_is_known_from_there_on() {
-    let mut canon = Canon::new(REPLICAS);
-    canon.append(0, &entry(0, 0, 0));
-    canon.elect(1, LeaderEpoch(1));
-    canon.take_over(LeaderEpoch(1), &mut Vec::new());
-    canon.append(1, &entry(0, 1, 7));
-    canon.append(1, &entry(1, 1, 8));
-    canon.move_start(1, Offset(1));
+    let mut canon = deposed(1);
     canon.append(0, &entry(1, 1, 8));
     canon.elect(2, LeaderEpoch(2));
     canon.take_over(LeaderEpoch(2), &mut Vec::new());
