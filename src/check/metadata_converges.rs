@@ -88,7 +88,9 @@ mod tests {
             forge
         };
         let never = ["metadata-converges", "isr-fills", "writes-resume", "lag-drains"];
+        let took = |forge: &Forge, property| forge.checks.liveness(property).is_some();
         let mut stuck = leaderless(true);
+        assert!(took(&stuck, "metadata-converges") && took(&stuck, "isr-fills"));
         stuck.finish();
         for property in never {
             stuck.expect_none(property);
@@ -100,7 +102,9 @@ mod tests {
         }
         // Once an operator lets anybody be elected, somebody can.
         let mut allowed = leaderless(true);
-        allowed.config(TopicKey::UncleanLeaderElection, 1).finish();
+        allowed.config(TopicKey::UncleanLeaderElection, 1);
+        assert!(!took(&allowed, "metadata-converges") && !took(&allowed, "isr-fills"));
+        allowed.finish();
         assert!(allowed.checks.count("metadata-converges") > 0, "somebody can lead it");
     }
 }
