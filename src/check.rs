@@ -92,23 +92,6 @@ enum Late {
     Elected(Election),
 }
 
-/// What is to be judged when its instant is over.
-#[derive(Clone, Debug)]
-struct LateList {
-    items: Vec<(Stamp, Late)>,
-    /// The instant of the first; [`Time::NEVER`] if there is none.
-    since: Time,
-}
-
-impl LateList {
-    const EMPTY: Self = Self { items: Vec::new(), since: Time::NEVER };
-
-    fn push(&mut self, stamp: Stamp, late: Late) {
-        self.since = self.since.min(stamp.time);
-        self.items.push((stamp, late));
-    }
-}
-
 /// All checkers of a run.
 #[derive(Clone, Debug)]
 pub struct Checks {
@@ -127,7 +110,7 @@ pub struct Checks {
     lag_drains: LagDrains,
     metadata_converges: MetadataConverges,
     requests_end: Account,
-    late: LateList,
+    late: Vec<(Stamp, Late)>,
     removed: Vec<Entry>,
     now: Time,
     heard: u64,
@@ -156,7 +139,7 @@ impl Checks {
             lag_drains: LagDrains::new(&clients),
             metadata_converges: MetadataConverges::default(),
             requests_end: Account::default(),
-            late: LateList::EMPTY,
+            late: Vec::new(),
             removed: Vec::new(),
             now: Time::ZERO,
             heard: 0,
@@ -169,7 +152,9 @@ impl Checks {
     #[inline(always)]
     pub fn observe(&mut self, stamp: Stamp, fact: &Fact) {
         self.heard = self.heard.wrapping_add(1);
-        if self.late.since < stamp.time {
+        if let Some((first, _)) = self.late.first()
+            && first.time < stamp.time
+        {
             self.settle_late();
         }
         match *fact {
@@ -264,7 +249,7 @@ impl Checks {
             }
             Fact::BrokerFenced { broker } => {
                 self.session_changed(stamp, broker, |b| b.fenced = true);
-                self.late.push(stamp, Late::Fenced(broker));
+                self.late.push((stamp, Late::Fenced(broker)));
                 self.findings.mark(PropertyId::BrokerFenced);
             }
             Fact::BrokerShuttingDown { broker } => {

@@ -14,7 +14,7 @@ use super::registry::PropertyId;
 use super::violation::{Detail, Violation};
 
 /// One replica as it really is.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct AuditReplica<'a> {
     /// Whose replica.
     pub broker: BrokerId,
@@ -32,12 +32,6 @@ pub struct AuditReplica<'a> {
     pub batches: [&'a [Batch]; 2],
     /// The last batch on the disk is torn, so the facts may or may not count it.
     pub torn: bool,
-}
-
-impl std::fmt::Debug for AuditReplica<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "AuditReplica({} of {}, end {})", self.broker, self.partition, self.end)
-    }
 }
 
 impl Checks {
@@ -153,13 +147,22 @@ mod tests {
     use crate::model::fact::Stamp;
 
     fn audit(forge: &mut Forge, end: u64, watermark: u64, batches: &[Batch]) -> Option<Detail> {
+        audit_pieces(forge, end, watermark, [batches, &[]])
+    }
+
+    fn audit_pieces(
+        forge: &mut Forge,
+        end: u64,
+        watermark: u64,
+        batches: [&[Batch]; 2],
+    ) -> Option<Detail> {
         let replica = AuditReplica {
             broker: BrokerId(2),
             partition: PartitionId(0),
             end: Offset(end),
             watermark: Some(Offset(watermark)),
             isr: Some(ReplicaSet::first(3)),
-            batches: [batches, &[]],
+            batches,
             torn: false,
         };
         forge.checks.audit(Stamp::default(), replica).map(|v| v.detail)
@@ -177,6 +180,20 @@ mod tests {
         let other = [batch(0, 2, 0), batch(2, 1, 1)];
         assert!(audit(&mut forge, 3, 2, &other).is_some(), "another batch");
         forge.expect("audit-failed", 4);
+    }
+
+    #[test]
+    fn where_a_log_lies_in_memory_does_not_matter() {
+        let mut forge = Forge::new();
+        for base in 0..3 {
+            forge.append(1, base, 1, 0).append(2, base, 1, 0);
+        }
+        let log = [batch(0, 1, 0), batch(1, 1, 0), batch(2, 1, 0)];
+        for (front, back) in (0..=log.len()).map(|at| log.split_at(at)) {
+            assert_eq!(audit_pieces(&mut forge, 3, 3, [front, back]), None);
+            let swapped = audit_pieces(&mut forge, 3, 3, [back, front]);
+            assert_eq!(swapped.is_some(), !front.is_empty() && !back.is_empty());
+        }
     }
 
     #[test]

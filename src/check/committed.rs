@@ -8,12 +8,11 @@ use crate::model::fact::Stamp;
 use crate::model::metadata::PartitionState;
 
 use super::election_unjustified::Election;
-use super::ghost::{BrokerGhost, Standing};
+use super::ghost::{BrokerGhost, Dues};
 use super::metrics::{Health, MetricId};
 use super::registry::PropertyId;
 use super::{
-    Checks, Late, LateList, candidate_incomplete, election_unjustified, fenced_in_isr,
-    isr_unjustified,
+    Checks, Late, candidate_incomplete, election_unjustified, fenced_in_isr, isr_unjustified,
 };
 
 impl Checks {
@@ -47,7 +46,7 @@ impl Checks {
         self.findings.mark(election_unjustified::title(&election, last_known));
         self.metrics.add(MetricId::Elections, 1);
         self.metrics.add(MetricId::UncleanElections, unclean.into());
-        self.late.push(stamp, Late::Elected(election));
+        self.late.push((stamp, Late::Elected(election)));
         self.isr_unjustified.elected(ghost, isr, stamp.time);
         self.findings.exercise(PropertyId::LeaderIncomplete);
         ghost.canon.elect(place, epoch);
@@ -68,9 +67,9 @@ impl Checks {
     ) {
         let alive = self.ghosts.alive(partition);
         let Some(ghost) = self.ghosts.partition(partition) else { return };
-        let (was, old) = (ghost.standing(), ghost.state);
+        let (was, old) = (ghost.dues(), ghost.state);
         ghost.commit(state);
-        self.stands(partition, was, stamp.time);
+        self.dues_changed(partition, was, stamp.time);
         let ghost = &self.ghosts.partitions[partition.index()];
         let by_election = state.leader_epoch != old.leader_epoch;
         let known = ghost.everyone().0;
@@ -84,7 +83,7 @@ impl Checks {
                 self.isr_unjustified.joined(ghost, place, patience, stamp, findings);
             }
             if !alive.has(place) {
-                self.late.push(stamp, Late::Joined(partition, place));
+                self.late.push((stamp, Late::Joined(partition, place)));
             }
         }
         for place in ReplicaSet(old.isr.minus(state.isr).0 & known).iter() {
@@ -94,7 +93,7 @@ impl Checks {
             let lag_max = self.ghosts.broker(ghost.replicas[place]).lag_max;
             let leaves = self.isr_unjustified.leaves(ghost, place, lag_max, stamp.time);
             if let Some(caught_up) = leaves {
-                self.late.push(stamp, Late::Left(partition, place, caught_up));
+                self.late.push((stamp, Late::Left(partition, place, caught_up)));
             }
         }
         candidate_incomplete::judge(ghost, stamp, &mut self.findings);
@@ -108,10 +107,10 @@ impl Checks {
         key: TopicKey,
         value: Option<i64>,
     ) {
-        let was: Vec<Standing> = self.ghosts.partitions.iter().map(|g| g.standing()).collect();
+        let was: Vec<Dues> = self.ghosts.partitions.iter().map(|g| g.dues()).collect();
         self.ghosts.configure(topic, key, value);
         for (place, was) in was.into_iter().enumerate() {
-            self.stands(self.ghosts.partitions[place].id, was, stamp.time);
+            self.dues_changed(self.ghosts.partitions[place].id, was, stamp.time);
             self.retention_broken.reconfigured(&self.ghosts.partitions[place]);
             self.note_health(place, stamp.time);
         }
@@ -170,7 +169,7 @@ impl Checks {
             b.registered |= b.up && present;
             b.unclean_at = if unclean { Some(stamp.time) } else { b.unclean_at };
         });
-        self.late.push(stamp, Late::Fenced(broker));
+        self.late.push((stamp, Late::Fenced(broker)));
         if unclean {
             self.findings.mark(PropertyId::UncleanRegistration);
         }
@@ -191,18 +190,18 @@ impl Checks {
         for at in 0..self.ghosts.partitions.len() {
             let ghost = &mut self.ghosts.partitions[at];
             let Some(place) = ghost.place(broker) else { continue };
-            let (was, partition) = (ghost.standing(), ghost.id);
+            let (was, partition) = (ghost.dues(), ghost.id);
             ghost.displaced = match displaced {
                 true => ghost.displaced.with(place),
                 false => ghost.displaced.without(place),
             };
-            self.stands(partition, was, stamp.time);
+            self.dues_changed(partition, was, stamp.time);
         }
     }
 
-    /// A partition stands differently: what it owes, and what is owed to those who wait for it.
-    fn stands(&mut self, partition: PartitionId, was: Standing, now: Time) {
-        let is = self.ghosts.partitions[partition.index()].standing();
+    /// What is asked of a partition may have changed, and with it what those are owed who wait.
+    fn dues_changed(&mut self, partition: PartitionId, was: Dues, now: Time) {
+        let is = self.ghosts.partitions[partition.index()].dues();
         self.isr_fills.changed(was.full, is.full, now);
         self.metadata_converges.led(was.led, is.led, now);
         if was.stuck != is.stuck {
@@ -260,8 +259,8 @@ impl Checks {
 
     #[cold]
     pub(super) fn settle_late(&mut self) {
-        let mut late = std::mem::replace(&mut self.late, LateList::EMPTY);
-        for &(stamp, item) in &late.items {
+        let late = std::mem::take(&mut self.late);
+        for &(stamp, item) in &late {
             let findings = &mut self.findings;
             match item {
                 Late::Joined(partition, place) => {
@@ -280,7 +279,7 @@ impl Checks {
                 }
             }
         }
-        late.items.clear();
-        self.late.items = late.items;
+        self.late = late;
+        self.late.clear();
     }
 }

@@ -58,7 +58,7 @@ impl BrokerGhost {
 
 /// What liveness asks of a partition; one that is stuck owes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct Dues {
     /// Nobody who could be is missing from its ISR.
     pub(crate) full: bool,
     /// It has a leader.
@@ -170,24 +170,26 @@ impl PartitionGhost {
     }
 
     /// Nobody leads, and whoever may be elected is on a broker that only a restart can bring back:
-    /// there will be no leader, and nothing that needs one comes true.
+    /// there will be no leader, and nothing that needs one comes true. The ISR may be elected, or
+    /// the ELR if that is empty, or the last known leader if both are
+    /// (`PartitionChangeBuilder.isValidNewLeader`, `canElectLastKnownLeader`).
     pub(crate) fn is_stuck(&self) -> bool {
         if self.state.leader.is_some() || self.displaced.is_empty() {
             return false;
         }
-        let last_known = self.state.last_known_elr.and_then(|broker| self.place(broker));
-        let electable = match self.candidates() {
-            nobody if nobody.is_empty() => last_known.map(|place| nobody.with(place)),
-            candidates => Some(candidates),
-        };
+        let mut electable = self.members();
+        if electable.is_empty() {
+            let last_known = self.state.last_known_elr.and_then(|broker| self.place(broker));
+            electable = last_known.map_or(electable, |place| electable.with(place));
+        }
         !self.config.unclean_leader_election
-            && electable.is_some_and(|electable| electable.minus(self.displaced).is_empty())
+            && !electable.is_empty()
+            && electable.minus(self.displaced).is_empty()
     }
 
-    /// How it stands.
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn dues(&self) -> Dues {
         let stuck = self.is_stuck();
-        Standing {
+        Dues {
             full: stuck || isr_fills::missing(self).is_empty(),
             led: stuck || self.state.leader.is_some(),
             stuck,

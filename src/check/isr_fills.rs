@@ -41,7 +41,7 @@ pub(crate) fn finish(
     findings: &mut Findings,
 ) {
     findings.exercise_many(PropertyId::IsrFills, partitions.len() as u64);
-    for ghost in partitions.iter().filter(|g| !g.standing().full) {
+    for ghost in partitions.iter().filter(|g| !g.dues().full) {
         let missing = missing(ghost).iter().next().unwrap_or_default();
         let detail = Detail::After { heal: stamp.time.since(healed) };
         let violation = Violation::of(PropertyId::IsrFills, stamp, detail)

@@ -18,8 +18,8 @@ use crate::report::number::length;
 
 /// Buckets in a picture: the columns that a line of 100 leaves beside its label.
 const BUCKETS: usize = 64;
-/// The least width of a bucket.
-const LEAST_WIDTH: Span = Span::millis(100);
+/// Width of a bucket at the start of a run.
+const FIRST_WIDTH: Span = Span::millis(100);
 /// Columns of the label before a row.
 const LABEL_WIDTH: usize = 22;
 
@@ -90,12 +90,13 @@ impl Timeline {
             Row { leader, in_sync, cells: [Cell::of(leader, in_sync); BUCKETS] }
         });
         let faults = [FaultLane::default(); FaultKind::ALL.len()];
-        // A run that lasts as long as it should would have to merge up to this width anyway.
-        let mut width = LEAST_WIDTH;
-        while width.0.saturating_mul(BUCKETS as u64) < plan.run.duration.0 {
-            width = width + width;
+        Self {
+            width: FIRST_WIDTH,
+            now: 0,
+            next: Time::ZERO + FIRST_WIDTH,
+            rows: rows.collect(),
+            faults,
         }
-        Self { width, now: 0, next: Time::ZERO + width, rows: rows.collect(), faults }
     }
 
     /// Draws a fact.

@@ -419,7 +419,7 @@ pub(super) struct Run {
     pub(super) settle: Option<Duration>,
     /// Which seeds, if the command line says nothing.
     pub(super) seeds: Seeds,
-    /// Full audit every so many events; 20000.
+    /// Full audit every so many events; 10000.
     pub(super) audit: Option<u64>,
     /// What a run may cost.
     pub(super) budget: Budget,

@@ -128,7 +128,7 @@ fn run(found: &mut Findings<'_>, file: &ScenarioFile) -> RunPlan {
         duration: duration.min(LONGEST),
         heal,
         settle: Span::ZERO,
-        audit_events: table.audit.unwrap_or(20_000).max(1),
+        audit_events: table.audit.unwrap_or(10_000).max(1),
         budget_events: table.budget.events.unwrap_or(100_000_000),
         budget_memory: table.budget.memory.map_or(1 << 30, |s| s.0),
     }
