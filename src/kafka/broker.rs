@@ -44,7 +44,7 @@ use crate::kafka::start::{BrokerStart, Initial, ReplicaView};
 use crate::model::config::BrokerConfig;
 use crate::model::disk::{Disk, IoError};
 use crate::model::fact::StopKind;
-use crate::model::message::{Content, Message};
+use crate::model::message::{Content, Message, broker_request, controller_request};
 
 /// A broker.
 #[derive(Clone, Debug)]
@@ -276,32 +276,34 @@ impl Broker {
         if !self.links[link].answered(message.correlation) {
             return;
         }
-        match message.content {
-            Content::BrokerRegistered { error, epoch } => self.on_registered(error, epoch, ctx),
-            Content::HeartbeatAnswer { error, caught_up, fenced, may_shutdown } => {
-                self.on_heartbeat_answered(error, caught_up, fenced, may_shutdown, ctx);
+        match &message.content {
+            Content::BrokerRegistrationResponse(response) => self.on_registered(response, ctx),
+            Content::BrokerHeartbeatResponse(response) => self.on_heartbeat_answered(response, ctx),
+            Content::FetchMetadataResponse(response) => self.on_metadata_fetched(response, ctx),
+            Content::AlterPartitionResponse(response) => self.on_partition_altered(response, ctx),
+            Content::AllocateProducerIdsResponse(response) => self.on_producer_ids(response, ctx),
+            Content::AssignReplicasToDirsResponse(response) => {
+                self.on_replicas_assigned(response.error, ctx);
             }
-            Content::MetadataFetched { from, end, parts } => {
-                self.on_metadata_fetched(from, end, parts, ctx);
-            }
-            Content::PartitionAltered { error, parts } => {
-                self.on_partition_altered(error, parts, ctx);
-            }
-            Content::ProducerIdsAllocated { error, first, count } => {
-                self.on_producer_ids(error, first, count, ctx);
-            }
-            Content::ReplicasAssigned { error } => self.on_replicas_assigned(error, ctx),
-            Content::Fetched { parts } => {
+            Content::FetchResponse(response) => {
                 if let Some(leader) = fetched_leader(link) {
-                    self.on_fetched(leader, parts, ctx);
+                    self.on_fetched(leader, response.parts, ctx);
                 }
             }
-            Content::OffsetListed { error, offset, .. } => {
+            Content::ListOffsetsResponse(response) => {
                 if let Some(leader) = fetched_leader(link) {
-                    self.on_offset_listed(leader, error, offset, ctx);
+                    self.on_offset_listed(leader, response, ctx);
                 }
             }
-            _ => {}
+            // What a broker never asks.
+            Content::ProduceResponse(_)
+            | Content::OffsetsForLeaderEpochResponse(_)
+            | Content::MetadataResponse(_)
+            | Content::InitProducerIdResponse(_)
+            | Content::IncrementalAlterConfigsResponse(_)
+            | Content::ElectLeadersResponse(_)
+            | broker_request!()
+            | controller_request!() => debug_assert!(false, "{}", message.content.name()),
         }
         self.on_link_free(link, ctx);
     }

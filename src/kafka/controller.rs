@@ -27,12 +27,10 @@ mod rulings;
 mod tests;
 mod view;
 
-use crate::base::ids::{
-    BrokerEpoch, BrokerId, ConnectionId, DiskId, NodeId, Offset, PartitionId, ProducerId,
-};
+use crate::base::ids::{BrokerEpoch, ConnectionId, NodeId, Offset, PartitionId, ProducerId};
 use crate::base::time::Span;
 use crate::kafka::controller::observers::{Fetch, Observers};
-use crate::kafka::controller::registry::{Applicant, Heartbeat, Registry, Standing};
+use crate::kafka::controller::registry::{Registry, Standing};
 use crate::kafka::controller::view::View;
 use crate::kafka::ctx::{CloseReason, Ctx, Node, Timer, TimerKind};
 use crate::kafka::image::Image;
@@ -41,7 +39,13 @@ use crate::model::config::BrokerConfig;
 use crate::model::disk::{Disk, IoError};
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
-use crate::model::message::{Content, Message, Part, PartsId};
+use crate::model::message::{
+    AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterPartitionRequest,
+    AlterPartitionResponse, AssignReplicasToDirsRequest, AssignReplicasToDirsResponse,
+    BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
+    BrokerRegistrationResponse, Content, ElectLeadersResponse, ElectionType, FetchMetadataRequest,
+    IncrementalAlterConfigsResponse, Message, Part, broker_request, response,
+};
 use crate::model::metadata::MetadataRecord;
 use crate::model::rules::Rules;
 
@@ -105,15 +109,19 @@ impl Controller {
         self.records = records;
     }
 
-    fn on_heartbeat(&mut self, heartbeat: &Heartbeat, offline: u64, ctx: &mut Ctx<'_>) -> Content {
-        let Heartbeat { broker, epoch, .. } = *heartbeat;
+    fn on_heartbeat(
+        &mut self,
+        heartbeat: &BrokerHeartbeatRequest,
+        ctx: &mut Ctx<'_>,
+    ) -> BrokerHeartbeatResponse {
+        let BrokerHeartbeatRequest { broker, epoch, offline_dirs, .. } = *heartbeat;
         let error = match self.image.broker(broker) {
             None => ErrorCode::BrokerIdNotRegistered,
             Some(_) => registry::check_epoch(&self.image, broker, epoch),
         };
         let mut standing = Standing::Fenced;
         if error.is_none() {
-            let news = self.registry.learn_offline_dirs(broker, offline);
+            let news = self.registry.learn_offline_dirs(broker, offline_dirs);
             standing =
                 self.decide(ctx, |view, records| registry::heartbeat(view, heartbeat, records));
             let fenced = matches!(standing, Standing::Fenced | Standing::MayStop);
@@ -128,7 +136,7 @@ impl Controller {
                 self.decide(ctx, |view, records| view.remove_from_dirs(broker, news, records));
             }
         }
-        Content::HeartbeatAnswer {
+        BrokerHeartbeatResponse {
             error,
             caught_up: error.is_none() && registry::is_caught_up(heartbeat),
             fenced: matches!(standing, Standing::Fenced | Standing::MayStop),
@@ -136,42 +144,50 @@ impl Controller {
         }
     }
 
-    fn on_register(&mut self, applicant: &Applicant, ctx: &mut Ctx<'_>) -> Content {
-        let now = ctx.monotonic;
+    fn on_register(
+        &mut self,
+        request: &BrokerRegistrationRequest,
+        ctx: &mut Ctx<'_>,
+    ) -> BrokerRegistrationResponse {
+        let now = ctx.monotonic();
         let granted =
-            self.decide(ctx, |view, records| registry::register(view, applicant, now, records));
+            self.decide(ctx, |view, records| registry::register(view, request, now, records));
         match granted {
-            Ok(epoch) => Content::BrokerRegistered { error: ErrorCode::None, epoch },
-            Err(error) => Content::BrokerRegistered { error, epoch: BrokerEpoch::default() },
+            Ok(epoch) => BrokerRegistrationResponse { error: ErrorCode::None, epoch },
+            Err(error) => BrokerRegistrationResponse { error, epoch: BrokerEpoch::default() },
         }
     }
 
     fn on_alter_partition(
         &mut self,
-        broker: BrokerId,
-        epoch: BrokerEpoch,
-        request: PartsId,
+        request: &AlterPartitionRequest,
         ctx: &mut Ctx<'_>,
-    ) -> Content {
+    ) -> AlterPartitionResponse {
+        let AlterPartitionRequest { broker, epoch, parts: proposals } = *request;
         let parts = ctx.take_parts();
         let error = registry::check_epoch(&self.image, broker, epoch);
         if !error.is_none() {
-            return Content::PartitionAltered { error, parts };
+            return AlterPartitionResponse { error, parts };
         }
         let mut records = std::mem::take(&mut self.records);
         let view = self.view(ctx.rules);
         let mut place = 0;
-        while let Some(proposal) = alter_partition::next_proposal(ctx.parts(request), &mut place) {
+        while let Some(proposal) = alter_partition::next_proposal(ctx.parts(proposals), &mut place)
+        {
             let partition = proposal.partition;
             let (error, state) = alter_partition::decide(&view, broker, &proposal, &mut records);
             ctx.push_part(parts, Part::AlteredIsr { partition, error, state });
         }
         self.commit(records, ctx);
-        Content::PartitionAltered { error, parts }
+        AlterPartitionResponse { error, parts }
     }
 
-    fn on_allocate(&mut self, broker: BrokerId, epoch: BrokerEpoch, ctx: &mut Ctx<'_>) -> Content {
-        let error = registry::check_epoch(&self.image, broker, epoch);
+    fn on_allocate(
+        &mut self,
+        request: &AllocateProducerIdsRequest,
+        ctx: &mut Ctx<'_>,
+    ) -> AllocateProducerIdsResponse {
+        let error = registry::check_epoch(&self.image, request.broker, request.epoch);
         let first = self.image.next_producer_id();
         let count = if error.is_none() { PRODUCER_ID_BLOCK } else { 0 };
         self.decide(ctx, |_, records| {
@@ -179,7 +195,7 @@ impl Controller {
                 records.push(MetadataRecord::ProducerIds { next: first + count });
             }
         });
-        Content::ProducerIdsAllocated { error, first: ProducerId(first), count }
+        AllocateProducerIdsResponse { error, first: ProducerId(first), count }
     }
 
     /// A broker says on which disk its replicas lie (`handleAssignReplicasToDirs`). If that is not
@@ -188,11 +204,10 @@ impl Controller {
     /// that has not registered anew is heard. Recorded: `wiped-disk`, `wiped-last-in-isr`.
     fn on_assign(
         &mut self,
-        broker: BrokerId,
-        epoch: BrokerEpoch,
-        disk: DiskId,
+        request: &AssignReplicasToDirsRequest,
         ctx: &mut Ctx<'_>,
-    ) -> Content {
+    ) -> AssignReplicasToDirsResponse {
+        let AssignReplicasToDirsRequest { broker, epoch, disk } = *request;
         let error = registry::check_epoch(&self.image, broker, epoch);
         if error.is_none() {
             let moved = self.decide(ctx, |view, records| view.assign(broker, disk, records));
@@ -200,7 +215,7 @@ impl Controller {
                 self.decide(ctx, |view, records| view.remove_from_these(broker, &moved, records));
             }
         }
-        Content::ReplicasAssigned { error }
+        AssignReplicasToDirsResponse { error }
     }
 
     /// Fences whose session has ended, one after the other, so that each sees the one before
@@ -280,50 +295,32 @@ impl Node for Controller {
     }
 
     fn on_message(&mut self, connection: ConnectionId, message: &Message, ctx: &mut Ctx<'_>) {
-        let answer = match message.content {
-            Content::RegisterBroker { broker, incarnation, previous, disk } => {
-                self.on_register(&Applicant { broker, incarnation, previous, disk }, ctx)
+        let answer: Content = match message.content {
+            Content::BrokerRegistrationRequest(request) => self.on_register(&request, ctx).into(),
+            Content::BrokerHeartbeatRequest(request) => self.on_heartbeat(&request, ctx).into(),
+            Content::AlterPartitionRequest(request) => {
+                self.on_alter_partition(&request, ctx).into()
             }
-            Content::Heartbeat {
-                broker,
-                epoch,
-                replayed,
-                want_fence,
-                want_shutdown,
-                offline_dirs,
-            } => {
-                let heartbeat = Heartbeat { broker, epoch, replayed, want_fence, want_shutdown };
-                self.on_heartbeat(&heartbeat, offline_dirs, ctx)
+            Content::AssignReplicasToDirsRequest(request) => self.on_assign(&request, ctx).into(),
+            Content::AllocateProducerIdsRequest(request) => self.on_allocate(&request, ctx).into(),
+            Content::IncrementalAlterConfigsRequest(request) => {
+                let error = self.decide(ctx, |view, records| view.alter_config(request, records));
+                IncrementalAlterConfigsResponse { error }.into()
             }
-            Content::AlterPartition { broker, epoch, parts } => {
-                self.on_alter_partition(broker, epoch, parts, ctx)
+            Content::ElectLeadersRequest(request) => {
+                let error = self.decide(ctx, |view, records| match request.election {
+                    ElectionType::Unclean(partition) => view.elect_unclean(partition, records),
+                    ElectionType::Preferred => view.elect_preferred(records),
+                });
+                ElectLeadersResponse { error }.into()
             }
-            Content::AssignReplicas { broker, epoch, disk } => {
-                self.on_assign(broker, epoch, disk, ctx)
-            }
-            Content::AllocateProducerIds { broker, epoch } => self.on_allocate(broker, epoch, ctx),
-            Content::AlterConfig { topic, key, value } => {
-                let error =
-                    self.decide(ctx, |view, records| view.alter_config(topic, key, value, records));
-                Content::OperationDone { error }
-            }
-            Content::ElectUnclean { partition } => {
-                let error =
-                    self.decide(ctx, |view, records| view.elect_unclean(partition, records));
-                Content::OperationDone { error }
-            }
-            Content::ElectPreferred => {
-                let error = self.decide(ctx, |view, records| view.elect_preferred(records));
-                Content::OperationDone { error }
-            }
-            Content::FetchMetadata { from, max_wait } => {
+            Content::FetchMetadataRequest(FetchMetadataRequest { from, max_wait }) => {
                 let log = self.disk.metadata();
                 let fetch = Fetch { connection, correlation: message.correlation, from };
                 self.observers.fetch(fetch, max_wait, log, ctx);
                 return;
             }
-            // Answers, and requests that are not for a controller.
-            _ => return,
+            broker_request!() | response!() => return,
         };
         ctx.send(connection, message.correlation, answer);
     }

@@ -10,9 +10,9 @@ use crate::kafka::ctx::{CloseReason, OPERATOR, Timer, TimerKind};
 use crate::kafka::start::Command;
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, Observer};
-use crate::model::message::{Content, Message, Part};
+use crate::model::message::{Content, FetchResponse, Lane, Message, Part};
 use crate::sim::director::View;
-use crate::sim::event::{ConnRef, Digest, End, Event, HostId, Kind, Lane, Life};
+use crate::sim::event::{ConnRef, Digest, End, Event, HostId, Kind, Life};
 use crate::sim::flow::Bench;
 use crate::sim::host::Condition;
 use crate::sim::lanes::{self, Waiting};
@@ -47,7 +47,7 @@ impl World {
     /// A message has arrived: it is handled now if its lane is idle.
     fn receive<O: Observer>(&mut self, host: HostId, (conn, end): (ConnRef, End), tap: &mut O) {
         let message = &self.network.arrived;
-        let lane = lanes::lane_of(&message.content);
+        let lane = message.content.lane();
         let machine = &mut self.hosts[host.index()];
         if machine.lanes.is_idle(lane, self.now) {
             let message = *message;
@@ -130,12 +130,12 @@ impl World {
             return (machine.slow, life);
         }
         let mut cost = lanes::cost(&self.plan.hardware, content, &self.parts);
-        if machine.slow > Span::ZERO && lanes::is_request(content) {
+        if machine.slow > Span::ZERO && content.is_request() {
             cost = cost + machine.slow;
         }
         // The first append of a restarted broker costs more.
         if machine.cold
-            && matches!((machine.node, content), (NodeId::Broker(_), Content::Fetched { .. }))
+            && matches!((machine.node, content), (NodeId::Broker(_), Content::FetchResponse(_)))
             && lanes::touches_disk(content, &self.parts)
         {
             machine.cold = false;
@@ -151,7 +151,7 @@ impl World {
             return Span::ZERO;
         }
         let records = |(_, message): &(ConnectionId, Message)| match message.content {
-            Content::Fetched { parts } => self.parts.wire_bytes(parts),
+            Content::FetchResponse(FetchResponse { parts }) => self.parts.wire_bytes(parts),
             _ => 0,
         };
         let bytes = self.effects.sends.iter().map(records).sum();
@@ -171,7 +171,7 @@ impl World {
             let name = message.content.name();
             self.desk.note_trace(tap, Fact::Delivered { from, to, name });
         }
-        let Content::Fetched { parts } = message.content else { return };
+        let Content::FetchResponse(FetchResponse { parts }) = message.content else { return };
         let (NodeId::Broker(broker), to) = (self.node(from), self.node(host)) else { return };
         if !self.desk.wants(tap) {
             return;

@@ -282,7 +282,7 @@ impl Director {
 
     /// An operation was answered. Operations are answered in the order in which they were asked.
     pub fn on_answer(&mut self, now: Time, content: Content, out: &mut Vec<Order>) {
-        debug_assert!(matches!(content, Content::OperationDone { .. }), "{content:?}");
+        debug_assert!(!content.is_request(), "{content:?}");
         if self.operations.pop_front() == Some(By::Script) {
             self.script.on_answer(now, &mut self.agenda, out);
         }

@@ -7,7 +7,7 @@
 use crate::base::ids::{Offset, PartitionId};
 use crate::base::rng::stir;
 use crate::kafka::ctx::{CloseReason, Timer};
-use crate::model::message::{Content, PartPool, PartsId};
+use crate::model::message::{Content, ElectionType, Lane, PartPool, PartsId};
 
 /// A node by its place among all nodes: brokers first, then controllers, then processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,22 +22,6 @@ impl HostId {
 
 /// One process lifetime on a host. Counted up whenever the process is gone.
 pub(super) type Life = u32;
-
-/// The kinds of work that a broker does side by side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lane {
-    /// Requests of clients and followers.
-    Requests = 0,
-    /// Heartbeats, metadata, registration, ISR changes, and their answers.
-    Control = 1,
-    /// Answers to a follower's own fetches.
-    Fetched = 2,
-}
-
-impl Lane {
-    /// Every lane.
-    pub(super) const ALL: [Self; 3] = [Self::Requests, Self::Control, Self::Fetched];
-}
 
 /// One of the two ends of a connection: 0 opened it, 1 accepted it.
 pub(super) type End = u8;
@@ -176,62 +160,64 @@ const fn fold((tag, a, b): (u64, u64, u64)) -> u64 {
 
 /// The number of a variant and two words of what it says besides its parts.
 fn content_words(content: &Content) -> (u64, u64, u64) {
-    match *content {
+    match content {
         // Told by their parts.
-        Content::Produce { .. }
-        | Content::Produced { .. }
-        | Content::Fetch { .. }
-        | Content::Fetched { .. }
-        | Content::MetadataAnswer { .. }
-        | Content::AlterPartition { .. }
-        | Content::PartitionAltered { .. }
-        | Content::MetadataFetched { .. } => (0, 0, 0),
-        Content::Metadata => (5, 0, 0),
-        Content::InitProducerId => (7, 0, 0),
-        Content::ProducerIdGranted { error, producer, epoch } => {
-            (8, error as u64, u64::from(producer.0) << 16 | u64::from(epoch.0))
+        Content::ProduceRequest(_)
+        | Content::ProduceResponse(_)
+        | Content::FetchRequest(_)
+        | Content::FetchResponse(_)
+        | Content::MetadataResponse(_)
+        | Content::AlterPartitionRequest(_)
+        | Content::AlterPartitionResponse(_)
+        | Content::FetchMetadataResponse(_) => (0, 0, 0),
+        Content::MetadataRequest(_) => (5, 0, 0),
+        Content::InitProducerIdRequest(_) => (7, 0, 0),
+        Content::InitProducerIdResponse(r) => {
+            (8, r.error as u64, u64::from(r.producer.0) << 16 | u64::from(r.epoch.0))
         }
-        Content::ListOffsets { partition, which, .. } => (9, u64::from(partition.0), which as u64),
-        Content::OffsetListed { partition, error, offset, .. } => {
-            (10, u64::from(partition.0) << 16 | error as u64, offset.0)
+        Content::ListOffsetsRequest(r) => (9, u64::from(r.partition.0), r.which as u64),
+        Content::ListOffsetsResponse(r) => {
+            (10, u64::from(r.partition.0) << 16 | r.error as u64, r.offset.0)
         }
-        Content::EpochEnd { partition, asked, .. } => {
-            (11, u64::from(partition.0), u64::from(asked.0))
+        Content::OffsetsForLeaderEpochRequest(r) => {
+            (11, u64::from(r.partition.0), u64::from(r.leader_epoch.0))
         }
-        Content::EpochEndAnswer { partition, error, end } => {
-            (12, u64::from(partition.0) << 16 | error as u64, end.map_or(u64::MAX, |e| e.1.0))
+        Content::OffsetsForLeaderEpochResponse(r) => {
+            let end = r.end.map_or(u64::MAX, |(_, end)| end.0);
+            (12, u64::from(r.partition.0) << 16 | r.error as u64, end)
         }
-        Content::RegisterBroker { broker, incarnation, previous, .. } => (
-            15,
-            u64::from(broker.0) << 32 | u64::from(incarnation),
-            previous.map_or(u64::MAX, |epoch| epoch.0),
-        ),
-        Content::BrokerRegistered { error, epoch } => (16, error as u64, epoch.0),
-        Content::Heartbeat { broker, replayed, want_fence, want_shutdown, .. } => {
-            let wishes = u64::from(want_fence) << 1 | u64::from(want_shutdown);
-            (17, u64::from(broker.0) << 2 | wishes, replayed.0)
+        Content::BrokerRegistrationRequest(r) => {
+            let incarnation = u64::from(r.broker.0) << 32 | u64::from(r.incarnation);
+            (15, incarnation, r.previous.map_or(u64::MAX, |epoch| epoch.0))
         }
-        Content::HeartbeatAnswer { error, caught_up, fenced, may_shutdown } => {
-            let flags =
-                u64::from(caught_up) << 2 | u64::from(fenced) << 1 | u64::from(may_shutdown);
-            (18, error as u64, flags)
+        Content::BrokerRegistrationResponse(r) => (16, r.error as u64, r.epoch.0),
+        Content::BrokerHeartbeatRequest(r) => {
+            let wishes = u64::from(r.want_fence) << 1 | u64::from(r.want_shutdown);
+            (17, u64::from(r.broker.0) << 2 | wishes, r.replayed.0)
         }
-        Content::FetchMetadata { from, max_wait } => (19, from.0, max_wait.0),
-        Content::AllocateProducerIds { broker, epoch } => (21, u64::from(broker.0), epoch.0),
-        Content::ProducerIdsAllocated { error, first, count } => {
-            (22, error as u64, u64::from(first.0) << 32 | u64::from(count))
+        Content::BrokerHeartbeatResponse(r) => {
+            let fenced = u64::from(r.fenced) << 1 | u64::from(r.may_shutdown);
+            (18, r.error as u64, u64::from(r.caught_up) << 2 | fenced)
         }
-        Content::AlterConfig { topic, key, value } => {
-            let topic = topic.map_or(u64::MAX, |t| u64::from(t.0));
-            (23, topic << 16 | key as u64, value.unwrap_or(i64::MIN) as u64)
+        Content::FetchMetadataRequest(r) => (19, r.from.0, r.max_wait.0),
+        Content::AllocateProducerIdsRequest(r) => (21, u64::from(r.broker.0), r.epoch.0),
+        Content::AllocateProducerIdsResponse(r) => {
+            (22, r.error as u64, u64::from(r.first.0) << 32 | u64::from(r.count))
         }
-        Content::ElectUnclean { partition } => (24, u64::from(partition.0), 0),
-        Content::OperationDone { error } => (25, error as u64, 0),
-        Content::ElectPreferred => (26, 0, 0),
-        Content::AssignReplicas { broker, epoch, disk } => {
-            (27, u64::from(broker.0) << 32 | u64::from(disk.0), epoch.0)
+        Content::IncrementalAlterConfigsRequest(r) => {
+            let topic = r.topic.map_or(u64::MAX, |t| u64::from(t.0));
+            (23, topic << 16 | r.key as u64, r.value.unwrap_or(i64::MIN) as u64)
         }
-        Content::ReplicasAssigned { error } => (28, error as u64, 0),
+        Content::ElectLeadersRequest(r) => match r.election {
+            ElectionType::Unclean(partition) => (24, u64::from(partition.0), 0),
+            ElectionType::Preferred => (26, 0, 0),
+        },
+        Content::IncrementalAlterConfigsResponse(r) => (25, r.error as u64, 0),
+        Content::ElectLeadersResponse(r) => (25, r.error as u64, 0),
+        Content::AssignReplicasToDirsRequest(r) => {
+            (27, u64::from(r.broker.0) << 32 | u64::from(r.disk.0), r.epoch.0)
+        }
+        Content::AssignReplicasToDirsResponse(r) => (28, r.error as u64, 0),
     }
 }
 
@@ -240,7 +226,7 @@ mod tests {
     use super::{Digest, HostId, Kind};
     use crate::base::ids::{Offset, PartitionId};
     use crate::model::error::ErrorCode;
-    use crate::model::message::{Content, Part, PartPool};
+    use crate::model::message::{Content, ElectLeadersResponse, Part, PartPool, ProduceResponse};
 
     fn digest(host: u16, parts: usize) -> u64 {
         let mut pool = PartPool::default();
@@ -254,14 +240,14 @@ mod tests {
             };
             pool.push(list, part);
         }
-        let content = Content::Produced { parts: list };
+        let content = Content::from(ProduceResponse { parts: list });
         Digest::of(Kind::Message, HostId(host)).content(&content, Some(list), &pool).value()
     }
 
     #[test]
     fn a_digest_depends_on_the_node_and_on_what_a_message_says() {
         let (pool, host) = (PartPool::default(), HostId(1));
-        let answer = |error| Content::OperationDone { error };
+        let answer = |error| Content::from(ElectLeadersResponse { error });
         let message = Digest::of(Kind::Message, host);
         let said = |error| message.content(&answer(error), None, &pool).value();
         assert_eq!(said(ErrorCode::None), said(ErrorCode::None));

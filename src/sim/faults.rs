@@ -7,7 +7,7 @@
 use crate::base::ids::NodeId;
 use crate::model::fact::{Fact, Observer, Stamp};
 use crate::model::fault::{Action, Direction, Fault, RestartHow, Target};
-use crate::model::message::Content;
+use crate::model::message::{ElectLeadersRequest, ElectionType, IncrementalAlterConfigsRequest};
 use crate::sim::event::{Digest, HostId, Kind, Life};
 use crate::sim::host::Condition;
 use crate::sim::links::Impair;
@@ -49,12 +49,17 @@ impl World {
             }
             Action::SetConfig { topic, key, value } => {
                 let (topic, key, value) = (Some(*topic), *key, Some(*value));
-                self.ask_controller(Content::AlterConfig { topic, key, value });
+                let request = IncrementalAlterConfigsRequest { topic, key, value };
+                self.ask_controller(request.into());
             }
             Action::ElectUnclean { partition } => {
-                self.ask_controller(Content::ElectUnclean { partition: *partition });
+                let election = ElectionType::Unclean(*partition);
+                self.ask_controller(ElectLeadersRequest { election }.into());
             }
-            Action::ElectPreferred => self.ask_controller(Content::ElectPreferred),
+            Action::ElectPreferred => {
+                let election = ElectionType::Preferred;
+                self.ask_controller(ElectLeadersRequest { election }.into());
+            }
             Action::RollingRestart => unreachable!("the director makes restarts of it"),
             _ => {
                 for host in self.hosts_of(&fault.nodes) {

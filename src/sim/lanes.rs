@@ -9,9 +9,9 @@
 use std::collections::VecDeque;
 
 use crate::base::time::{Span, Time};
-use crate::model::message::{Content, Message, Part, PartPool};
+use crate::model::message::{Appends, Content, Lane, Message, Part, PartPool};
 use crate::model::plan::Hardware;
-use crate::sim::event::{ConnRef, End, Lane};
+use crate::sim::event::{ConnRef, End};
 
 /// A message that has arrived.
 #[derive(Clone, Copy, Debug)]
@@ -102,52 +102,12 @@ impl Lanes {
     }
 }
 
-/// The lane that works on a message, at a broker.
-pub(super) const fn lane_of(content: &Content) -> Lane {
-    match content {
-        Content::Produce { .. }
-        | Content::Fetch { .. }
-        | Content::ListOffsets { .. }
-        | Content::EpochEnd { .. }
-        | Content::Metadata
-        | Content::InitProducerId => Lane::Requests,
-        Content::Fetched { .. } | Content::EpochEndAnswer { .. } | Content::OffsetListed { .. } => {
-            Lane::Fetched
-        }
-        _ => Lane::Control,
-    }
-}
-
-/// Whether it is a request, which slow processing delays.
-pub(super) const fn is_request(content: &Content) -> bool {
-    matches!(
-        content,
-        Content::Produce { .. }
-            | Content::Fetch { .. }
-            | Content::Metadata
-            | Content::InitProducerId
-            | Content::ListOffsets { .. }
-            | Content::EpochEnd { .. }
-            | Content::AlterPartition { .. }
-            | Content::RegisterBroker { .. }
-            | Content::Heartbeat { .. }
-            | Content::FetchMetadata { .. }
-            | Content::AllocateProducerIds { .. }
-            | Content::AssignReplicas { .. }
-            | Content::AlterConfig { .. }
-            | Content::ElectUnclean { .. }
-            | Content::ElectPreferred
-    )
-}
-
-/// Whether its handler writes to a log, so that it waits for a disk that hangs.
+/// Whether its handler appends to a log, so that it waits for a disk that hangs.
 pub(super) fn touches_disk(content: &Content, parts: &PartPool) -> bool {
-    match content {
-        Content::Produce { .. } => true,
-        Content::Fetched { parts: list } => {
-            parts.get(*list).iter().any(|part| matches!(part, Part::FetchedBatch(_)))
-        }
-        _ => false,
+    let is_batch = |part: &Part| matches!(part, Part::Produce { .. } | Part::FetchedBatch(_));
+    match (content.appends(), content.parts()) {
+        (Appends::Records, Some(list)) => parts.get(list).iter().any(is_batch),
+        (Appends::Nothing, _) | (_, None) => false,
     }
 }
 
@@ -155,18 +115,14 @@ pub(super) fn touches_disk(content: &Content, parts: &PartPool) -> bool {
 pub(super) fn cost(hardware: &Hardware, content: &Content, parts: &PartPool) -> Span {
     // A table rather than a match on what comes in no order that could be predicted.
     let costs = [hardware.response, hardware.control, hardware.fetch, hardware.produce];
-    let place = match content {
-        Content::Produce { .. } => 3,
-        Content::Fetch { .. } => 2,
-        content => is_request(content) as usize,
-    };
-    let records = match *content {
-        Content::Produce { parts: list, .. } | Content::Fetched { parts: list } => {
-            records_cost(hardware, parts.wire_bytes(list))
+    let records = match content.appends() {
+        Appends::Records => {
+            let bytes = content.parts().map_or(0, |list| parts.wire_bytes(list));
+            records_cost(hardware, bytes)
         }
-        _ => Span::ZERO,
+        Appends::Nothing => Span::ZERO,
     };
-    costs[place] + records
+    costs[content.cost() as usize] + records
 }
 
 /// What so many bytes of records cost.
@@ -178,14 +134,14 @@ pub(super) const fn records_cost(hardware: &Hardware, bytes: u64) -> Span {
 mod tests {
     use super::{Lanes, Waiting};
     use crate::base::time::Time;
-    use crate::model::message::{Content, Message};
-    use crate::sim::event::{ConnRef, Lane};
+    use crate::model::message::{Lane, Message, MetadataRequest};
+    use crate::sim::event::ConnRef;
 
     fn waiting(correlation: u32) -> Waiting {
         Waiting {
             conn: ConnRef { slot: 0, generation: 0 },
             end: 1,
-            message: Message { correlation, content: Content::Metadata },
+            message: Message { correlation, content: MetadataRequest {}.into() },
         }
     }
 

@@ -13,7 +13,7 @@
 use crate::base::ids::ConnectionId;
 use crate::base::time::{Span, Time};
 use crate::kafka::ctx::CloseReason;
-use crate::model::message::{Content, Message};
+use crate::model::message::{Content, Message, MetadataRequest};
 use crate::model::plan::NetworkPlan;
 use crate::sim::event::{ConnRef, End, Event, HostId};
 use crate::sim::flow::{
@@ -123,7 +123,10 @@ impl Network {
             give_up: plan.give_up,
             socket_buffer: plan.socket_buffer,
             freed: Vec::new(),
-            arrived: Message { correlation: 0, content: Content::Metadata },
+            arrived: Message {
+                correlation: 0,
+                content: Content::MetadataRequest(MetadataRequest {}),
+            },
         }
     }
 

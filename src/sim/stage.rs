@@ -17,7 +17,7 @@ use crate::model::config::{BrokerConfig, ConsumerConfig, Features, ProducerConfi
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::fault::{Action, Direction, Fault, FaultLine, RestartHow, Source, Target};
-use crate::model::message::Content;
+use crate::model::message::ElectLeadersResponse;
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::names::{Names, TopicName};
 use crate::model::plan::{
@@ -279,7 +279,7 @@ impl Toy {
     /// An operation is answered now.
     pub(super) fn answer(&mut self) {
         let mut out = Vec::new();
-        let content = Content::OperationDone { error: ErrorCode::None };
+        let content = ElectLeadersResponse { error: ErrorCode::None }.into();
         self.director.on_answer(self.now, content, &mut out);
         self.carry_out(out);
     }

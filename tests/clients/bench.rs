@@ -16,7 +16,10 @@ use highwater::model::batch::Batch;
 use highwater::model::body::Bodies;
 use highwater::model::error::ErrorCode;
 use highwater::model::fact::Fact;
-use highwater::model::message::{Content, Message, Part, PartPool};
+use highwater::model::message::{
+    Content, FetchResponse, InitProducerIdRequest, InitProducerIdResponse, Message,
+    MetadataRequest, MetadataResponse, Part, PartPool, ProduceResponse,
+};
 use highwater::model::rules::Rules;
 
 /// A request that waits for the test's answer.
@@ -148,22 +151,22 @@ impl Bench {
 
     fn receive(&mut self, request: Request) {
         match request.message.content {
-            Content::Metadata => {
+            Content::MetadataRequest(MetadataRequest {}) => {
                 let parts = self.parts.take();
                 for (place, (leader, leader_epoch)) in self.leaders.iter().enumerate() {
                     let partition = PartitionId(place as u16);
                     let (leader, leader_epoch) = (*leader, *leader_epoch);
                     self.parts.push(parts, Part::Leader { partition, leader, leader_epoch });
                 }
-                self.answer(request, Content::MetadataAnswer { parts });
+                self.answer(request, Content::MetadataResponse(MetadataResponse { parts }));
             }
-            Content::InitProducerId => {
+            Content::InitProducerIdRequest(InitProducerIdRequest {}) => {
                 self.producer_ids += 1;
-                let granted = Content::ProducerIdGranted {
+                let granted = Content::InitProducerIdResponse(InitProducerIdResponse {
                     error: ErrorCode::None,
                     producer: ProducerId(self.producer_ids),
                     epoch: ProducerEpoch(0),
-                };
+                });
                 self.answer(request, granted);
             }
             _ => self.inbox.push(request),
@@ -242,7 +245,7 @@ impl Bench {
             let offset = Offset(offset);
             self.parts.push(parts, Part::Produced { partition, error, offset, leader });
         }
-        self.answer(request, Content::Produced { parts });
+        self.answer(request, Content::ProduceResponse(ProduceResponse { parts }));
     }
 
     /// Answers a fetch of one partition.
@@ -265,7 +268,7 @@ impl Bench {
         for batch in batches {
             self.parts.push(parts, Part::FetchedBatch(*batch));
         }
-        self.answer(request, Content::Fetched { parts });
+        self.answer(request, Content::FetchResponse(FetchResponse { parts }));
     }
 
     /// Takes the oldest request that waits.

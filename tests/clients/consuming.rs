@@ -8,7 +8,10 @@ use highwater::model::batch::{Batch, BatchKind, RecordId};
 use highwater::model::config::{ConsumerConfig, OffsetReset};
 use highwater::model::error::ErrorCode;
 use highwater::model::fact::{Fact, PositionChange};
-use highwater::model::message::{Content, Part, WhichOffset};
+use highwater::model::message::{
+    Content, ListOffsetsRequest, ListOffsetsResponse, OffsetsForLeaderEpochRequest,
+    OffsetsForLeaderEpochResponse, Part, WhichOffset,
+};
 use highwater::model::plan::ConsumerPlan;
 use highwater::model::rules::Rules;
 
@@ -33,12 +36,12 @@ fn fetching(offset_reset: OffsetReset, processing: Span) -> Bench {
         return bench;
     }
     let request = bench.next();
-    let listed = Content::OffsetListed {
+    let listed = Content::ListOffsetsResponse(ListOffsetsResponse {
         partition: P,
         error: ErrorCode::None,
         offset: Offset::ZERO,
         leader_epoch: None,
-    };
+    });
     bench.answer(request, listed);
     bench
 }
@@ -73,11 +76,20 @@ fn move_leader(bench: &mut Bench) {
 
 fn end_of_epoch(bench: &mut Bench, end: Option<(LeaderEpoch, Offset)>) {
     let request = bench.next();
-    let Content::EpochEnd { asked, current, .. } = request.message.content else {
+    let Content::OffsetsForLeaderEpochRequest(OffsetsForLeaderEpochRequest {
+        leader_epoch,
+        current_leader_epoch,
+        ..
+    }) = request.message.content
+    else {
         panic!("the position is not validated: {request:?}")
     };
-    assert_eq!((asked, current), (LeaderEpoch(0), Some(LeaderEpoch(1))));
-    let answer = Content::EpochEndAnswer { partition: P, error: ErrorCode::None, end };
+    assert_eq!((leader_epoch, current_leader_epoch), (LeaderEpoch(0), Some(LeaderEpoch(1))));
+    let answer = Content::OffsetsForLeaderEpochResponse(OffsetsForLeaderEpochResponse {
+        partition: P,
+        error: ErrorCode::None,
+        end,
+    });
     bench.answer(request, answer);
 }
 
@@ -88,13 +100,22 @@ fn the_reset_policy_gives_the_first_position() {
     {
         let mut bench = bench(policy, Span::ZERO);
         let request = bench.next();
-        let Content::ListOffsets { which, .. } = request.message.content else {
+        let Content::ListOffsetsRequest(ListOffsetsRequest { which, .. }) = request.message.content
+        else {
             panic!("no position is asked for: {request:?}")
         };
         assert_eq!(which, expected);
         let error = ErrorCode::OffsetNotAvailable;
         let (offset, leader_epoch) = (Offset::ZERO, None);
-        bench.answer(request, Content::OffsetListed { partition: P, error, offset, leader_epoch });
+        bench.answer(
+            request,
+            Content::ListOffsetsResponse(ListOffsetsResponse {
+                partition: P,
+                error,
+                offset,
+                leader_epoch,
+            }),
+        );
         bench.pass(Span::millis(200));
         assert_eq!(bench.inbox.len(), 1, "asked again after the back-off");
     }
@@ -182,7 +203,7 @@ fn out_of_range_resets_or_throws() {
     let fetch = bench.next();
     bench.fetched(fetch, ErrorCode::OffsetOutOfRange, &[]);
     let request = bench.next();
-    assert!(matches!(request.message.content, Content::ListOffsets { .. }));
+    assert!(matches!(request.message.content, Content::ListOffsetsRequest(_)));
 
     let mut bench = fetching(OffsetReset::None, Span::ZERO);
     let fetch = bench.next();

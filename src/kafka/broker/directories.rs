@@ -9,7 +9,7 @@ use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::{DIRECTORIES, Readiness};
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
 use crate::model::error::ErrorCode;
-use crate::model::message::Content;
+use crate::model::message::{AssignReplicasToDirsRequest, Content};
 
 /// `AssignmentsManagerDeadlineFunction`: how long assignments are collected, and the first pause
 /// after a failure.
@@ -64,7 +64,11 @@ impl Broker {
             Readiness::Opening(connection) => self.adopt(connection, DIRECTORIES),
             Readiness::Ready => {
                 let (broker, disk) = (self.id, self.disk.id());
-                let content = Content::AssignReplicas { broker, epoch, disk };
+                let content = Content::AssignReplicasToDirsRequest(AssignReplicasToDirsRequest {
+                    broker,
+                    epoch,
+                    disk,
+                });
                 self.links[DIRECTORIES].send(content, ctx);
             }
         }

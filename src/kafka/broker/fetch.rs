@@ -14,7 +14,7 @@ use crate::kafka::image::Image;
 use crate::kafka::rulings::{self, Divergence, Reader};
 use crate::model::disk::IoError;
 use crate::model::error::ErrorCode;
-use crate::model::message::{Content, Fetcher, Part, PartsId};
+use crate::model::message::{Content, FetchRequest, FetchResponse, Fetcher, Part, PartsId};
 
 /// A fetch without its partitions.
 #[derive(Clone, Copy, Debug)]
@@ -150,11 +150,11 @@ impl Broker {
     pub(super) fn on_fetch(
         &mut self,
         (connection, correlation): (ConnectionId, u32),
-        terms: FetchTerms,
-        max_wait: Span,
-        request: PartsId,
+        request: &FetchRequest,
         ctx: &mut Ctx<'_>,
     ) {
+        let FetchRequest { fetcher, max_wait, min_bytes, max_bytes, parts: request } = *request;
+        let terms = FetchTerms { fetcher, min_bytes, max_bytes };
         let waits = terms.min_bytes > 0 && max_wait > Span::ZERO;
         let nothing_asked = ctx.parts(request).is_empty();
         if waits && !nothing_asked && self.finds_nothing(&terms, request, ctx) {
@@ -165,7 +165,7 @@ impl Broker {
             let enough = found.bytes >= u64::from(terms.min_bytes);
             if enough || found.urgent || !waits || nothing_asked {
                 ctx.release(request);
-                let content = Content::Fetched { parts: response };
+                let content = Content::FetchResponse(FetchResponse { parts: response });
                 return self.respond(connection, correlation, content, ctx);
             }
             ctx.release(response);
@@ -390,7 +390,12 @@ impl Broker {
         let response = ctx.take_parts();
         self.read_all(&terms, request, response, false, ctx);
         ctx.release(request);
-        self.respond(connection, correlation, Content::Fetched { parts: response }, ctx);
+        self.respond(
+            connection,
+            correlation,
+            Content::FetchResponse(FetchResponse { parts: response }),
+            ctx,
+        );
     }
 
     /// Parked fetches have waited long enough.

@@ -13,7 +13,10 @@ use crate::kafka::rulings::{self, FollowerStart};
 use crate::model::batch::Batch;
 use crate::model::disk::IoError;
 use crate::model::error::ErrorCode;
-use crate::model::message::{Content, Fetcher, Part, PartsId, WhichOffset};
+use crate::model::message::{
+    Content, FetchRequest, Fetcher, ListOffsetsRequest, ListOffsetsResponse, Part, PartsId,
+    WhichOffset,
+};
 
 /// From following a leader that nothing was fetched from until then to the first request: a thread,
 /// a selector, a connection. Inferred: in all four runs of `eligible-leader-replicas` followers
@@ -307,13 +310,13 @@ impl Broker {
             };
             ctx.push_part(parts, part);
         }
-        let content = Content::Fetch {
+        let content = Content::FetchRequest(FetchRequest {
             fetcher: Fetcher::Replica { broker: self.id, epoch: self.lifecycle.epoch() },
             max_wait: self.config.replica_fetch_wait_max,
             min_bytes: self.config.replica_fetch_min_bytes,
             max_bytes: self.config.replica_fetch_response_max_bytes,
             parts,
-        };
+        });
         self.links[fetcher_link(leader)].send(content, ctx);
     }
 
@@ -326,8 +329,12 @@ impl Broker {
     ) {
         let leader_epoch = self.partitions[partition.index()].as_ref().and_then(|p| p.leader_epoch);
         self.fetchers[leader.index()].resolving = Some((partition, which));
-        let content =
-            Content::ListOffsets { partition, leader_epoch, which, read_committed: false };
+        let content = Content::ListOffsetsRequest(ListOffsetsRequest {
+            partition,
+            leader_epoch,
+            which,
+            read_committed: false,
+        });
         self.links[fetcher_link(leader)].send(content, ctx);
     }
 
@@ -410,10 +417,10 @@ impl Broker {
     pub(super) fn on_offset_listed(
         &mut self,
         leader: BrokerId,
-        error: ErrorCode,
-        offset: Offset,
+        response: &ListOffsetsResponse,
         ctx: &mut Ctx<'_>,
     ) {
+        let ListOffsetsResponse { error, offset, .. } = *response;
         let Some((partition, which)) = self.fetchers[leader.index()].resolving.take() else {
             return;
         };

@@ -18,7 +18,7 @@ use crate::kafka::image::Image;
 use crate::kafka::rulings::{self, FollowerRegistration, RefusedIsr};
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
-use crate::model::message::{Content, Part, PartsId};
+use crate::model::message::{AlterPartitionRequest, AlterPartitionResponse, Content, Part};
 use crate::model::metadata::PartitionState;
 use crate::model::rules::Rules;
 
@@ -216,16 +216,19 @@ impl Broker {
                 ctx.push_part(parts, Part::ReplicaEpoch { broker, epoch });
             }
         }
-        self.links[CONTROLLER].send(Content::AlterPartition { broker, epoch, parts }, ctx);
+        self.links[CONTROLLER].send(
+            Content::AlterPartitionRequest(AlterPartitionRequest { broker, epoch, parts }),
+            ctx,
+        );
     }
 
     /// The controller answered an AlterPartition.
     pub(super) fn on_partition_altered(
         &mut self,
-        error: ErrorCode,
-        parts: PartsId,
+        response: &AlterPartitionResponse,
         ctx: &mut Ctx<'_>,
     ) {
+        let AlterPartitionResponse { error, parts } = *response;
         let not_controller =
             |part: &Part| matches!(part, Part::AlteredIsr { error: ErrorCode::NotController, .. });
         if error == ErrorCode::NotController || ctx.parts(parts).iter().any(not_controller) {

@@ -10,7 +10,10 @@ use crate::kafka::broker::channel::{HEARTBEAT, Readiness};
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
 use crate::model::error::ErrorCode;
 use crate::model::fact::StopKind;
-use crate::model::message::Content;
+use crate::model::message::{
+    BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
+    BrokerRegistrationResponse, Content,
+};
 
 /// Between two heartbeats until the controller says that the broker has caught up.
 const STARTING_INTERVAL: Span = Span::millis(10);
@@ -181,20 +184,20 @@ impl Broker {
             Readiness::Ready => {}
         }
         let content = match self.lifecycle.epoch {
-            None => Content::RegisterBroker {
+            None => Content::BrokerRegistrationRequest(BrokerRegistrationRequest {
                 broker: self.id,
                 incarnation: self.lifecycle.incarnation,
                 previous: self.lifecycle.previous,
                 disk: self.disk.id(),
-            },
-            Some(epoch) => Content::Heartbeat {
+            }),
+            Some(epoch) => Content::BrokerHeartbeatRequest(BrokerHeartbeatRequest {
                 broker: self.id,
                 epoch,
                 replayed: self.image.end(),
                 want_fence: self.lifecycle.state == State::Starting,
                 want_shutdown: self.lifecycle.is_stopping(),
                 offline_dirs: self.offline_dirs,
-            },
+            }),
         };
         self.lifecycle.dirs_sent = self.offline_dirs;
         self.links[HEARTBEAT].send(content, ctx);
@@ -212,10 +215,10 @@ impl Broker {
     /// The controller answered a registration.
     pub(super) fn on_registered(
         &mut self,
-        error: ErrorCode,
-        epoch: BrokerEpoch,
+        response: &BrokerRegistrationResponse,
         ctx: &mut Ctx<'_>,
     ) {
+        let BrokerRegistrationResponse { error, epoch } = *response;
         if error == ErrorCode::NotController {
             self.leave_controller(HEARTBEAT, ctx);
             return self.on_lifecycle_lost(ctx);
@@ -235,12 +238,10 @@ impl Broker {
     /// The controller answered a heartbeat.
     pub(super) fn on_heartbeat_answered(
         &mut self,
-        error: ErrorCode,
-        caught_up: bool,
-        fenced: bool,
-        may_shutdown: bool,
+        response: &BrokerHeartbeatResponse,
         ctx: &mut Ctx<'_>,
     ) {
+        let BrokerHeartbeatResponse { error, caught_up, fenced, may_shutdown } = *response;
         if error == ErrorCode::NotController {
             self.leave_controller(HEARTBEAT, ctx);
             return self.on_lifecycle_lost(ctx);

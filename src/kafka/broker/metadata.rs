@@ -11,7 +11,7 @@ use crate::kafka::broker::channel::{METADATA, Readiness};
 use crate::kafka::broker::partition::Partition;
 use crate::kafka::ctx::Ctx;
 use crate::kafka::log::Log;
-use crate::model::message::{Content, Part, PartsId};
+use crate::model::message::{Content, FetchMetadataRequest, FetchMetadataResponse, Part};
 use crate::model::metadata::MetadataRecord;
 
 /// `KafkaRaftClient.MAX_FETCH_WAIT_MS`.
@@ -24,7 +24,10 @@ impl Broker {
             Readiness::Busy => {}
             Readiness::Opening(connection) => self.adopt(connection, METADATA),
             Readiness::Ready => {
-                let content = Content::FetchMetadata { from: self.image.end(), max_wait: MAX_WAIT };
+                let content = Content::FetchMetadataRequest(FetchMetadataRequest {
+                    from: self.image.end(),
+                    max_wait: MAX_WAIT,
+                });
                 self.links[METADATA].send(content, ctx);
             }
         }
@@ -33,11 +36,10 @@ impl Broker {
     /// The controller sent the records from `from` on, or none in time.
     pub(super) fn on_metadata_fetched(
         &mut self,
-        from: Offset,
-        end: Offset,
-        parts: PartsId,
+        response: &FetchMetadataResponse,
         ctx: &mut Ctx<'_>,
     ) {
+        let FetchMetadataResponse { from, end, parts } = *response;
         if from == self.image.end() {
             let mut place = 0;
             while let Some(Part::Record(record)) = ctx.part(parts, place) {

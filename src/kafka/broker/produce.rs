@@ -4,7 +4,6 @@
 //! batch is in [`super::partition`].
 
 use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, Offset, PartitionId};
-use crate::base::time::Span;
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::Parked;
 use crate::kafka::broker::partition::{AppendError, LeaderAppend};
@@ -14,17 +13,16 @@ use crate::kafka::rulings;
 use crate::model::batch::Batch;
 use crate::model::config::Acks;
 use crate::model::error::ErrorCode;
-use crate::model::message::{Content, Part, PartsId};
+use crate::model::message::{Content, Part, ProduceRequest, ProduceResponse};
 
 impl Broker {
     pub(super) fn on_produce(
         &mut self,
         (connection, correlation): (ConnectionId, u32),
-        acks: Acks,
-        timeout: Span,
-        parts: PartsId,
+        request: &ProduceRequest,
         ctx: &mut Ctx<'_>,
     ) {
+        let ProduceRequest { acks, timeout, parts } = *request;
         let response = ctx.take_parts();
         let deadline = ctx.monotonic() + timeout;
         let parked = ParkedProduce { connection, correlation, response, waiting: 0, deadline };
@@ -53,7 +51,7 @@ impl Broker {
             return self.respond(
                 connection,
                 correlation,
-                Content::Produced { parts: response },
+                Content::ProduceResponse(ProduceResponse { parts: response }),
                 ctx,
             );
         }
@@ -161,7 +159,7 @@ impl Broker {
 
     fn answer_produce(&mut self, ticket: Ticket, ctx: &mut Ctx<'_>) {
         if let Some(parked) = self.purgatory.produces.take(ticket) {
-            let content = Content::Produced { parts: parked.response };
+            let content = Content::ProduceResponse(ProduceResponse { parts: parked.response });
             self.respond(parked.connection, parked.correlation, content, ctx);
         }
     }

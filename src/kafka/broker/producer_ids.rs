@@ -8,7 +8,7 @@ use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::{FORWARDING, Readiness};
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
 use crate::model::error::ErrorCode;
-use crate::model::message::Content;
+use crate::model::message::{AllocateProducerIdsRequest, AllocateProducerIdsResponse, Content};
 
 /// `RPCProducerIdManager.RETRY_BACKOFF_MS`.
 const RETRY: Span = Span::millis(50);
@@ -59,7 +59,10 @@ impl Broker {
             Readiness::Busy => {}
             Readiness::Opening(connection) => self.adopt(connection, FORWARDING),
             Readiness::Ready => {
-                let content = Content::AllocateProducerIds { broker: self.id, epoch };
+                let content = Content::AllocateProducerIdsRequest(AllocateProducerIdsRequest {
+                    broker: self.id,
+                    epoch,
+                });
                 self.links[FORWARDING].send(content, ctx);
             }
         }
@@ -68,11 +71,10 @@ impl Broker {
     /// The controller answered a request for a block.
     pub(super) fn on_producer_ids(
         &mut self,
-        error: ErrorCode,
-        first: ProducerId,
-        count: u32,
+        response: &AllocateProducerIdsResponse,
         ctx: &mut Ctx<'_>,
     ) {
+        let AllocateProducerIdsResponse { error, first, count } = *response;
         if error == ErrorCode::NotController {
             return self.leave_controller(FORWARDING, ctx);
         }

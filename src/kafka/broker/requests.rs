@@ -4,15 +4,18 @@
 //! request whose answer must wait is parked in the purgatory and settled when its partition is
 //! touched.
 
-use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, Offset, PartitionId, ProducerEpoch};
+use crate::base::ids::{BrokerId, ConnectionId, Offset, PartitionId, ProducerEpoch};
 use crate::kafka::broker::Broker;
-use crate::kafka::broker::fetch::FetchTerms;
 use crate::kafka::broker::partition::Partition;
 use crate::kafka::broker::purgatory::Waiter;
 use crate::kafka::ctx::Ctx;
 use crate::kafka::rulings::Reader;
 use crate::model::error::ErrorCode;
-use crate::model::message::{Content, Message, Part, WhichOffset};
+use crate::model::message::{
+    Content, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, Message,
+    MetadataResponse, OffsetsForLeaderEpochRequest, OffsetsForLeaderEpochResponse, Part,
+    WhichOffset, controller_request, response,
+};
 
 impl Broker {
     /// Handles a request whose turn it is. Its parts are this broker's to give back.
@@ -22,31 +25,23 @@ impl Broker {
         message: &Message,
         ctx: &mut Ctx<'_>,
     ) {
-        let correlation = message.correlation;
-        let answer = match message.content {
-            Content::Produce { acks, timeout, parts } => {
-                return self.on_produce((connection, correlation), acks, timeout, parts, ctx);
-            }
-            Content::Fetch { fetcher, max_wait, min_bytes, max_bytes, parts } => {
-                let terms = FetchTerms { fetcher, min_bytes, max_bytes };
-                return self.on_fetch((connection, correlation), terms, max_wait, parts, ctx);
-            }
-            Content::Metadata => self.describe(ctx),
-            Content::InitProducerId => self.init_producer_id(ctx),
-            Content::ListOffsets { partition, leader_epoch, which, read_committed } => {
-                self.list_offset(partition, leader_epoch, which, read_committed, ctx)
-            }
-            Content::EpochEnd { partition, current, asked } => {
-                self.epoch_end(partition, current, asked, ctx)
-            }
-            other => {
-                if let Some(parts) = other.parts() {
+        let asker = (connection, message.correlation);
+        let answer = match &message.content {
+            Content::ProduceRequest(request) => return self.on_produce(asker, request, ctx),
+            Content::FetchRequest(request) => return self.on_fetch(asker, request, ctx),
+            Content::MetadataRequest(_) => self.describe(ctx).into(),
+            Content::InitProducerIdRequest(_) => self.init_producer_id(ctx).into(),
+            Content::ListOffsetsRequest(request) => self.list_offset(request, ctx).into(),
+            Content::OffsetsForLeaderEpochRequest(request) => self.epoch_end(request, ctx).into(),
+            // The broker's listener does not offer it (`SocketServer.processCompletedReceives`).
+            content @ (controller_request!() | response!()) => {
+                if let Some(parts) = content.parts() {
                     ctx.release(parts);
                 }
-                Content::OperationDone { error: ErrorCode::InvalidRequest }
+                return self.hang_up(connection, ctx);
             }
         };
-        self.respond(connection, correlation, answer, ctx);
+        self.respond(connection, message.correlation, answer, ctx);
     }
 
     /// Sends an answer; the next request of the connection may be handled.
@@ -138,7 +133,7 @@ impl Broker {
     // ---- the small ones ----
 
     /// `Metadata`: every partition as this broker's image has it, however old.
-    fn describe(&self, ctx: &mut Ctx<'_>) -> Content {
+    fn describe(&self, ctx: &mut Ctx<'_>) -> MetadataResponse {
         let parts = ctx.take_parts();
         for (partition, image) in self.image.partitions() {
             let known = |leader: &BrokerId| self.image.broker(*leader).is_some();
@@ -146,30 +141,24 @@ impl Broker {
             let leader_epoch = image.state.leader_epoch;
             ctx.push_part(parts, Part::Leader { partition, leader, leader_epoch });
         }
-        Content::MetadataAnswer { parts }
+        MetadataResponse { parts }
     }
 
-    fn init_producer_id(&mut self, ctx: &mut Ctx<'_>) -> Content {
+    fn init_producer_id(&mut self, ctx: &mut Ctx<'_>) -> InitProducerIdResponse {
         let granted = self.producer_ids.grant();
         self.ask_for_producer_ids(ctx);
         let error =
             if granted.is_some() { ErrorCode::None } else { ErrorCode::CoordinatorLoadInProgress };
         let producer = granted.unwrap_or_default();
-        Content::ProducerIdGranted { error, producer, epoch: ProducerEpoch(0) }
+        InitProducerIdResponse { error, producer, epoch: ProducerEpoch(0) }
     }
 
     /// `ListOffsets` (`Partition.fetchOffsetForTimestamp`). A new leader withholds the latest
     /// offset from consumers until its high watermark has reached the start of its epoch.
-    fn list_offset(
-        &self,
-        partition: PartitionId,
-        asked: Option<LeaderEpoch>,
-        which: WhichOffset,
-        read_committed: bool,
-        ctx: &Ctx<'_>,
-    ) -> Content {
+    fn list_offset(&self, request: &ListOffsetsRequest, ctx: &Ctx<'_>) -> ListOffsetsResponse {
+        let ListOffsetsRequest { partition, which, read_committed, .. } = *request;
         let listed = self.hosted(partition).and_then(|replica| {
-            replica.check_leader(asked, ctx)?;
+            replica.check_leader(request.leader_epoch, ctx)?;
             let log = &replica.log;
             match which {
                 WhichOffset::Earliest => Ok((log.start(), log.epoch_at(log.start()))),
@@ -188,25 +177,25 @@ impl Broker {
             Ok((offset, epoch)) => (ErrorCode::None, offset, epoch),
             Err(error) => (error, Offset::ZERO, None),
         };
-        Content::OffsetListed { partition, error, offset, leader_epoch }
+        ListOffsetsResponse { partition, error, offset, leader_epoch }
     }
 
     /// `OffsetForLeaderEpoch` (`Partition.lastOffsetForLeaderEpoch`).
     fn epoch_end(
         &self,
-        partition: PartitionId,
-        current: Option<LeaderEpoch>,
-        asked: LeaderEpoch,
+        request: &OffsetsForLeaderEpochRequest,
         ctx: &Ctx<'_>,
-    ) -> Content {
+    ) -> OffsetsForLeaderEpochResponse {
+        let OffsetsForLeaderEpochRequest { partition, current_leader_epoch, leader_epoch } =
+            *request;
         let found = self.hosted(partition).and_then(|replica| {
-            replica.check_leader(current, ctx)?;
-            Ok(replica.log.end_of_epoch(asked))
+            replica.check_leader(current_leader_epoch, ctx)?;
+            Ok(replica.log.end_of_epoch(leader_epoch))
         });
         let (error, end) = match found {
             Ok(end) => (ErrorCode::None, end),
             Err(error) => (error, None),
         };
-        Content::EpochEndAnswer { partition, error, end }
+        OffsetsForLeaderEpochResponse { partition, error, end }
     }
 }

@@ -9,7 +9,10 @@ use crate::base::time::Span;
 use crate::model::config::{Acks, BrokerConfig, TopicKey};
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
-use crate::model::message::{Content, Part, WhichOffset};
+use crate::model::message::{
+    Content, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
+    ListOffsetsResponse, MetadataRequest, Part, WhichOffset,
+};
 use crate::model::metadata::MetadataRecord;
 use crate::model::rules::{Drill, Rules, Truncation};
 
@@ -70,7 +73,7 @@ fn requests_of_a_connection_are_answered_in_order() {
     cluster.hold(2, 1);
     let batch = cluster.batch(1);
     let first = cluster.produce(client, batch, Acks::All);
-    let second = cluster.send(client, Content::Metadata);
+    let second = cluster.send(client, Content::MetadataRequest(MetadataRequest {}));
     assert!(cluster.answer(second).is_none(), "the channel is muted");
     cluster.release();
     let order: Vec<u32> = cluster.answers.iter().map(|answer| answer.correlation).collect();
@@ -205,17 +208,21 @@ fn truncating_to_the_high_watermark_forgets_what_was_committed() {
 fn a_leader_refuses_other_leader_epochs() {
     let mut cluster = three();
     let client = cluster.connect(1);
-    let list = |leader_epoch| Content::ListOffsets {
-        partition: P,
-        leader_epoch: Some(LeaderEpoch(leader_epoch)),
-        which: WhichOffset::Latest,
-        read_committed: false,
+    let list = |leader_epoch| {
+        Content::ListOffsetsRequest(ListOffsetsRequest {
+            partition: P,
+            leader_epoch: Some(LeaderEpoch(leader_epoch)),
+            which: WhichOffset::Latest,
+            read_committed: false,
+        })
     };
     let table = [(0, ErrorCode::FencedLeaderEpoch), (1, OK), (2, ErrorCode::UnknownLeaderEpoch)];
     for (epoch, expected) in table {
         let asked = cluster.send(client, list(epoch));
         let answer = cluster.answer(asked).expect("answered").content;
-        let Content::OffsetListed { error, .. } = answer else { panic!("{answer:?}") };
+        let Content::ListOffsetsResponse(ListOffsetsResponse { error, .. }) = answer else {
+            panic!("{answer:?}")
+        };
         assert_eq!(error, expected, "epoch {epoch}");
     }
 }
@@ -423,9 +430,11 @@ fn producer_ids_come_in_blocks() {
     let mut cluster = three();
     let client = cluster.connect(1);
     let granted = |cluster: &mut Cluster| {
-        let asked = cluster.send(client, Content::InitProducerId);
+        let asked = cluster.send(client, Content::InitProducerIdRequest(InitProducerIdRequest {}));
         match cluster.answer(asked).expect("answered").content {
-            Content::ProducerIdGranted { error, producer, .. } => (error, producer.0),
+            Content::InitProducerIdResponse(InitProducerIdResponse { error, producer, .. }) => {
+                (error, producer.0)
+            }
             other => panic!("{other:?}"),
         }
     };

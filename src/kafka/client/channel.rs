@@ -30,8 +30,8 @@ pub(super) enum Request {
     Fetch,
     /// ListOffsets of an assigned partition.
     ListOffsets { place: u16 },
-    /// OffsetForLeaderEpoch of an assigned partition.
-    EpochEnd { place: u16 },
+    /// OffsetsForLeaderEpoch of an assigned partition.
+    OffsetsForLeaderEpoch { place: u16 },
 }
 
 /// A request in flight.

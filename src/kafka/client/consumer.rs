@@ -21,7 +21,11 @@ use crate::kafka::start::ProcessStart;
 use crate::model::config::{ConsumerConfig, OffsetReset};
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, PositionChange};
-use crate::model::message::{Content, Fetcher, Message, Part, PartsId, WhichOffset};
+use crate::model::message::{
+    Content, FetchRequest, FetchResponse, Fetcher, ListOffsetsRequest, ListOffsetsResponse,
+    Message, MetadataRequest, MetadataResponse, OffsetsForLeaderEpochRequest,
+    OffsetsForLeaderEpochResponse, Part, PartsId, WhichOffset,
+};
 
 /// `max.in.flight.requests.per.connection` of a consumer, fixed in Kafka.
 const MAX_IN_FLIGHT: u32 = 100;
@@ -220,7 +224,12 @@ impl Consumer {
         }
         match self.channels.least_loaded(ctx) {
             LeastLoaded::Ready(at) => {
-                self.channels.send(at, Content::Metadata, Request::Metadata, ctx);
+                self.channels.send(
+                    at,
+                    Content::MetadataRequest(MetadataRequest {}),
+                    Request::Metadata,
+                    ctx,
+                );
                 self.cache.asked();
             }
             LeastLoaded::Connect(at) => self.channels.connect(at, ctx),
@@ -250,14 +259,23 @@ impl Consumer {
                     };
                     let read_committed = self.config.read_committed;
                     let leader_epoch = leadership.epoch;
-                    let content =
-                        Content::ListOffsets { partition, leader_epoch, which, read_committed };
+                    let content = Content::ListOffsetsRequest(ListOffsetsRequest {
+                        partition,
+                        leader_epoch,
+                        which,
+                        read_committed,
+                    });
                     (content, Request::ListOffsets { place: place as u16 })
                 }
                 (Stage::Validation, _) => {
-                    let (Some(asked), current) = position else { continue };
-                    let content = Content::EpochEnd { partition, current, asked };
-                    (content, Request::EpochEnd { place: place as u16 })
+                    let (Some(leader_epoch), current_leader_epoch) = position else { continue };
+                    let content =
+                        Content::OffsetsForLeaderEpochRequest(OffsetsForLeaderEpochRequest {
+                            partition,
+                            current_leader_epoch,
+                            leader_epoch,
+                        });
+                    (content, Request::OffsetsForLeaderEpoch { place: place as u16 })
                 }
                 (Stage::Fetching | Stage::Failed, _) => continue,
             };
@@ -346,13 +364,13 @@ impl Consumer {
             }
             if let Some(parts) = parts {
                 self.fetch_in_flight[at] = true;
-                let content = Content::Fetch {
+                let content = Content::FetchRequest(FetchRequest {
                     fetcher: Fetcher::Consumer { read_committed: self.config.read_committed },
                     max_wait: self.config.fetch_max_wait,
                     min_bytes: self.config.fetch_min_bytes,
                     max_bytes: self.config.fetch_max_bytes,
                     parts,
-                };
+                });
                 self.channels.send(at, content, Request::Fetch, ctx);
             }
         }
@@ -387,7 +405,7 @@ impl Consumer {
             match request {
                 Request::Fetch => self.fetch_in_flight[at] = false,
                 Request::Metadata => self.cache.failed(now, ctx.rng),
-                Request::ListOffsets { place } | Request::EpochEnd { place } => {
+                Request::ListOffsets { place } | Request::OffsetsForLeaderEpoch { place } => {
                     self.back_off(usize::from(place), ctx);
                 }
                 Request::Produce { .. } | Request::InitProducerId => {}
@@ -413,16 +431,21 @@ impl Consumer {
         self.stirred = true;
         let Some(request) = self.channels.answered(at, message.correlation) else { return };
         match (request, message.content) {
-            (Request::Fetch, Content::Fetched { parts }) => {
+            (Request::Fetch, Content::FetchResponse(FetchResponse { parts })) => {
                 self.fetch_in_flight[at] = false;
                 self.on_fetched(BrokerId::at(at), parts, ctx);
             }
-            (Request::Metadata, Content::MetadataAnswer { parts }) => {
+            (Request::Metadata, Content::MetadataResponse(MetadataResponse { parts })) => {
                 learn_leaders(&mut self.cache, parts, ctx);
             }
             (
                 Request::ListOffsets { place },
-                Content::OffsetListed { error, offset, leader_epoch, .. },
+                Content::ListOffsetsResponse(ListOffsetsResponse {
+                    error,
+                    offset,
+                    leader_epoch,
+                    ..
+                }),
             ) => {
                 let place = usize::from(place);
                 if self.is_answer(place, error, ctx)
@@ -434,7 +457,14 @@ impl Consumer {
                     self.note_position(partition, offset, why, ctx);
                 }
             }
-            (Request::EpochEnd { place }, Content::EpochEndAnswer { error, end, .. }) => {
+            (
+                Request::OffsetsForLeaderEpoch { place },
+                Content::OffsetsForLeaderEpochResponse(OffsetsForLeaderEpochResponse {
+                    error,
+                    end,
+                    ..
+                }),
+            ) => {
                 let place = usize::from(place);
                 if self.is_answer(place, error, ctx)
                     && self.assigned[place].stage == Stage::Validation

@@ -24,7 +24,10 @@ use crate::model::batch::RecordId;
 use crate::model::config::ProducerConfig;
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
-use crate::model::message::{Content, Message, Part, PartsId};
+use crate::model::message::{
+    Content, InitProducerIdRequest, InitProducerIdResponse, Message, MetadataRequest,
+    MetadataResponse, Part, PartsId, ProduceResponse,
+};
 use crate::model::rules::Drill;
 
 /// A batch lingers, or backs off: the sender looks again.
@@ -383,7 +386,7 @@ impl Producer {
             }
             return;
         }
-        if self.ask_anyone(Content::Metadata, Request::Metadata, ctx) {
+        if self.ask_anyone(Content::MetadataRequest(MetadataRequest {}), Request::Metadata, ctx) {
             self.cache.asked();
         }
     }
@@ -401,7 +404,11 @@ impl Producer {
         if self.identity.producer.is_none()
             && !self.identity.asking
             && due
-            && self.ask_anyone(Content::InitProducerId, Request::InitProducerId, ctx)
+            && self.ask_anyone(
+                Content::InitProducerIdRequest(InitProducerIdRequest {}),
+                Request::InitProducerId,
+                ctx,
+            )
         {
             self.identity.asking = true;
         }
@@ -458,7 +465,9 @@ impl Producer {
                 }
                 Request::Metadata => self.cache.failed(now, ctx.rng),
                 Request::InitProducerId => self.ask_again_later(ctx),
-                Request::Fetch | Request::ListOffsets { .. } | Request::EpochEnd { .. } => {}
+                Request::Fetch
+                | Request::ListOffsets { .. }
+                | Request::OffsetsForLeaderEpoch { .. } => {}
             }
         }
         self.failed = failed;
@@ -483,15 +492,19 @@ impl Producer {
         self.stirred = true;
         let Some(request) = self.channels.answered(at, message.correlation) else { return };
         match (request, message.content) {
-            (Request::Produce { first_batch }, Content::Produced { parts }) => {
+            (
+                Request::Produce { first_batch },
+                Content::ProduceResponse(ProduceResponse { parts }),
+            ) => {
                 self.on_produced(first_batch, parts, ctx, calls);
             }
-            (Request::Metadata, Content::MetadataAnswer { parts }) => {
+            (Request::Metadata, Content::MetadataResponse(MetadataResponse { parts })) => {
                 learn_leaders(&mut self.cache, parts, ctx);
             }
-            (Request::InitProducerId, Content::ProducerIdGranted { error, producer, epoch }) => {
-                self.on_producer_id(error, (producer, epoch), ctx)
-            }
+            (
+                Request::InitProducerId,
+                Content::InitProducerIdResponse(InitProducerIdResponse { error, producer, epoch }),
+            ) => self.on_producer_id(error, (producer, epoch), ctx),
             _ => debug_assert!(false, "an answer of another kind: {}", message.content.name()),
         }
     }

@@ -19,7 +19,7 @@ use crate::model::batch::{Batch, BatchKind};
 use crate::model::config::Acks;
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
-use crate::model::message::{Content, Part, PartsId};
+use crate::model::message::{Content, Part, PartsId, ProduceRequest};
 
 /// What a partition contributes to a request.
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +130,7 @@ impl Producer {
         }
         let Some((parts, first_batch)) = request else { return false };
         let (acks, timeout) = (self.config.acks, self.config.client.request_timeout);
-        let content = Content::Produce { acks, timeout, parts };
+        let content = Content::ProduceRequest(ProduceRequest { acks, timeout, parts });
         if acks == Acks::None {
             self.channels.post(at, content, ctx);
             self.complete_request(first_batch, ErrorCode::None, ctx, calls);

@@ -6,7 +6,7 @@
 use crate::base::ids::{BrokerId, ConnectionId, NodeId, Offset};
 use crate::base::time::Span;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
-use crate::model::message::{Content, Part};
+use crate::model::message::{Content, FetchMetadataResponse, Part};
 use crate::model::metadata::MetadataRecord;
 
 /// Records in one answer.
@@ -103,6 +103,7 @@ fn answer(request: &Fetch, log: &[MetadataRecord], ctx: &mut Ctx<'_>) {
         ctx.push_part(parts, Part::Record(*record));
     }
     let end = Offset(log.len() as u64);
-    let content = Content::MetadataFetched { from: request.from, end, parts };
+    let content =
+        Content::FetchMetadataResponse(FetchMetadataResponse { from: request.from, end, parts });
     ctx.send(request.connection, request.correlation, content);
 }

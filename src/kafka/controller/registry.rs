@@ -5,13 +5,14 @@
 //! `ClusterControlManager.java`, `BrokerHeartbeatManager.java` and `BrokerHeartbeatTracker.java`.
 //! The decisions are pure and push records; what they decide takes effect when those are replayed.
 
-use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, Offset, PartitionId};
+use crate::base::ids::{BrokerEpoch, BrokerId, Offset, PartitionId};
 use crate::base::time::{Span, Time};
 use crate::kafka::controller::rulings;
 use crate::kafka::controller::view::View;
 use crate::kafka::image::Image;
 use crate::model::config::BrokerConfig;
 use crate::model::error::ErrorCode;
+use crate::model::message::{BrokerHeartbeatRequest, BrokerRegistrationRequest};
 use crate::model::metadata::MetadataRecord;
 use crate::model::rules::Rules;
 
@@ -33,16 +34,6 @@ pub(super) struct Registry {
     brokers: Vec<Liveness>,
     session_timeout: Span,
     log_dirs: u16,
-}
-
-/// A broker's heartbeat.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Heartbeat {
-    pub(super) broker: BrokerId,
-    pub(super) epoch: BrokerEpoch,
-    pub(super) replayed: Offset,
-    pub(super) want_fence: bool,
-    pub(super) want_shutdown: bool,
 }
 
 /// How a broker stands (`BrokerControlState.java`).
@@ -112,7 +103,13 @@ impl Registry {
     }
 
     /// A heartbeat has been handled: the session goes on, unless fenced brokers have none.
-    pub(super) fn touch(&mut self, heartbeat: &Heartbeat, fenced: bool, rules: &Rules, now: Time) {
+    pub(super) fn touch(
+        &mut self,
+        heartbeat: &BrokerHeartbeatRequest,
+        fenced: bool,
+        rules: &Rules,
+        now: Time,
+    ) {
         let ends = now + self.session_timeout;
         let liveness = self.entry(heartbeat.broker);
         liveness.replayed = heartbeat.replayed;
@@ -179,24 +176,14 @@ pub(super) fn check_epoch(image: &Image, broker: BrokerId, epoch: BrokerEpoch) -
     }
 }
 
-/// A broker that asks to be registered.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Applicant {
-    pub(super) broker: BrokerId,
-    pub(super) incarnation: u32,
-    /// The epoch in the marker of its last clean shutdown.
-    pub(super) previous: Option<BrokerEpoch>,
-    pub(super) disk: DiskId,
-}
-
 /// Decides a registration. The granted epoch is the offset of its record.
 pub(super) fn register(
     view: &View<'_>,
-    applicant: &Applicant,
+    request: &BrokerRegistrationRequest,
     now: Time,
     records: &mut Vec<MetadataRecord>,
 ) -> Result<BrokerEpoch, ErrorCode> {
-    let Applicant { broker, incarnation, previous, disk } = *applicant;
+    let BrokerRegistrationRequest { broker, incarnation, previous, disk } = *request;
     let mut unclean = false;
     if let Some(registered) = view.image.broker(broker) {
         if registered.incarnation == incarnation {
@@ -227,17 +214,17 @@ pub(super) fn fence(view: &View<'_>, broker: BrokerId, records: &mut Vec<Metadat
 }
 
 /// Whether a broker has replayed its own registration.
-pub(super) fn is_caught_up(heartbeat: &Heartbeat) -> bool {
+pub(super) fn is_caught_up(heartbeat: &BrokerHeartbeatRequest) -> bool {
     heartbeat.replayed.0 > heartbeat.epoch.0
 }
 
 /// Decides what a heartbeat changes. The broker epoch has been checked.
 pub(super) fn heartbeat(
     view: &View<'_>,
-    heartbeat: &Heartbeat,
+    heartbeat: &BrokerHeartbeatRequest,
     records: &mut Vec<MetadataRecord>,
 ) -> Standing {
-    let Heartbeat { broker, epoch, .. } = *heartbeat;
+    let BrokerHeartbeatRequest { broker, epoch, .. } = *heartbeat;
     let liveness = view.registry.get(broker);
     let registered = view.image.broker(broker);
     let current = if liveness.shutdown_at.is_some() {
@@ -292,10 +279,10 @@ fn duties(view: &View<'_>, broker: BrokerId, shutdown_at: Option<Offset>) -> Dut
 /// `BrokerHeartbeatManager.calculateNextBrokerState`.
 fn next_standing(
     current: Standing,
-    heartbeat: &Heartbeat,
+    heartbeat: &BrokerHeartbeatRequest,
     duties: impl FnOnce() -> Duties,
 ) -> Standing {
-    let Heartbeat { want_fence, want_shutdown, .. } = *heartbeat;
+    let BrokerHeartbeatRequest { want_fence, want_shutdown, .. } = *heartbeat;
     match current {
         Standing::Fenced if want_shutdown => Standing::MayStop,
         Standing::Fenced if !want_fence && is_caught_up(heartbeat) => Standing::Unfenced,
@@ -338,12 +325,13 @@ mod tests {
             (ShuttingDown, 6, false, true, Duties::None, MayStop),
         ];
         for (current, replayed, want_fence, want_shutdown, duties, expected) in table {
-            let heartbeat = Heartbeat {
+            let heartbeat = BrokerHeartbeatRequest {
                 broker: BrokerId(1),
                 epoch: BrokerEpoch(5),
                 replayed: Offset(replayed),
                 want_fence,
                 want_shutdown,
+                offline_dirs: 0,
             };
             let next = next_standing(current, &heartbeat, || duties);
             assert_eq!(next, expected, "{current:?} {heartbeat:?} {duties:?}");

@@ -5,12 +5,13 @@
 //! and pushes the records it wants. Does not append, replay or answer: that is one place in
 //! [`super`].
 
-use crate::base::ids::{BrokerId, DiskId, PartitionId, ReplicaSet, TopicId};
+use crate::base::ids::{BrokerId, DiskId, PartitionId, ReplicaSet};
 use crate::kafka::controller::election::{self, Election, Terms, Wanted};
 use crate::kafka::controller::registry::Registry;
 use crate::kafka::image::{Image, PartitionImage};
 use crate::model::config::TopicKey;
 use crate::model::error::ErrorCode;
+use crate::model::message::IncrementalAlterConfigsRequest;
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::rules::Rules;
 
@@ -246,11 +247,10 @@ impl View<'_> {
     /// (`createClearElrRecordsAsNeeded`, KIP-966).
     pub(super) fn alter_config(
         &self,
-        topic: Option<TopicId>,
-        key: TopicKey,
-        value: Option<i64>,
+        request: IncrementalAlterConfigsRequest,
         records: &mut Vec<MetadataRecord>,
     ) -> ErrorCode {
+        let IncrementalAlterConfigsRequest { topic, key, value } = request;
         let concerned = |p: &PartitionImage| topic.is_none_or(|t| p.topic == t);
         if topic.is_some() && !self.image.partitions().any(|(_, p)| concerned(p)) {
             return ErrorCode::UnknownTopicOrPartition;

@@ -4,7 +4,7 @@ use crate::base::ids::{BrokerId, ConnectionId, NodeId};
 use crate::base::rng::Latency;
 use crate::base::time::{Span, Time};
 use crate::kafka::ctx::CloseReason;
-use crate::model::message::{Content, Message, PartPool};
+use crate::model::message::{Content, Message, MetadataRequest, PartPool};
 use crate::model::plan::NetworkPlan;
 use crate::sim::event::{Event, HostId};
 use crate::sim::flow::Bench;
@@ -68,7 +68,8 @@ impl Lab {
     }
 
     fn send(&mut self, id: ConnectionId, from: HostId, number: u32) -> Sent {
-        let message = Message { correlation: number, content: Content::Metadata };
+        let message =
+            Message { correlation: number, content: Content::MetadataRequest(MetadataRequest {}) };
         let now = self.now;
         self.net(|n, bench| n.send(bench, id, from, message, now))
     }

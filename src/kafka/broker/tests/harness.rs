@@ -20,7 +20,12 @@ use crate::model::config::{Acks, BrokerConfig, TopicKey};
 use crate::model::disk::{Disk, Kept};
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
-use crate::model::message::{Content, Fetcher, Message, Part, PartPool};
+use crate::model::message::{
+    AllocateProducerIdsResponse, AlterPartitionResponse, BrokerHeartbeatRequest,
+    BrokerHeartbeatResponse, BrokerRegistrationRequest, BrokerRegistrationResponse, Content,
+    FetchMetadataRequest, FetchMetadataResponse, FetchRequest, Fetcher, Message, Part, PartPool,
+    ProduceRequest,
+};
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::rules::Rules;
 
@@ -382,8 +387,8 @@ impl Cluster {
     fn answer_proposal(&mut self, connection: ConnectionId, correlation: u32, error: ErrorCode) {
         let parts = self.pool.take();
         self.pool.push(parts, Part::AlteredIsr { partition: P, error, state: self.state });
-        let content = Content::PartitionAltered { error: ErrorCode::None, parts };
-        self.controller_sends(connection, correlation, content);
+        let response = AlterPartitionResponse { error: ErrorCode::None, parts };
+        self.controller_sends(connection, correlation, response.into());
     }
 
     fn controller_sends(&mut self, connection: ConnectionId, correlation: u32, content: Content) {
@@ -431,7 +436,7 @@ impl Cluster {
     pub(super) fn produce(&mut self, connection: ConnectionId, batch: Batch, acks: Acks) -> u32 {
         let parts = self.pool.take();
         self.pool.push(parts, Part::Produce { partition: P, batch });
-        self.send(connection, Content::Produce { acks, timeout: Span::secs(30), parts })
+        self.send(connection, ProduceRequest { acks, timeout: Span::secs(30), parts }.into())
     }
 
     pub(super) fn consume(&mut self, connection: ConnectionId, offset: u64, wait: Span) -> u32 {
@@ -449,10 +454,9 @@ impl Cluster {
         );
         let fetcher = Fetcher::Consumer { read_committed: false };
         let max_bytes = 1_000_000;
-        self.send(
-            connection,
-            Content::Fetch { fetcher, max_wait: wait, min_bytes: 1, max_bytes, parts },
-        )
+        let min_bytes = 1;
+        let request = FetchRequest { fetcher, max_wait: wait, min_bytes, max_bytes, parts };
+        self.send(connection, request.into())
     }
 
     /// The answer to a produce request: error and offset.
@@ -577,13 +581,14 @@ impl Cluster {
         }
         let correlation = message.correlation;
         let content = match message.content {
-            Content::FetchMetadata { from, .. } => {
+            Content::FetchMetadataRequest(FetchMetadataRequest { from, .. }) => {
                 return self.answer_metadata(connection, correlation, from);
             }
-            Content::AlterPartition { .. } => {
+            Content::AlterPartitionRequest(_) => {
                 return self.proposals.push((connection, correlation, parts));
             }
-            Content::RegisterBroker { broker, incarnation, .. } => {
+            Content::BrokerRegistrationRequest(request) => {
+                let BrokerRegistrationRequest { broker, incarnation, .. } = request;
                 let epoch = BrokerEpoch(self.metadata.len() as u64);
                 self.decide_later(MetadataRecord::BrokerRegistered {
                     broker,
@@ -592,16 +597,11 @@ impl Cluster {
                     unclean: false,
                     disk: DiskId(0),
                 });
-                Content::BrokerRegistered { error: ErrorCode::None, epoch }
+                BrokerRegistrationResponse { error: ErrorCode::None, epoch }.into()
             }
-            Content::Heartbeat {
-                broker,
-                epoch,
-                replayed,
-                want_fence,
-                want_shutdown,
-                offline_dirs,
-            } => {
+            Content::BrokerHeartbeatRequest(request) => {
+                let BrokerHeartbeatRequest { broker, epoch, want_shutdown, .. } = request;
+                let BrokerHeartbeatRequest { replayed, want_fence, offline_dirs, .. } = request;
                 self.heartbeats.push((broker, want_shutdown, offline_dirs));
                 if self.mute {
                     return;
@@ -613,13 +613,13 @@ impl Cluster {
                 }
                 let led = self.state.leader == Some(broker);
                 let may_shutdown = want_shutdown && !led;
-                Content::HeartbeatAnswer { error: ErrorCode::None, caught_up, fenced, may_shutdown }
+                let error = ErrorCode::None;
+                BrokerHeartbeatResponse { error, caught_up, fenced, may_shutdown }.into()
             }
-            Content::AllocateProducerIds { .. } => Content::ProducerIdsAllocated {
-                error: ErrorCode::None,
-                first: ProducerId(1000),
-                count: 1000,
-            },
+            Content::AllocateProducerIdsRequest(_) => {
+                let (error, first, count) = (ErrorCode::None, ProducerId(1000), 1000);
+                AllocateProducerIdsResponse { error, first, count }.into()
+            }
             _ => return,
         };
         self.controller_sends(connection, correlation, content);
@@ -644,7 +644,7 @@ impl Cluster {
         for record in &self.metadata[from.0 as usize..] {
             self.pool.push(parts, Part::Record(*record));
         }
-        let content = Content::MetadataFetched { from, end, parts };
+        let content = Content::FetchMetadataResponse(FetchMetadataResponse { from, end, parts });
         self.controller_sends(connection, correlation, content);
     }
 }

@@ -17,7 +17,12 @@ use crate::model::config::{BrokerConfig, Features, TopicKey};
 use crate::model::disk::Disk;
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
-use crate::model::message::{Content, Message, Part, PartPool};
+use crate::model::message::{
+    AlterPartitionRequest, AlterPartitionResponse, BrokerHeartbeatRequest, BrokerHeartbeatResponse,
+    BrokerRegistrationRequest, BrokerRegistrationResponse, Content, ElectLeadersRequest,
+    ElectionType, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, Message, Part,
+    PartPool,
+};
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::rules::Rules;
 
@@ -193,14 +198,14 @@ impl Lab {
 
     pub(super) fn heartbeat(&mut self, broker: BrokerId, want_shutdown: bool) -> Content {
         let LabBroker { epoch, offline_dirs, .. } = self.brokers[broker.index()];
-        let content = Content::Heartbeat {
+        let content = Content::BrokerHeartbeatRequest(BrokerHeartbeatRequest {
             broker,
             epoch,
             replayed: self.controller.image.end(),
             want_fence: false,
             want_shutdown,
             offline_dirs,
-        };
+        });
         self.brokers[broker.index()].heartbeat_at = self.now + Span::secs(2);
         self.ask(ConnectionId(u32::from(broker.0) - 1), content)
     }
@@ -245,20 +250,23 @@ impl Lab {
 
     pub(super) fn try_register(&mut self, broker: BrokerId) -> ErrorCode {
         let LabBroker { incarnation, marker, .. } = self.brokers[broker.index()];
-        let content = Content::RegisterBroker {
+        let content = Content::BrokerRegistrationRequest(BrokerRegistrationRequest {
             broker,
             incarnation: incarnation + 1,
             previous: marker,
             disk: DiskId(0),
-        };
+        });
         match self.ask(ConnectionId(u32::from(broker.0) - 1), content) {
-            Content::BrokerRegistered { error: ErrorCode::None, epoch } => {
+            Content::BrokerRegistrationResponse(BrokerRegistrationResponse {
+                error: ErrorCode::None,
+                epoch,
+            }) => {
                 let broker = &mut self.brokers[broker.index()];
                 broker.incarnation += 1;
                 (broker.epoch, broker.marker, broker.runs) = (epoch, None, true);
                 ErrorCode::None
             }
-            Content::BrokerRegistered { error, .. } => error,
+            Content::BrokerRegistrationResponse(BrokerRegistrationResponse { error, .. }) => error,
             other => panic!("not an answer to a registration: {other:?}"),
         }
     }
@@ -279,7 +287,9 @@ impl Lab {
     pub(super) fn shut_down(&mut self, broker: BrokerId) {
         loop {
             let answer = self.heartbeat(broker, true);
-            let Content::HeartbeatAnswer { may_shutdown, .. } = answer else {
+            let Content::BrokerHeartbeatResponse(BrokerHeartbeatResponse { may_shutdown, .. }) =
+                answer
+            else {
                 panic!("not an answer to a heartbeat: {answer:?}");
             };
             if may_shutdown {
@@ -313,10 +323,12 @@ impl Lab {
             self.parts.push(parts, Part::ReplicaEpoch { broker, epoch });
         }
         let epoch = ask.broker_epoch.expect("a broker epoch");
-        let content = Content::AlterPartition { broker: sender, epoch, parts };
+        let content =
+            Content::AlterPartitionRequest(AlterPartitionRequest { broker: sender, epoch, parts });
         let answer = self.ask(ConnectionId(0), content);
         self.parts.give_back(parts);
-        let Content::PartitionAltered { error, parts } = answer else {
+        let Content::AlterPartitionResponse(AlterPartitionResponse { error, parts }) = answer
+        else {
             panic!("not an answer to a proposal: {answer:?}");
         };
         let error = match self.parts.get(parts) {
@@ -336,10 +348,25 @@ impl Lab {
         assert_eq!(error, ErrorCode::None);
     }
 
+    pub(super) fn elect_unclean(&mut self, partition: PartitionId) -> ErrorCode {
+        let election = ElectionType::Unclean(partition);
+        match self.ask(OPERATOR, ElectLeadersRequest { election }.into()) {
+            Content::ElectLeadersResponse(response) => response.error,
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(super) fn set_config(&mut self, key: TopicKey, value: i64) {
         let topic = Some(TopicId(0));
-        let done = self.ask(OPERATOR, Content::AlterConfig { topic, key, value: Some(value) });
-        assert_eq!(done, Content::OperationDone { error: ErrorCode::None });
+        let done = self.ask(
+            OPERATOR,
+            Content::IncrementalAlterConfigsRequest(IncrementalAlterConfigsRequest {
+                topic,
+                key,
+                value: Some(value),
+            }),
+        );
+        assert_eq!(done, IncrementalAlterConfigsResponse { error: ErrorCode::None }.into());
     }
 
     /// The partition's states so far, in the order of the log.

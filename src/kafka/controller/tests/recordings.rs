@@ -4,10 +4,8 @@
 use crate::base::ids::{BrokerId, ReplicaSet};
 use crate::base::time::Span;
 use crate::kafka::controller::tests::lab::{B1, B2, B3, Lab, T0, kafka_3_9, kafka_4_1};
-use crate::kafka::ctx::OPERATOR;
 use crate::model::config::TopicKey;
 use crate::model::error::ErrorCode;
-use crate::model::message::Content;
 
 /// As the recordings print it: leader, leader epoch, ISR, ELR, last known ELR, recovering. The
 /// partition epoch is the row's number.
@@ -40,8 +38,7 @@ fn unclean_election(mut lab: Lab) -> Lab {
     lab.set_config(TopicKey::UncleanLeaderElection, 1);
     lab.pass(Span::secs(8));
     assert_eq!(lab.state().leader, None, "allowing it elects nobody by itself");
-    let done = lab.ask(OPERATOR, Content::ElectUnclean { partition: T0 });
-    assert_eq!(done, Content::OperationDone { error: ErrorCode::None });
+    assert_eq!(lab.elect_unclean(T0), ErrorCode::None);
     lab.start(B1);
     lab.join(B1);
     lab

@@ -10,7 +10,12 @@ use crate::kafka::ctx::{CloseReason, Ctx, Node, OPERATOR, Timer, TimerKind};
 use crate::model::config::TopicKey;
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
-use crate::model::message::{Content, Message};
+use crate::model::message::{
+    AllocateProducerIdsRequest, AllocateProducerIdsResponse, AssignReplicasToDirsRequest,
+    AssignReplicasToDirsResponse, BrokerHeartbeatRequest, BrokerHeartbeatResponse,
+    BrokerRegistrationRequest, BrokerRegistrationResponse, Content, FetchMetadataRequest,
+    FetchMetadataResponse, IncrementalAlterConfigsRequest, Message,
+};
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::rules::{IsrJoinLiveness, LastKnownLeaderCheck, Rules};
 
@@ -56,10 +61,16 @@ fn a_kept_session_fences_once_more_at_its_end() {
 fn registration_is_granted_by_session_and_incarnation() {
     let mut lab = kafka_4_1(2);
     let register = |lab: &mut Lab, incarnation| {
-        let content =
-            Content::RegisterBroker { broker: B2, incarnation, previous: None, disk: DiskId(0) };
+        let content = Content::BrokerRegistrationRequest(BrokerRegistrationRequest {
+            broker: B2,
+            incarnation,
+            previous: None,
+            disk: DiskId(0),
+        });
         match lab.ask(ConnectionId(1), content) {
-            Content::BrokerRegistered { error, epoch } => (error, epoch),
+            Content::BrokerRegistrationResponse(BrokerRegistrationResponse { error, epoch }) => {
+                (error, epoch)
+            }
             other => panic!("{other:?}"),
         }
     };
@@ -75,7 +86,13 @@ fn registration_is_granted_by_session_and_incarnation() {
 
     lab.brokers[1].epoch = BrokerEpoch(2);
     let stale = lab.heartbeat(B2, false);
-    assert!(matches!(stale, Content::HeartbeatAnswer { error: ErrorCode::StaleBrokerEpoch, .. }));
+    assert!(matches!(
+        stale,
+        Content::BrokerHeartbeatResponse(BrokerHeartbeatResponse {
+            error: ErrorCode::StaleBrokerEpoch,
+            ..
+        })
+    ));
 }
 
 #[test]
@@ -86,16 +103,18 @@ fn a_broker_is_unfenced_once_it_has_replayed_its_registration() {
     assert_eq!(lab.try_register(B2), ErrorCode::None);
     let epoch = lab.brokers[1].epoch;
     let mut beat = |replayed, want_fence| {
-        let content = Content::Heartbeat {
+        let content = Content::BrokerHeartbeatRequest(BrokerHeartbeatRequest {
             broker: B2,
             epoch,
             replayed: Offset(replayed),
             want_fence,
             want_shutdown: false,
             offline_dirs: 0,
-        };
+        });
         match lab.ask(ConnectionId(1), content) {
-            Content::HeartbeatAnswer { caught_up, fenced, .. } => (caught_up, fenced),
+            Content::BrokerHeartbeatResponse(BrokerHeartbeatResponse {
+                caught_up, fenced, ..
+            }) => (caught_up, fenced),
             other => panic!("{other:?}"),
         }
     };
@@ -108,7 +127,12 @@ fn a_broker_is_unfenced_once_it_has_replayed_its_registration() {
 fn a_broker_may_stop_when_every_other_has_heard() {
     let mut lab = kafka_4_1(2);
     lab.pass(Span::secs(3));
-    let may_stop = |answer| matches!(answer, Content::HeartbeatAnswer { may_shutdown: true, .. });
+    let may_stop = |answer| {
+        matches!(
+            answer,
+            Content::BrokerHeartbeatResponse(BrokerHeartbeatResponse { may_shutdown: true, .. })
+        )
+    };
     assert!(!may_stop(lab.heartbeat(B1, true)), "it led");
     assert_eq!(lab.state().leader, Some(B2));
     assert!(!may_stop(lab.heartbeat(B1, true)), "nobody has heard yet");
@@ -241,19 +265,16 @@ fn another_minimum_clears_the_elr() {
 #[test]
 fn an_operator_may_ask_for_an_unclean_election_of_a_leaderless_partition() {
     let mut lab = kafka_4_1(1);
-    let mut ask = |partition| match lab.ask(OPERATOR, Content::ElectUnclean { partition }) {
-        Content::OperationDone { error } => error,
-        other => panic!("{other:?}"),
-    };
+    let mut ask = |partition| lab.elect_unclean(partition);
     assert_eq!(ask(T0), ErrorCode::ElectionNotNeeded);
     assert_eq!(ask(PartitionId(7)), ErrorCode::UnknownTopicOrPartition);
     for broker in [B1, B2, B3] {
         lab.kill(broker);
         lab.until_fenced(broker);
     }
-    let done = lab.ask(OPERATOR, Content::ElectUnclean { partition: T0 });
+    let done = lab.elect_unclean(T0);
     let error = ErrorCode::EligibleLeadersNotAvailable;
-    assert_eq!(done, Content::OperationDone { error });
+    assert_eq!(done, error);
 }
 
 #[test]
@@ -284,9 +305,16 @@ fn periodic_elections_come_every_five_minutes() {
 fn producer_ids_come_in_blocks() {
     let mut lab = kafka_4_1(1);
     let mut allocate = |epoch| {
-        let content = Content::AllocateProducerIds { broker: B2, epoch: BrokerEpoch(epoch) };
+        let content = Content::AllocateProducerIdsRequest(AllocateProducerIdsRequest {
+            broker: B2,
+            epoch: BrokerEpoch(epoch),
+        });
         match lab.ask(ConnectionId(1), content) {
-            Content::ProducerIdsAllocated { error, first, count } => (error, first.0, count),
+            Content::AllocateProducerIdsResponse(AllocateProducerIdsResponse {
+                error,
+                first,
+                count,
+            }) => (error, first.0, count),
             other => panic!("{other:?}"),
         }
     };
@@ -299,7 +327,9 @@ fn producer_ids_come_in_blocks() {
 fn fetched(lab: &mut Lab) -> Option<(usize, Offset)> {
     let answers = lab.drain();
     let content = answers.first()?.content;
-    let Content::MetadataFetched { end, parts, .. } = content else { panic!("{content:?}") };
+    let Content::FetchMetadataResponse(FetchMetadataResponse { end, parts, .. }) = content else {
+        panic!("{content:?}")
+    };
     let count = lab.parts.get(parts).len();
     lab.parts.give_back(parts);
     Some((count, end))
@@ -309,7 +339,10 @@ fn fetched(lab: &mut Lab) -> Option<(usize, Offset)> {
 fn observers_are_answered_at_once_or_when_there_is_more_or_when_time_is_up() {
     let mut lab = kafka_4_1(1);
     let fetch = |lab: &mut Lab, from| {
-        let content = Content::FetchMetadata { from: Offset(from), max_wait: Span::millis(500) };
+        let content = Content::FetchMetadataRequest(FetchMetadataRequest {
+            from: Offset(from),
+            max_wait: Span::millis(500),
+        });
         let message = Message { correlation: 1, content };
         lab.controller.on_message(ConnectionId(1), &message, &mut ctx!(lab));
         fetched(lab)
@@ -323,7 +356,11 @@ fn observers_are_answered_at_once_or_when_there_is_more_or_when_time_is_up() {
 
     assert_eq!(fetch(&mut lab, 8), None);
     let topic = Some(TopicId(0));
-    let content = Content::AlterConfig { topic, key: TopicKey::FlushMs, value: Some(1) };
+    let content = Content::IncrementalAlterConfigsRequest(IncrementalAlterConfigsRequest {
+        topic,
+        key: TopicKey::FlushMs,
+        value: Some(1),
+    });
     lab.controller.on_message(OPERATOR, &Message { correlation: 2, content }, &mut ctx!(lab));
     assert_eq!(lab.effects.metadata_flush, Some(Offset(9)));
     assert_eq!(fetched(&mut lab), Some((1, Offset(9))), "woken");
@@ -376,10 +413,11 @@ fn a_replica_on_a_disk_that_its_broker_did_not_register_leads_nothing() {
     let mut lab = kafka_4_1(2);
     let before = lab.state();
     let (broker, disk) = (B1, DiskId(1));
-    let assign = |lab: &mut Lab, epoch| match lab
-        .ask(ConnectionId(0), Content::AssignReplicas { broker, epoch, disk })
-    {
-        Content::ReplicasAssigned { error } => error,
+    let assign = |lab: &mut Lab, epoch| match lab.ask(
+        ConnectionId(0),
+        Content::AssignReplicasToDirsRequest(AssignReplicasToDirsRequest { broker, epoch, disk }),
+    ) {
+        Content::AssignReplicasToDirsResponse(AssignReplicasToDirsResponse { error }) => error,
         other => panic!("{other:?}"),
     };
     assert_eq!(assign(&mut lab, BrokerEpoch(99)), ErrorCode::StaleBrokerEpoch);

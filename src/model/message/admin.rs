@@ -1,0 +1,46 @@
+//! What an operator asks of the controller: `IncrementalAlterConfigsRequest.json`,
+//! `ElectLeadersRequest.json`, and their responses.
+
+use crate::base::ids::{PartitionId, TopicId};
+use crate::model::config::TopicKey;
+use crate::model::error::ErrorCode;
+
+message! {
+    /// Sets (`Some`) or removes one property of a topic, or of the cluster default.
+    pub struct IncrementalAlterConfigsRequest {
+        pub topic: Option<TopicId>,
+        pub key: TopicKey,
+        /// In Kafka's own unit; booleans are 0 and 1.
+        pub value: Option<i64>,
+    }
+}
+
+message! {
+    /// Whether it was set.
+    pub struct IncrementalAlterConfigsResponse {
+        pub error: ErrorCode,
+    }
+}
+
+message! {
+    /// Asks for elections.
+    pub struct ElectLeadersRequest {
+        pub election: ElectionType,
+    }
+}
+
+/// Which elections are asked for (`ElectionType.java`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ElectionType {
+    /// Of preferred leaders, in all partitions.
+    Preferred,
+    /// Of one partition, of any replica that is alive.
+    Unclean(PartitionId),
+}
+
+message! {
+    /// Whether there was an election.
+    pub struct ElectLeadersResponse {
+        pub error: ErrorCode,
+    }
+}
