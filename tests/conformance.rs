@@ -2,15 +2,32 @@
 //!
 //! Every pair `NAME.json` (a recording) and `NAME.scenario.json` (a scenario whose script does the
 //! same) below `tests/conformance/` is run with seeds 0–19 and compared by the comparison rules of
-//! the recordings' README, restated in `conformance/compare.rs`. Dropping a further pair there is
+//! the recordings' README, restated in `conformance_support/compare.rs`. Dropping a further pair there is
 //! enough to test it. Facts of a recording that nothing binds are listed, never passed over.
+//!
+//! The other modules hold clients and small clusters, driven by hand, to what real ones do. One
+//! binary, because each links the whole library anew.
 
 #![expect(clippy::print_stdout, reason = "what was compared or found is part of the output")]
 
+#[path = "clients/bench.rs"]
+mod bench;
+#[path = "world/cluster.rs"]
+mod cluster;
 #[path = "conformance_support/compare.rs"]
 mod compare;
+#[path = "clients/consuming.rs"]
+mod consuming;
 #[path = "conformance_support/durations.rs"]
 mod durations;
+#[path = "world/faults.rs"]
+mod faults;
+#[path = "clients/producing.rs"]
+mod producing;
+#[path = "world/steady.rs"]
+mod steady;
+#[path = "conformance_support/tables.rs"]
+mod tables;
 
 use std::path::{Path, PathBuf};
 

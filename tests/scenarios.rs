@@ -1,7 +1,7 @@
 //! Every scenario against its golden report: seeds 0 to 19, byte for byte, through the program.
 //!
 //! `UPDATE=1 cargo test --test scenarios` writes `reports/` anew. A canary may need more seeds than
-//! these to find its loss: there `NOT FOUND` is a verdict, and `tests/canaries.rs` looks further.
+//! these to find its loss: there `NOT FOUND` is a verdict, and `tests/killers/canaries.rs` looks further.
 
 #[path = "common/files.rs"]
 mod files;

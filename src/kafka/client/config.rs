@@ -4,7 +4,7 @@
 //! Each property is parsed and ranged first, in the order of definition; then the rules that look
 //! at several. Properties that the producer does not model pass unseen: whether to warn of them,
 //! and where a value stood, is the business of `scenario`. Tested against real answers in
-//! `tests/conformance_tables.rs`.
+//! `tests/conformance_support/tables.rs`.
 
 use crate::base::time::Span;
 use crate::model::config::{Acks, ProducerConfig};

@@ -36,7 +36,7 @@ fn shown(config: &ProducerConfig, adjustments: &[Adjustment], property: &str) ->
 
 #[test]
 fn a_producers_configuration_is_adjusted_or_refused_as_recorded() {
-    let rows = table(include_str!("conformance/producer-config.json"));
+    let rows = table(include_str!("../conformance/producer-config.json"));
     assert_eq!(rows.len(), 35);
     for row in rows {
         let given: Vec<(String, String)> = row["given"]
@@ -65,7 +65,7 @@ fn a_producers_configuration_is_adjusted_or_refused_as_recorded() {
 #[test]
 fn keys_have_the_recorded_hashes_and_partitions() {
     const COUNTS: [u16; 7] = [1, 2, 3, 7, 12, 50, 1000];
-    let rows = table(include_str!("conformance/key-partitions.json"));
+    let rows = table(include_str!("../conformance/key-partitions.json"));
     assert!(rows.len() > 50);
     for row in rows {
         let key = row[0].as_str().expect("a key").as_bytes();

@@ -10,7 +10,7 @@ const MAX_COLUMNS: usize = 120;
 
 /// Files that something is wrong with.
 fn prepare(folder: &Path) {
-    let good = include_str!("../scenarios/leader-kill.json");
+    let good = include_str!("../../scenarios/leader-kill.json");
     let write = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).expect("written");
     write("empty.json", b"");
     write("not-utf-8.json", b"{ \"version\": 1, \"title\": \"\xff\" }");
@@ -302,7 +302,7 @@ fn a_broken_bound_is_replayed_with_its_random_faults() {
 #[test]
 fn line_ends_and_a_byte_order_mark_change_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    let good = include_str!("../scenarios/disk-full.json");
+    let good = include_str!("../../scenarios/disk-full.json");
     let write =
         |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
     fs::create_dir(folder.path().join("windows")).expect("made");

@@ -3,15 +3,13 @@
 
 #![expect(clippy::print_stdout, reason = "what was found is part of the output")]
 
-#[path = "common/load.rs"]
-mod load;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use load::scenario;
 use serde_json::Value;
+
+use crate::load::scenario;
 
 /// Other seeds than the ones that the golden reports show, and the same ones on every day.
 const BASE: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c";

@@ -1,12 +1,6 @@
 //! One seed, one run: on any thread, in any order, a second time, and with every triggered or
 //! random fault written back as an `at` line.
 
-#[path = "common/files.rs"]
-mod files;
-#[path = "common/load.rs"]
-mod load;
-
-use files::scenario_files;
 use highwater::base::time::Time;
 use highwater::judge::{Judge, Verdicts};
 use highwater::model::fact::Deaf;
@@ -14,7 +8,9 @@ use highwater::run::{Options, run};
 use highwater::scenario::{Overrides, Scenario, Source, load, with_schedule};
 use highwater::sim::world::World;
 use highwater::sweep::{Progress, SeedRange, SeedRule, SweepOptions, sweep};
-use load::{load_file, scenario};
+
+use crate::files::scenario_files;
+use crate::load::{load_file, scenario};
 
 const SEEDS: u64 = 3;
 

@@ -3,16 +3,14 @@
 
 #![expect(clippy::print_stdout, reason = "what was compared or found is part of the output")]
 
-#[path = "common/load.rs"]
-mod load;
-
 use std::collections::BTreeSet;
 
 use highwater::check::registry::{Kind, PROPERTIES};
 use highwater::model::plan::Plan;
 use highwater::model::rules::Drill;
 use highwater::run::{Options, run};
-use load::scenario;
+
+use crate::load::scenario;
 
 const GATE: &str = "acks-all-min-insync-2";
 
