@@ -4,7 +4,9 @@
 //! arithmetic on virtual quantities; there is no wall clock, no environment and no hash order.
 
 pub mod ids;
+pub mod number_set;
 pub mod replicas;
 pub mod rng;
+pub mod sparse;
 pub mod text;
 pub mod time;

@@ -4,14 +4,19 @@
 //! end of the search half of the time, and so is the branch predictor.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::base::ids::BrokerId;
 
 const NOWHERE: u8 = u8::MAX;
 
 /// The brokers of one partition; a [`ReplicaSet`](crate::base::ids::ReplicaSet) numbers its places.
+/// A clone is the same list: every image, replica and ghost of a partition shares one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReplicaList {
+pub struct ReplicaList(Arc<Lists>);
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Lists {
     brokers: Vec<BrokerId>,
     /// By broker id.
     places: Vec<u8>,
@@ -22,7 +27,7 @@ impl ReplicaList {
     #[must_use]
     #[inline]
     pub fn place(&self, broker: BrokerId) -> Option<usize> {
-        let place = self.places.get(usize::from(broker.0)).copied().unwrap_or(NOWHERE);
+        let place = self.0.places.get(usize::from(broker.0)).copied().unwrap_or(NOWHERE);
         (place != NOWHERE).then_some(usize::from(place))
     }
 }
@@ -34,7 +39,7 @@ impl From<&[BrokerId]> for ReplicaList {
         for (place, broker) in brokers.iter().enumerate() {
             places[usize::from(broker.0)] = place as u8;
         }
-        Self { brokers: brokers.to_vec(), places }
+        Self(Arc::new(Lists { brokers: brokers.to_vec(), places }))
     }
 }
 
@@ -42,7 +47,7 @@ impl Deref for ReplicaList {
     type Target = [BrokerId];
 
     fn deref(&self) -> &[BrokerId] {
-        &self.brokers
+        &self.0.brokers
     }
 }
 

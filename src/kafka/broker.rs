@@ -25,6 +25,7 @@ use std::collections::VecDeque;
 use crate::base::ids::{
     BrokerEpoch, BrokerId, ConnectionId, ControllerId, LeaderEpoch, NodeId, Offset, PartitionId,
 };
+use crate::base::sparse::Sparse;
 use crate::base::time::{Span, Time};
 use crate::kafka::broker::channel::{
     CONTROLLER, Connections, DIRECTORIES, End, FORWARDING, HEARTBEAT, Inbox, Link, METADATA,
@@ -62,15 +63,16 @@ pub struct Broker {
     published: bool,
     /// Partitions whose state was replayed and not acted on yet.
     changed: Vec<PartitionId>,
-    /// Replicas by partition.
-    partitions: Vec<Option<Partition>>,
+    /// Replicas by partition: those that it hosts.
+    partitions: Sparse<Partition>,
     /// Logs found at start of partitions that the metadata log has not spoken of yet.
-    unassigned: Vec<Option<Log>>,
+    unassigned: Sparse<Log>,
     /// Failed log directories, as a bit set.
     offline_dirs: u64,
     lifecycle: Lifecycle,
     links: Vec<Link>,
-    fetchers: Vec<ReplicaFetcher>,
+    /// By leader, of those that anything was ever fetched from.
+    fetchers: Sparse<ReplicaFetcher>,
     connections: Connections,
     purgatory: Purgatory,
     alter: AlterQueue,
@@ -87,13 +89,13 @@ impl Broker {
     /// What this broker says of its replica of a partition: for audits and reports.
     #[must_use]
     pub fn view(&self, partition: PartitionId) -> Option<ReplicaView> {
-        self.partitions.get(partition.index())?.as_ref().map(Partition::view)
+        self.partitions.get(partition.index()).map(Partition::view)
     }
 
     /// The epoch cache of its replica of a partition: for reports.
     #[must_use]
     pub fn leader_epochs(&self, partition: PartitionId) -> Vec<(LeaderEpoch, Offset)> {
-        let replica = self.partitions.get(partition.index()).and_then(Option::as_ref);
+        let replica = self.partitions.get(partition.index());
         replica.map(|replica| replica.log.leader_epochs().to_vec()).unwrap_or_default()
     }
 
@@ -112,12 +114,12 @@ impl Broker {
     /// A replica, and what it sees of its broker.
     fn replica_and_host(&mut self, partition: PartitionId) -> (Option<&mut Partition>, Host<'_>) {
         let host = Host { image: &self.image, config: &self.config, disk: &mut self.disk };
-        (self.partitions.get_mut(partition.index()).and_then(Option::as_mut), host)
+        (self.partitions.get_mut(partition.index()), host)
     }
 
     /// A partition has changed: what waits for it is looked at before the handler ends.
     fn touch(&mut self, partition: PartitionId) {
-        if let Some(Some(replica)) = self.partitions.get_mut(partition.index())
+        if let Some(replica) = self.partitions.get_mut(partition.index())
             && !std::mem::replace(&mut replica.touched, true)
         {
             self.touched.push_back(partition);
@@ -328,12 +330,12 @@ impl Broker {
             replayed: false,
             published: false,
             changed: Vec::new(),
-            partitions: vec![None; partitions],
-            unassigned: vec![None; partitions],
+            partitions: Sparse::default(),
+            unassigned: Sparse::default(),
             offline_dirs: disk.failed_dirs(),
             lifecycle: Lifecycle::new(incarnation, clean, ctx.monotonic()),
             links: links.collect(),
-            fetchers: vec![ReplicaFetcher::default(); usize::from(brokers)],
+            fetchers: Sparse::default(),
             connections: Connections::default(),
             purgatory: Purgatory::default(),
             alter: AlterQueue::default(),
@@ -345,19 +347,21 @@ impl Broker {
             config,
             disk,
         };
-        broker.load_logs(clean, ctx);
+        broker.load_logs(partitions, clean, ctx);
         broker
     }
 
     /// Loads every log there is (`LogManager.loadLogs`).
-    fn load_logs(&mut self, clean: Option<BrokerEpoch>, ctx: &Ctx<'_>) {
-        for place in 0..self.unassigned.len() {
+    fn load_logs(&mut self, partitions: usize, clean: Option<BrokerEpoch>, ctx: &Ctx<'_>) {
+        for place in 0..partitions {
             let partition = PartitionId(place as u16);
             if self.disk.log(partition).is_ok_and(|image| !image.segments().is_empty()) {
                 let expiration = self.config.producer_id_expiration;
                 let clean = clean.is_some();
                 let log = Log::load(partition, clean, ctx.wall(), expiration, &mut self.disk);
-                self.unassigned[place] = log.ok();
+                if let Ok(log) = log {
+                    self.unassigned.insert(place, log);
+                }
             }
         }
     }

@@ -3,6 +3,8 @@
 //! Follows `MetadataImage` and the control managers' replay methods (`ClusterControlManager.java`,
 //! `ReplicationControlManager.java`). Does not know who reads it or how far others have replayed.
 
+use std::sync::Arc;
+
 use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, Offset, PartitionId, ReplicaSet, TopicId};
 use crate::base::replicas::ReplicaList;
 use crate::model::body::Bodies;
@@ -83,7 +85,8 @@ impl PartitionImage {
 pub struct Image {
     end: Offset,
     brokers: Vec<Option<BrokerImage>>,
-    partitions: Vec<Option<PartitionImage>>,
+    /// A clone of the image shares what it says of partitions until that changes.
+    partitions: Vec<Option<Arc<PartitionImage>>>,
     /// Cluster-wide defaults, then one entry per topic that differs.
     defaults: TopicConfig,
     topics: Vec<Option<TopicConfig>>,
@@ -118,7 +121,7 @@ impl Image {
     /// A partition.
     #[must_use]
     pub fn partition(&self, partition: PartitionId) -> Option<&PartitionImage> {
-        self.partitions.get(partition.index())?.as_ref()
+        self.partitions.get(partition.index())?.as_deref()
     }
 
     /// Every partition.
@@ -126,7 +129,7 @@ impl Image {
         self.partitions
             .iter()
             .enumerate()
-            .filter_map(|(i, p)| Some((PartitionId(i as u16), p.as_ref()?)))
+            .filter_map(|(i, p)| Some((PartitionId(i as u16), p.as_deref()?)))
     }
 
     /// The configuration of a topic: cluster defaults with the topic's own properties over them.
@@ -161,17 +164,17 @@ impl Image {
             MetadataRecord::PartitionCreated { partition, topic, replicas, state } => {
                 let replicas = ReplicaList::from(bodies.replicas(replicas));
                 *slot(&mut self.partitions, partition.index()) =
-                    Some(PartitionImage::new(topic, replicas, state));
+                    Some(Arc::new(PartitionImage::new(topic, replicas, state)));
             }
             MetadataRecord::ReplicaAssigned { partition, broker, disk, state } => {
-                if let Some(Some(image)) = self.partitions.get_mut(partition.index()) {
+                if let Some(image) = self.partition_mut(partition) {
                     image.state = state;
                     image.moved.retain(|(of, _)| *of != broker);
                     image.moved.push((broker, disk));
                 }
             }
             MetadataRecord::PartitionChanged { partition, state } => {
-                if let Some(Some(image)) = self.partitions.get_mut(partition.index()) {
+                if let Some(image) = self.partition_mut(partition) {
                     image.state = state;
                 }
             }
@@ -183,6 +186,10 @@ impl Image {
             MetadataRecord::ProducerIds { next } => self.next_producer_id = next,
         }
         self.end += 1;
+    }
+
+    fn partition_mut(&mut self, partition: PartitionId) -> Option<&mut PartitionImage> {
+        self.partitions.get_mut(partition.index())?.as_mut().map(Arc::make_mut)
     }
 
     fn change_broker(

@@ -31,7 +31,7 @@ impl Broker {
     /// Whether the metadata says of some replica that it lies elsewhere than it does.
     fn has_moved_replicas(&self) -> bool {
         let disk = self.disk.id();
-        let hosted = self.partitions.iter().flatten().filter(|replica| !replica.offline);
+        let hosted = self.partitions.values().filter(|replica| !replica.offline);
         let mut images = hosted.filter_map(|replica| self.image.partition(replica.id));
         images.any(|image| image.disk_of(self.id) != disk)
     }

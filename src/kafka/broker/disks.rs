@@ -38,7 +38,7 @@ impl Broker {
             Timer::of(TimerKind::WatermarkCheckpoint),
             self.config.watermark_checkpoint_interval,
         );
-        for replica in self.partitions.iter().flatten().filter(|replica| !replica.offline) {
+        for replica in self.partitions.values().filter(|replica| !replica.offline) {
             replica.log.checkpoint_watermark(&mut self.disk);
         }
     }
@@ -46,7 +46,7 @@ impl Broker {
     /// Every minute: recovery points and log starts.
     pub(super) fn on_recovery_checkpoint(&mut self, ctx: &mut Ctx<'_>) {
         ctx.set(Timer::of(TimerKind::RecoveryCheckpoint), self.config.recovery_checkpoint_interval);
-        for replica in self.partitions.iter().flatten().filter(|replica| !replica.offline) {
+        for replica in self.partitions.values().filter(|replica| !replica.offline) {
             replica.log.checkpoint_recovery(&mut self.disk);
         }
     }
@@ -58,10 +58,9 @@ impl Broker {
         if expires {
             self.next_expiry = ctx.monotonic() + EXPIRY_CHECK;
         }
-        for place in 0..self.partitions.len() {
-            let Some(replica) = &mut self.partitions[place] else {
-                continue;
-            };
+        let mut next = 0;
+        while let Some((place, replica)) = self.partitions.next_mut(next) {
+            next = place + 1;
             if replica.offline {
                 continue;
             }
@@ -78,7 +77,7 @@ impl Broker {
 
     /// After an append: `flush.ms` begins to run, unless it runs already.
     pub(super) fn arm_flush(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
-        let Some(replica) = &mut self.partitions[partition.index()] else {
+        let Some(replica) = self.partitions.get_mut(partition.index()) else {
             return;
         };
         let interval = self.image.topic_config(replica.topic).flush_interval;
@@ -89,7 +88,7 @@ impl Broker {
 
     /// `flush.ms` is over for a partition.
     pub(super) fn on_flush_interval(&mut self, place: usize, ctx: &mut Ctx<'_>) {
-        if let Some(replica) = self.partitions.get_mut(place).and_then(Option::as_mut) {
+        if let Some(replica) = self.partitions.get_mut(place) {
             replica.flush_armed = false;
             replica.log.sync(ctx);
         }
@@ -97,7 +96,7 @@ impl Broker {
 
     /// A sync is done: whoever waited for it goes on.
     pub(super) fn on_synced(&mut self, partition: PartitionId, up_to: Offset, ctx: &mut Ctx<'_>) {
-        let Some(replica) = &mut self.partitions[partition.index()] else {
+        let Some(replica) = self.partitions.get_mut(partition.index()) else {
             return;
         };
         replica.log.synced(up_to);
@@ -123,15 +122,14 @@ impl Broker {
             return;
         }
         self.offline_dirs |= bit;
-        for place in 0..self.partitions.len() {
+        let mut next = 0;
+        while let Some((place, replica)) = self.partitions.next_mut(next) {
+            next = place + 1;
             let id = PartitionId(place as u16);
-            if self.disk.dir_of(id) != dir {
-                continue;
-            }
-            self.unfollow(id);
-            if let Some(replica) = &mut self.partitions[place] {
+            if self.disk.dir_of(id) == dir {
                 replica.offline = true;
                 replica.leads = false;
+                self.unfollow(id);
                 self.touch(id);
             }
         }

@@ -175,7 +175,7 @@ impl Broker {
         let ticket = self.purgatory.fetches.park(parked);
         for (place, part) in ctx.parts(request).iter().enumerate() {
             if let Some(asked) = Asked::of(part)
-                && let Some(replica) = &mut self.partitions[asked.partition.index()]
+                && let Some(replica) = self.partitions.get_mut(asked.partition.index())
             {
                 replica.waiting.watch(Watcher {
                     ticket,
@@ -212,7 +212,7 @@ impl Broker {
         let mut part = 0;
         while let Some(asked) = ctx.parts(request).get(part).and_then(Asked::of) {
             part += 1;
-            let replica = self.partitions[asked.partition.index()].as_ref();
+            let replica = self.partitions.get(asked.partition.index());
             if let Some(place) = replica.and_then(|replica| replica.place(terms.fetcher)) {
                 self.note_fetch(&asked, place, epoch, ctx);
             }

@@ -210,7 +210,7 @@ impl Broker {
         if started.is_err() {
             return self.fail_dir_of(partition, ctx);
         }
-        let fetcher = &mut self.fetchers[leader.index()];
+        let fetcher = self.fetchers.get_or_insert_with(leader.index(), ReplicaFetcher::default);
         if fetcher.partitions.is_empty() {
             fetcher.starts_at = ctx.monotonic() + FETCHER_START;
         }
@@ -219,8 +219,10 @@ impl Broker {
 
     /// At time zero of a run: every fetcher has been at work for some time.
     pub(super) fn begin_fetching(&mut self, ctx: &mut Ctx<'_>) {
-        for leader in 0..self.fetchers.len() {
-            self.fetchers[leader].starts_at = Time::ZERO;
+        let mut next = 0;
+        while let Some((leader, fetcher)) = self.fetchers.next_mut(next) {
+            next = leader + 1;
+            fetcher.starts_at = Time::ZERO;
             ctx.cancel(Timer::nth(TimerKind::FetchBackoff, leader));
             self.pump(BrokerId::at(leader), ctx);
         }
@@ -228,18 +230,18 @@ impl Broker {
 
     /// Stops fetching a partition.
     pub(super) fn unfollow(&mut self, partition: PartitionId) {
-        let Some(replica) = &mut self.partitions[partition.index()] else {
-            return;
-        };
-        if let Some(fetch) = replica.fetch.take() {
-            self.fetchers[fetch.leader.index()].partitions.retain(|p| *p != partition);
+        let fetch = self.partitions.get_mut(partition.index()).and_then(|p| p.fetch.take());
+        if let Some(fetch) = fetch
+            && let Some(fetcher) = self.fetchers.get_mut(fetch.leader.index())
+        {
+            fetcher.partitions.retain(|p| *p != partition);
         }
     }
 
     /// Sends the next request to a leader, if there is one to send and nothing in the way.
     pub(super) fn pump(&mut self, leader: BrokerId, ctx: &mut Ctx<'_>) {
         let link = fetcher_link(leader);
-        let fetcher = &self.fetchers[leader.index()];
+        let Some(fetcher) = self.fetchers.get(leader.index()) else { return };
         if fetcher.resolving.is_some() || self.links[link].is_busy() {
             return;
         }
@@ -251,8 +253,7 @@ impl Broker {
         let mut earliest: Option<Time> = None;
         let (mut wanted, mut out_of_range) = (false, None);
         for partition in &fetcher.partitions {
-            let Some(fetch) = self.partitions[partition.index()].as_ref().and_then(|p| p.fetch)
-            else {
+            let Some(fetch) = self.partitions.get(partition.index()).and_then(|p| p.fetch) else {
                 continue;
             };
             if fetch.awaits_sync.is_some() {
@@ -284,10 +285,11 @@ impl Broker {
     }
 
     fn send_fetch(&mut self, leader: BrokerId, now: Time, ctx: &mut Ctx<'_>) {
-        let parts = ctx.take_parts();
         let validates = rulings::follower_start(ctx.rules) == FollowerStart::Validate;
-        for partition in &self.fetchers[leader.index()].partitions {
-            let Some(replica) = &mut self.partitions[partition.index()] else {
+        let Some(fetcher) = self.fetchers.get(leader.index()) else { return };
+        let parts = ctx.take_parts();
+        for partition in &fetcher.partitions {
+            let Some(replica) = self.partitions.get_mut(partition.index()) else {
                 continue;
             };
             let Some(fetch) = &mut replica.fetch else {
@@ -327,8 +329,9 @@ impl Broker {
         leader: BrokerId,
         ctx: &mut Ctx<'_>,
     ) {
-        let leader_epoch = self.partitions[partition.index()].as_ref().and_then(|p| p.leader_epoch);
-        self.fetchers[leader.index()].resolving = Some((partition, which));
+        let leader_epoch = self.partitions.get(partition.index()).and_then(|p| p.leader_epoch);
+        let Some(fetcher) = self.fetchers.get_mut(leader.index()) else { return };
+        fetcher.resolving = Some((partition, which));
         let content = Content::ListOffsetsRequest(ListOffsetsRequest {
             partition,
             leader_epoch,
@@ -421,7 +424,8 @@ impl Broker {
         ctx: &mut Ctx<'_>,
     ) {
         let ListOffsetsResponse { error, offset, .. } = *response;
-        let Some((partition, which)) = self.fetchers[leader.index()].resolving.take() else {
+        let fetcher = self.fetchers.get_mut(leader.index());
+        let Some((partition, which)) = fetcher.and_then(|f| f.resolving.take()) else {
             return;
         };
         let (replica, mut host) = self.replica_and_host(partition);
@@ -468,7 +472,7 @@ impl Broker {
     /// A fetcher without partitions ends, and its connection or its attempt at one with it
     /// (`AbstractFetcherManager.shutdownIdleFetcherThreads`).
     pub(super) fn retire_if_idle(&mut self, leader: BrokerId, ctx: &mut Ctx<'_>) {
-        let fetcher = &mut self.fetchers[leader.index()];
+        let Some(fetcher) = self.fetchers.get_mut(leader.index()) else { return };
         if fetcher.partitions.is_empty() {
             fetcher.resolving = None;
             if let Some(connection) = self.links[fetcher_link(leader)].retire(ctx) {
@@ -479,11 +483,12 @@ impl Broker {
 
     /// The channel to a leader closed, or could not be opened: every partition backs off.
     pub(super) fn on_fetcher_closed(&mut self, leader: BrokerId, ctx: &mut Ctx<'_>) {
-        let fetcher = &mut self.fetchers[leader.index()];
+        let Some(fetcher) = self.fetchers.get_mut(leader.index()) else { return };
         fetcher.resolving = None;
         let until = ctx.monotonic() + self.config.replica_fetch_backoff;
         for partition in &fetcher.partitions {
-            let fetch = self.partitions[partition.index()].as_mut().and_then(|p| p.fetch.as_mut());
+            let replica = self.partitions.get_mut(partition.index());
+            let fetch = replica.and_then(|replica| replica.fetch.as_mut());
             if let Some(fetch) = fetch {
                 fetch.requested = None;
                 fetch.delayed_until = Some(until);

@@ -163,7 +163,7 @@ impl Broker {
     /// Hands a partition's proposal to the controller (`DefaultAlterPartitionManager.submit`). If
     /// an older one of the partition is still under way, this one is dropped at once.
     pub(super) fn submit_isr(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
-        let Some(replica) = self.partitions[partition.index()].as_mut() else {
+        let Some(replica) = self.partitions.get_mut(partition.index()) else {
             return;
         };
         let Some(proposal) = replica.isr.pending else {
@@ -206,7 +206,7 @@ impl Broker {
                 parts,
                 Part::AlterIsr { partition, leader_epoch, partition_epoch, isr, recovered },
             );
-            let Some(replica) = &self.partitions[partition.index()] else {
+            let Some(replica) = self.partitions.get(partition.index()) else {
                 continue;
             };
             for place in isr.iter().filter(|place| *place < replica.replicas.len()) {
@@ -293,10 +293,10 @@ impl Broker {
     pub(super) fn on_isr_check(&mut self, ctx: &mut Ctx<'_>) {
         let lag_max = self.config.replica_lag_time_max;
         ctx.set(Timer::of(TimerKind::IsrCheck), lag_max.scaled(1, 2));
-        for place in 0..self.partitions.len() {
-            let shrinks =
-                self.partitions[place].as_mut().is_some_and(|p| p.shrink_isr(lag_max, ctx));
-            if shrinks {
+        let mut next = 0;
+        while let Some((place, replica)) = self.partitions.next_mut(next) {
+            next = place + 1;
+            if replica.shrink_isr(lag_max, ctx) {
                 self.submit_isr(PartitionId(place as u16), ctx);
             }
         }

@@ -296,10 +296,10 @@ impl Broker {
     /// Closes every log and leaves (`LogManager.shutdown`). The marker says that nothing needs
     /// recovery; it is not written if a directory failed.
     pub(super) fn finish_shutdown(&mut self, ctx: &mut Ctx<'_>) {
-        for replica in self.partitions.iter_mut().flatten().filter(|replica| !replica.offline) {
+        for replica in self.partitions.values_mut().filter(|replica| !replica.offline) {
             replica.log.close(&mut self.disk);
         }
-        for log in self.unassigned.iter_mut().flatten() {
+        for log in self.unassigned.values_mut() {
             log.close(&mut self.disk);
         }
         if let Some(epoch) = self.lifecycle.epoch

@@ -91,7 +91,9 @@ impl Broker {
         self.changed = changed;
         self.check_assignments(ctx);
         // All partitions first, then the fetches: one request carries them all.
-        for leader in 0..self.fetchers.len() {
+        let mut next = 0;
+        while let Some((leader, _)) = self.fetchers.next_mut(next) {
+            next = leader + 1;
             self.retire_if_idle(BrokerId::at(leader), ctx);
             self.pump(BrokerId::at(leader), ctx);
         }
@@ -135,14 +137,14 @@ impl Broker {
     /// Makes this broker a replica of the partition: with the log found at start, or a new one.
     fn host_partition(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
         let place = partition.index();
-        if self.partitions[place].is_some() {
+        if self.partitions.get(place).is_some() {
             return;
         }
         let Some(image) = self.image.partition(partition) else {
             return;
         };
         let expiration = self.config.producer_id_expiration;
-        let log = match self.unassigned[place].take() {
+        let log = match self.unassigned.remove(place) {
             Some(log) => Ok(log),
             None => Log::load(partition, true, ctx.wall(), expiration, &mut self.disk),
         };
@@ -150,7 +152,7 @@ impl Broker {
         let log = log.unwrap_or_else(|_| Log::absent(partition));
         let mut replica = Partition::new(partition, image, self.id, log);
         replica.offline = offline;
-        self.partitions[place] = Some(replica);
+        self.partitions.insert(place, replica);
         if offline {
             self.fail_dir_of(partition, ctx);
         }

@@ -115,7 +115,7 @@ impl Broker {
         ctx: &Ctx<'_>,
     ) -> bool {
         let for_watermark = rulings::answer_waits_for_watermark(ctx.rules, acks);
-        let Some(replica) = &mut self.partitions[partition.index()] else {
+        let Some(replica) = self.partitions.get_mut(partition.index()) else {
             return false;
         };
         if append.must_sync && acks != Acks::None {

@@ -58,7 +58,7 @@ impl Broker {
 
     /// The replica, or why there is none.
     pub(super) fn hosted(&self, partition: PartitionId) -> Result<&Partition, ErrorCode> {
-        let replica = self.partitions.get(partition.index()).and_then(Option::as_ref);
+        let replica = self.partitions.get(partition.index());
         replica.ok_or_else(|| self.why_not_hosted(partition))
     }
 
@@ -80,7 +80,7 @@ impl Broker {
         }
         let mut place = 0;
         loop {
-            let Some(replica) = &mut self.partitions[partition.index()] else {
+            let Some(replica) = self.partitions.get_mut(partition.index()) else {
                 return;
             };
             let Some(watcher) = replica.waiting.watcher(place) else {
@@ -108,7 +108,7 @@ impl Broker {
         partition: PartitionId,
         ctx: &Ctx<'_>,
     ) -> Option<(Waiter, ErrorCode)> {
-        let replica = self.partitions[partition.index()].as_mut()?;
+        let replica = self.partitions.get_mut(partition.index())?;
         replica.touched = false;
         if replica.offline || !replica.leads {
             let error = if replica.offline {

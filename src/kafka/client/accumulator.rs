@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::base::ids::{LeaderEpoch, PartitionId, ProcessId};
+use crate::base::number_set::NumberSet;
 use crate::base::time::{Span, Time};
 use crate::kafka::client::idempotence::Sequences;
 use crate::model::batch::{BATCH_OVERHEAD_BYTES, RecordId, Sequence};
@@ -170,8 +171,8 @@ pub(super) struct Accumulator {
     pub(super) batches: Slab,
     /// The queues, by partition.
     pub(super) queues: Vec<Queue>,
-    /// How many batches wait.
-    pub(super) waiting: usize,
+    /// Partitions in which a batch waits.
+    pub(super) waiting: NumberSet,
     /// How many batches have no final answer.
     pub(super) incomplete: usize,
 }
@@ -210,7 +211,7 @@ impl Accumulator {
             free_memory: memory,
             batches: Slab::default(),
             queues,
-            waiting: 0,
+            waiting: NumberSet::default(),
             incomplete: 0,
         }
     }
@@ -261,7 +262,7 @@ impl Accumulator {
             let slot = self.batches.insert(new_batch(partition, first, bytes, now, wall, reserved));
             queue.waiting.push_back(slot);
             queue.used = true;
-            self.waiting += 1;
+            self.waiting.insert(partition.index());
             self.incomplete += 1;
         }
         let (workload, label) = item;
@@ -296,8 +297,11 @@ impl Accumulator {
 
     /// Takes the first waiting batch of a partition into a request.
     pub(super) fn drain_first(&mut self, partition: PartitionId) -> Option<u32> {
-        let slot = self.queues[partition.index()].waiting.pop_front()?;
-        self.waiting -= 1;
+        let queue = &mut self.queues[partition.index()].waiting;
+        let slot = queue.pop_front()?;
+        if queue.is_empty() {
+            self.waiting.remove(partition.index());
+        }
         let batch = &mut self.batches[slot];
         batch.closed = true;
         batch.place = Place::InFlight;
@@ -318,15 +322,16 @@ impl Accumulator {
         };
         let place = queue.iter().take_while(earlier).count();
         queue.insert(place, slot);
-        self.waiting += 1;
+        self.waiting.insert(partition.index());
     }
 
     /// Takes a batch that waits out of its queue.
     pub(super) fn withdraw(&mut self, slot: u32) {
-        let queue = &mut self.queues[self.batches[slot].partition.index()].waiting;
-        if let Some(place) = queue.iter().position(|s| *s == slot) {
-            queue.remove(place);
-            self.waiting -= 1;
+        let partition = self.batches[slot].partition.index();
+        let queue = &mut self.queues[partition].waiting;
+        queue.retain(|other| *other != slot);
+        if queue.is_empty() {
+            self.waiting.remove(partition);
         }
     }
 

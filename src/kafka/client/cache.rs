@@ -5,6 +5,7 @@
 //! of a broker that lags is ignored partition by partition. Does not know which broker is asked.
 
 use crate::base::ids::{BrokerId, LeaderEpoch, PartitionId};
+use crate::base::number_set::NumberSet;
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
 use crate::kafka::backoff;
@@ -24,6 +25,10 @@ pub(super) struct Leadership {
 pub(super) struct Cache {
     config: ClientConfig,
     leaders: Vec<Leadership>,
+    /// By broker, the partitions that it leads, in order.
+    led: Vec<Vec<PartitionId>>,
+    /// Partitions whose leader or epoch has changed since [`Cache::next_moved`] named them.
+    moved: NumberSet,
     known: bool,
     wanted: bool,
     asking: bool,
@@ -40,6 +45,8 @@ impl Cache {
         Self {
             config,
             leaders: vec![Leadership::default(); partitions],
+            led: Vec::new(),
+            moved: NumberSet::default(),
             known: false,
             wanted: true,
             asking: false,
@@ -63,6 +70,53 @@ impl Cache {
     /// Who leads the partition, if anybody does.
     pub(super) fn leader(&self, partition: PartitionId) -> Option<BrokerId> {
         self.leadership(partition).leader
+    }
+
+    /// The partitions that a broker leads, in order (`Cluster.partitionsForNode`).
+    pub(super) fn led_by(&self, broker: BrokerId) -> &[PartitionId] {
+        self.led.get(broker.index()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The place of the partition led by a broker that comes before this place, or, if there is
+    /// none, of the last that it leads; the place itself if it leads nothing.
+    pub(super) fn led_before(&self, broker: BrokerId, place: usize) -> usize {
+        let led = self.led_by(broker);
+        let before = led.partition_point(|partition| partition.index() < place);
+        let before = before.checked_sub(1).or(led.len().checked_sub(1));
+        before.map_or(place, |before| led[before].index())
+    }
+
+    /// A partition whose leadership has changed since it was last named here, or since the start.
+    pub(super) fn next_moved(&mut self) -> Option<PartitionId> {
+        let place = self.moved.first_from(0)?;
+        self.moved.remove(place);
+        Some(PartitionId(place as u16))
+    }
+
+    /// Takes a partition's leadership over.
+    fn set(&mut self, partition: PartitionId, now: Leadership) {
+        let before = std::mem::replace(&mut self.leaders[partition.index()], now);
+        if before == now {
+            return;
+        }
+        self.moved.insert(partition.index());
+        if before.leader == now.leader {
+            return;
+        }
+        if let Some(leader) = before.leader {
+            let led = &mut self.led[leader.index()];
+            if let Ok(place) = led.binary_search(&partition) {
+                led.remove(place);
+            }
+        }
+        if let Some(leader) = now.leader {
+            if self.led.len() <= leader.index() {
+                self.led.resize_with(leader.index() + 1, Vec::new);
+            }
+            let led = &mut self.led[leader.index()];
+            let place = led.partition_point(|other| *other < partition);
+            led.insert(place, partition);
+        }
     }
 
     /// The next update is to come as soon as the back-off allows.
@@ -105,12 +159,12 @@ impl Cache {
         leader: Option<BrokerId>,
         epoch: LeaderEpoch,
     ) -> bool {
-        let Some(entry) = self.leaders.get_mut(partition.index()) else { return false };
+        let Some(entry) = self.leaders.get(partition.index()) else { return false };
         if entry.epoch.is_some_and(|known| known > epoch) {
             return false;
         }
         let news = entry.epoch != Some(epoch);
-        *entry = Leadership { leader, epoch: Some(epoch) };
+        self.set(partition, Leadership { leader, epoch: Some(epoch) });
         news
     }
 
@@ -130,10 +184,10 @@ impl Cache {
 
     /// A produce answer named the present leader (KIP-951). Only a newer epoch counts.
     pub(super) fn hint(&mut self, partition: PartitionId, leader: BrokerId, epoch: LeaderEpoch) {
-        if let Some(entry) = self.leaders.get_mut(partition.index())
+        if let Some(entry) = self.leaders.get(partition.index())
             && entry.epoch.is_none_or(|known| known < epoch)
         {
-            *entry = Leadership { leader: Some(leader), epoch: Some(epoch) };
+            self.set(partition, Leadership { leader: Some(leader), epoch: Some(epoch) });
             self.equivalent = 0;
         }
     }

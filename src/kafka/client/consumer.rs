@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 
 use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, Offset, PartitionId, ProcessId};
+use crate::base::number_set::NumberSet;
 use crate::base::time::Time;
 use crate::kafka::client::application::Polled;
 use crate::kafka::client::cache::Cache;
@@ -52,7 +53,18 @@ pub(super) struct Consumer {
     active: bool,
     /// The application waits in `poll()`.
     polling: bool,
-    fetch_in_flight: Vec<bool>,
+    /// Places without a good position, in [`Stage::Reset`] or [`Stage::Validation`].
+    unsettled: NumberSet,
+    /// Places of partitions that nobody leads as far as is known.
+    leaderless: NumberSet,
+    /// By broker, places that may be fetched from it: it leads them, their position is good and
+    /// nothing is buffered.
+    fetchable: Vec<NumberSet>,
+    /// Brokers of which something may be fetched.
+    askable: NumberSet,
+    /// Under which broker each place stands in `fetchable`.
+    filed: Vec<Option<BrokerId>>,
+    fetch_in_flight: NumberSet,
     looks_at: Option<Time>,
     refreshes_at: Option<Time>,
     /// Something has happened since the last [`Consumer::run`] that may let it ask for more.
@@ -72,7 +84,7 @@ impl Consumer {
         for (place, partition) in assigned.iter().enumerate() {
             places[partition.index()] = Some(place as u16);
         }
-        Self {
+        let mut consumer = Self {
             process: start.id,
             config,
             channels: Channels::new(config.client, start.brokers, MAX_IN_FLIGHT, first_timer),
@@ -84,11 +96,41 @@ impl Consumer {
             opened: false,
             active: false,
             polling: false,
-            fetch_in_flight: vec![false; usize::from(start.brokers)],
+            unsettled: NumberSet::default(),
+            leaderless: NumberSet::default(),
+            fetchable: vec![NumberSet::default(); usize::from(start.brokers)],
+            askable: NumberSet::default(),
+            filed: vec![None; assigned.len()],
+            fetch_in_flight: NumberSet::default(),
             looks_at: None,
             refreshes_at: None,
             stirred: true,
             failed: Vec::new(),
+        };
+        (0..assigned.len()).for_each(|place| consumer.file(place));
+        consumer
+    }
+
+    /// A partition has changed its stage, its buffer or its leader: files its place where it will
+    /// be looked for, so that nobody has to look at all of them.
+    fn file(&mut self, place: usize) {
+        let assigned = &self.assigned[place];
+        let leader = self.cache.leader(assigned.partition);
+        put(&mut self.leaderless, place, leader.is_none());
+        let unsettled = matches!(assigned.stage, Stage::Reset(_) | Stage::Validation);
+        put(&mut self.unsettled, place, unsettled);
+        let fetchable = assigned.stage == Stage::Fetching && !assigned.has_buffered();
+        let now = leader.filter(|_| fetchable);
+        let before = std::mem::replace(&mut self.filed[place], now);
+        if before == now {
+            return;
+        }
+        for (broker, is_in) in [(before, false), (now, true)] {
+            if let Some(broker) = broker {
+                let places = &mut self.fetchable[broker.index()];
+                put(places, place, is_in);
+                put(&mut self.askable, broker.index(), !places.is_empty());
+            }
         }
     }
 
@@ -116,6 +158,7 @@ impl Consumer {
         let leader = self.cache.leadership(partition);
         self.stirred = true;
         self.assigned[place].seek(offset, None, leader);
+        self.file(place);
         self.note_position(partition, offset, PositionChange::Seek, ctx);
     }
 
@@ -187,7 +230,9 @@ impl Consumer {
             // (`FetchCollector`: no longer fetchable).
             assigned.see_leader(self.cache.leadership(assigned.partition));
             self.stirred = true;
-            let Some(records) = assigned.take(room) else {
+            let taken = assigned.take(room);
+            self.file(usize::from(place));
+            let Some(records) = taken else {
                 self.arrived.pop_front();
                 continue;
             };
@@ -240,15 +285,23 @@ impl Consumer {
     /// Sends what must be known before a partition can be fetched: its first position, or whether
     /// its log was truncated.
     fn settle_positions(&mut self, ctx: &mut Ctx<'_>) {
-        for place in 0..self.assigned.len() {
+        while let Some(moved) = self.cache.next_moved() {
+            if let Some(place) = self.place(moved) {
+                self.assigned[place].see_leader(self.cache.leadership(moved));
+                self.file(place);
+            }
+        }
+        let mut next = 0;
+        while let Some(place) = self.unsettled.first_from(next) {
+            next = place + 1;
             let assigned = &mut self.assigned[place];
             let partition = assigned.partition;
             let leadership = self.cache.leadership(partition);
-            assigned.see_leader(leadership);
             let position = (assigned.offset_epoch, leadership.epoch);
             let (content, request) = match (assigned.stage, self.config.offset_reset) {
                 (Stage::Reset(_), OffsetReset::None) => {
                     assigned.fail();
+                    self.file(place);
                     self.thrown.push_back((partition, ErrorCode::NoOffsetForPartition));
                     continue;
                 }
@@ -325,54 +378,61 @@ impl Consumer {
 
     /// Sends each broker one fetch for the partitions it leads of which nothing is buffered.
     fn fetch(&mut self, ctx: &mut Ctx<'_>) {
-        if !self.fetch_in_flight.contains(&false) {
-            return;
+        let first = self.fetchable.first().is_some_and(|places| !places.is_empty());
+        if !first && !self.leaderless.is_empty() && !self.fetch_in_flight.contains(0) {
+            self.cache.want_update();
         }
-        for at in 0..self.fetch_in_flight.len() {
-            let broker = BrokerId::at(at);
-            if self.fetch_in_flight[at] {
+        let mut next = 0;
+        while let Some(at) = self.askable.first_from(next) {
+            next = at + 1;
+            if !self.fetch_in_flight.contains(at) {
+                self.fetch_from(BrokerId::at(at), ctx);
+            }
+        }
+    }
+
+    fn fetch_from(&mut self, broker: BrokerId, ctx: &mut Ctx<'_>) {
+        let at = broker.index();
+        let mut parts: Option<PartsId> = None;
+        let mut next = 0;
+        while let Some(place) = self.fetchable[at].first_from(next) {
+            next = place + 1;
+            // Kafka looks at all partitions in turn and wants metadata at one without a leader.
+            if at == 0 && self.leaderless.first_from(0).is_some_and(|first| first < place) {
+                self.cache.want_update();
+            }
+            if !self.may_ask(place, ctx) || !self.is_usable(broker, ctx) {
                 continue;
             }
-            let mut parts: Option<PartsId> = None;
-            for place in 0..self.assigned.len() {
-                let partition = self.assigned[place].partition;
-                let leadership = self.cache.leadership(partition);
-                if at == 0 && leadership.leader.is_none() {
-                    self.cache.want_update();
-                }
-                let assigned = &self.assigned[place];
-                let fetchable = leadership.leader == Some(broker)
-                    && assigned.stage == Stage::Fetching
-                    && !assigned.has_buffered();
-                if !fetchable || !self.may_ask(place, ctx) || !self.is_usable(broker, ctx) {
-                    continue;
-                }
-                let assigned = &mut self.assigned[place];
-                assigned.fetching = Some(assigned.offset);
-                let list = *parts.get_or_insert_with(|| ctx.take_parts());
-                let part = Part::FetchFrom {
-                    partition,
-                    leader_epoch: leadership.epoch,
-                    offset: assigned.offset,
-                    // A consumer does not give it, so a truncation between validation and fetch
-                    // goes unseen (KIP-320 left it to followers).
-                    last_fetched: None,
-                    log_start: Offset::ZERO,
-                    max_bytes: self.config.max_partition_fetch_bytes,
-                };
-                ctx.push_part(list, part);
-            }
-            if let Some(parts) = parts {
-                self.fetch_in_flight[at] = true;
-                let content = Content::FetchRequest(FetchRequest {
-                    fetcher: Fetcher::Consumer { read_committed: self.config.read_committed },
-                    max_wait: self.config.fetch_max_wait,
-                    min_bytes: self.config.fetch_min_bytes,
-                    max_bytes: self.config.fetch_max_bytes,
-                    parts,
-                });
-                self.channels.send(at, content, Request::Fetch, ctx);
-            }
+            let assigned = &mut self.assigned[place];
+            let partition = assigned.partition;
+            assigned.fetching = Some(assigned.offset);
+            let list = *parts.get_or_insert_with(|| ctx.take_parts());
+            let part = Part::FetchFrom {
+                partition,
+                leader_epoch: self.cache.leadership(partition).epoch,
+                offset: assigned.offset,
+                // A consumer does not give it, so a truncation between validation and fetch goes
+                // unseen (KIP-320 left it to followers).
+                last_fetched: None,
+                log_start: Offset::ZERO,
+                max_bytes: self.config.max_partition_fetch_bytes,
+            };
+            ctx.push_part(list, part);
+        }
+        if at == 0 && !self.leaderless.is_empty() {
+            self.cache.want_update();
+        }
+        if let Some(parts) = parts {
+            self.fetch_in_flight.insert(at);
+            let content = Content::FetchRequest(FetchRequest {
+                fetcher: Fetcher::Consumer { read_committed: self.config.read_committed },
+                max_wait: self.config.fetch_max_wait,
+                min_bytes: self.config.fetch_min_bytes,
+                max_bytes: self.config.fetch_max_bytes,
+                parts,
+            });
+            self.channels.send(at, content, Request::Fetch, ctx);
         }
     }
 
@@ -403,7 +463,9 @@ impl Consumer {
         self.cache.want_update();
         for request in failed.drain(..) {
             match request {
-                Request::Fetch => self.fetch_in_flight[at] = false,
+                Request::Fetch => {
+                    self.fetch_in_flight.remove(at);
+                }
                 Request::Metadata => self.cache.failed(now, ctx.rng),
                 Request::ListOffsets { place } | Request::OffsetsForLeaderEpoch { place } => {
                     self.back_off(usize::from(place), ctx);
@@ -432,7 +494,7 @@ impl Consumer {
         let Some(request) = self.channels.answered(at, message.correlation) else { return };
         match (request, message.content) {
             (Request::Fetch, Content::FetchResponse(FetchResponse { parts })) => {
-                self.fetch_in_flight[at] = false;
+                self.fetch_in_flight.remove(at);
                 self.on_fetched(BrokerId::at(at), parts, ctx);
             }
             (Request::Metadata, Content::MetadataResponse(MetadataResponse { parts })) => {
@@ -454,6 +516,7 @@ impl Consumer {
                     let partition = self.assigned[place].partition;
                     let leader = self.cache.leadership(partition);
                     self.assigned[place].seek(offset, leader_epoch, leader);
+                    self.file(place);
                     self.note_position(partition, offset, why, ctx);
                 }
             }
@@ -499,7 +562,9 @@ impl Consumer {
     ) {
         let assigned = &mut self.assigned[place];
         let partition = assigned.partition;
-        match assigned.validate(end, self.config.offset_reset) {
+        let validated = assigned.validate(end, self.config.offset_reset);
+        self.file(place);
+        match validated {
             Validated::Good | Validated::Reset => {}
             Validated::Moved(to) => {
                 self.note_position(partition, to, PositionChange::Truncation, ctx);
@@ -528,6 +593,7 @@ impl Consumer {
                     assigned.buffer(batch, broker);
                     if empty && assigned.has_buffered() {
                         self.arrived.push_back(place as u16);
+                        self.file(place);
                     }
                 }
                 _ => {}
@@ -565,6 +631,7 @@ impl Consumer {
                 }
             }
         }
+        self.file(place);
     }
 
     /// A timer fired; it may be another client's.
@@ -583,5 +650,14 @@ impl Consumer {
             // What waited for these looks by itself in the next `run`.
             _ => {}
         }
+    }
+}
+
+/// Puts a number into a set, or takes it out.
+fn put(set: &mut NumberSet, number: usize, is_in: bool) {
+    if is_in {
+        set.insert(number);
+    } else {
+        set.remove(number);
     }
 }

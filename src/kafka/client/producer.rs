@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use crate::base::ids::{ConnectionId, PartitionId, ProcessId, TopicId};
+use crate::base::number_set::NumberSet;
 use crate::base::time::{Span, Time};
 use crate::kafka::client::accumulator::{
     Accumulator, Appended, Item, RECORD_OVERHEAD_BYTES, UPPER_BOUND_OVERHEAD_BYTES,
@@ -82,8 +83,9 @@ pub(super) struct Producer {
     /// Where the next drain of a broker begins (`nodesDrainIndex`).
     pub(super) drain_from: Vec<usize>,
     pub(super) availability: Vec<Availability>,
-    /// Reused: brokers with something to send; candidates of a topic; requests of a connection.
-    pub(super) ready: Vec<bool>,
+    /// Brokers with something to send.
+    pub(super) ready: NumberSet,
+    /// Reused: candidates of a topic; requests of a connection.
     candidates: Vec<Candidate>,
     failed: Vec<Request>,
 }
@@ -125,7 +127,7 @@ impl Producer {
             stirred: true,
             drain_from: vec![0; brokers],
             availability: vec![Availability::default(); brokers],
-            ready: vec![false; brokers],
+            ready: NumberSet::default(),
             candidates: Vec::new(),
             failed: Vec::new(),
         }

@@ -38,15 +38,14 @@ impl Producer {
     pub(super) fn send_ready(&mut self, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) -> bool {
         let now = ctx.monotonic();
         let anonymous = self.config.idempotence && self.identity.producer.is_none();
-        if self.accumulator.waiting == 0 || anonymous || self.identity.asking {
+        if self.accumulator.waiting.is_empty() || anonymous || self.identity.asking {
             return false;
         }
         self.find_ready(ctx);
         let mut sent = false;
-        for at in 0..self.ready.len() {
-            if !self.ready[at] {
-                continue;
-            }
+        let mut next = 0;
+        while let Some(at) = self.ready.first_from(next) {
+            next = at + 1;
             self.availability[at].ready = now;
             // Metadata goes first (`NetworkClient.isReady`).
             if self.cache.is_due(now) || !self.channels.can_send(at) {
@@ -65,15 +64,10 @@ impl Producer {
         let now = ctx.monotonic();
         let hurry = self.flushing || self.is_exhausted();
         let mut next = Time::NEVER;
-        self.ready.fill(false);
-        let mut unseen = self.accumulator.waiting;
-        for place in 0..self.accumulator.queues.len() {
-            if unseen == 0 {
-                break;
-            }
+        self.ready.clear();
+        for place in self.accumulator.waiting.iter() {
             let queue = &self.accumulator.queues[place];
             let Some(slot) = queue.waiting.front().copied() else { continue };
-            unseen -= queue.waiting.len();
             let (muted, more) = (queue.muted, queue.waiting.len() > 1);
             let leadership = self.cache.leadership(PartitionId(place as u16));
             let batch = &mut self.accumulator.batches[slot];
@@ -84,13 +78,13 @@ impl Producer {
                 self.cache.want_update();
                 continue;
             };
-            if muted || self.ready[leader.index()] {
+            if muted || self.ready.contains(leader.index()) {
                 continue;
             }
             let at_once = more || hurry || self.accumulator.is_full(slot);
             let from = backoff.unwrap_or(if at_once { now } else { lingers });
             if from <= now {
-                self.ready[leader.index()] = true;
+                self.ready.insert(leader.index());
             } else {
                 next = next.min(from);
             }
@@ -104,20 +98,33 @@ impl Producer {
     /// Sends a broker one batch of each partition it leads, beginning where the last request to it
     /// ended, as far as `max.request.size` allows.
     fn drain(&mut self, at: usize, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) -> bool {
-        let partitions = self.accumulator.queues.len();
-        let start = self.drain_from[at];
+        let (leader, start) = (BrokerId::at(at), self.drain_from[at]);
         let mut request: Option<(PartsId, u32)> = None;
         let (mut last, mut bytes) = (NO_SLOT, 0);
-        for place in (start..partitions).chain(0..start) {
+        // A request that takes all there is ends at the partition before its first.
+        self.drain_from[at] = self.cache.led_before(leader, start);
+        let (mut from, mut wrapped) = (start, false);
+        loop {
+            let next = self.accumulator.waiting.first_from(from);
+            let Some(place) = next.filter(|place| !wrapped || *place < start) else {
+                if wrapped {
+                    break;
+                }
+                (from, wrapped) = (0, true);
+                continue;
+            };
+            from = place + 1;
             let partition = PartitionId(place as u16);
-            if self.cache.leader(partition) != Some(BrokerId::at(at)) {
+            if self.cache.leader(partition) != Some(leader) {
                 continue;
             }
-            self.drain_from[at] = place;
             let slot = match self.drain_partition(partition, bytes, ctx) {
                 Drained::Batch(slot) => slot,
                 Drained::Nothing => continue,
-                Drained::End => break,
+                Drained::End => {
+                    self.drain_from[at] = place;
+                    break;
+                }
             };
             let batch = &self.accumulator.batches[slot];
             bytes += batch.bytes;
