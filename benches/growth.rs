@@ -3,8 +3,9 @@
 //!
 //! Each case is a process of its own, so that its peak memory is its own; the cases are taken in
 //! turns, with the engine's bare loop among them, and the table shows medians. Time is the CPU time
-//! of the process. `benches/instructions.sh` counts instructions instead. A case runs its scenario twice: once briefly and once for longer. What an event
-//! costs "with the start" is the brief run's time by its events; what it costs "later" is the
+//! of the process; `benches/instructions.sh` counts instructions instead. A case runs its scenario
+//! twice: once briefly and once for longer. What an event costs "with the start" is the brief run's
+//! time by its events; what it costs "later" is the
 //! difference of the two runs, so that what a cluster's size costs once, at its start, is out.
 
 #![expect(

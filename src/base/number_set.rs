@@ -42,6 +42,15 @@ impl NumberSet {
         was
     }
 
+    /// Puts a number in or takes it out.
+    pub fn put(&mut self, number: usize, is_in: bool) {
+        if is_in {
+            self.insert(number);
+        } else {
+            self.remove(number);
+        }
+    }
+
     /// Whether a number is in.
     #[must_use]
     pub fn contains(&self, number: usize) -> bool {

@@ -116,21 +116,16 @@ impl Consumer {
     fn file(&mut self, place: usize) {
         let assigned = &self.assigned[place];
         let leader = self.cache.leader(assigned.partition);
-        put(&mut self.leaderless, place, leader.is_none());
+        self.leaderless.put(place, leader.is_none());
         let unsettled = matches!(assigned.stage, Stage::Reset(_) | Stage::Validation);
-        put(&mut self.unsettled, place, unsettled);
+        self.unsettled.put(place, unsettled);
         let fetchable = assigned.stage == Stage::Fetching && !assigned.has_buffered();
         let now = leader.filter(|_| fetchable);
         let before = std::mem::replace(&mut self.filed[place], now);
-        if before == now {
-            return;
-        }
-        for (broker, is_in) in [(before, false), (now, true)] {
-            if let Some(broker) = broker {
-                let places = &mut self.fetchable[broker.index()];
-                put(places, place, is_in);
-                put(&mut self.askable, broker.index(), !places.is_empty());
-            }
+        for broker in [before, now].into_iter().flatten() {
+            let places = &mut self.fetchable[broker.index()];
+            places.put(place, now == Some(broker));
+            self.askable.put(broker.index(), !places.is_empty());
         }
     }
 
@@ -650,14 +645,5 @@ impl Consumer {
             // What waited for these looks by itself in the next `run`.
             _ => {}
         }
-    }
-}
-
-/// Puts a number into a set, or takes it out.
-fn put(set: &mut NumberSet, number: usize, is_in: bool) {
-    if is_in {
-        set.insert(number);
-    } else {
-        set.remove(number);
     }
 }
