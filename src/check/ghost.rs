@@ -12,9 +12,18 @@ use crate::model::metadata::PartitionState;
 use crate::model::plan::Plan;
 
 use super::canon::Canon;
-use super::isr_fills;
-use super::isr_unjustified::patience;
-use super::watermark_fell::NOBODY;
+
+/// The number of a receiver of watermarks that is no replica and no client.
+const NOBODY: usize = usize::MAX / 2;
+
+/// How long a leader with this `replica.lag.time.max.ms` surely takes a replica for caught up: a
+/// tenth is left for clock drift.
+pub(crate) const fn patience(lag_max: Span) -> Span {
+    match lag_max.0.checked_mul(9) {
+        Some(nine) => Span(nine / 10),
+        None => Span::FOREVER,
+    }
+}
 
 /// A broker as committed metadata and the machine show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +54,7 @@ pub(crate) struct BrokerGhost {
     pub(crate) displaced: bool,
     /// Its `replica.lag.time.max.ms`.
     pub(crate) lag_max: Span,
-    /// What [`super::isr_unjustified::patience`] makes of it.
+    /// What [`patience`] makes of it.
     pub(crate) patience: Span,
 }
 
@@ -187,10 +196,15 @@ impl PartitionGhost {
             && electable.minus(self.displaced).is_empty()
     }
 
+    /// Replicas that are not in the committed ISR, and could be.
+    pub(crate) fn missing(&self) -> ReplicaSet {
+        self.everyone().minus(self.state.isr).minus(self.displaced)
+    }
+
     pub(crate) fn dues(&self) -> Dues {
         let stuck = self.is_stuck();
         Dues {
-            full: stuck || isr_fills::missing(self).is_empty(),
+            full: stuck || self.missing().is_empty(),
             led: stuck || self.state.leader.is_some(),
             stuck,
         }

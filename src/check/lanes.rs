@@ -2,7 +2,7 @@
 //!
 //! A *lane* is one producer process writing to one partition. Records of a lane are numbered, so
 //! what is in the log is one number and a short list of holes, whatever the length of the run.
-//! Does not judge; [`super::duplicate`], [`super::order_broken`] and others ask it.
+//! Does not judge; [`super::client::duplicate`], [`super::client::order_broken`] and others ask it.
 
 use std::collections::VecDeque;
 

@@ -6,11 +6,10 @@
 
 use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, Offset};
 use crate::base::time::Span;
+use crate::check::ghost::PartitionGhost;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::ghost::PartitionGhost;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// By whom, in which epoch and on which connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +18,6 @@ pub(crate) struct Source {
     pub(crate) epoch: LeaderEpoch,
     pub(crate) connection: ConnectionId,
 }
-
-/// The place of a receiver that is no replica and no client.
-pub(crate) const NOBODY: usize = usize::MAX / 2;
 
 /// Where the two ends of an answer stand in the replica list.
 #[derive(Clone, Copy, Debug)]

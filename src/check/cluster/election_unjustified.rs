@@ -8,12 +8,11 @@
 //! Follows `PartitionChangeBuilder.java`.
 
 use crate::base::ids::{PartitionId, ReplicaSet};
+use crate::check::ghost::Ghosts;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 use crate::model::metadata::PartitionState;
-
-use super::ghost::Ghosts;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// An election as it was committed.
 #[derive(Clone, Copy, Debug)]

@@ -10,13 +10,12 @@
 
 use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId};
 use crate::base::time::Time;
+use crate::check::canon::Entry;
+use crate::check::ghost::PartitionGhost;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::batch::RecordId;
 use crate::model::fact::Stamp;
-
-use super::canon::Entry;
-use super::ghost::PartitionGhost;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// How records came to be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,10 @@
 //! (KIP-966), and a power loss by itself is no violation. Known as `LeaderCandidateCompleteness`.
 
 use crate::base::ids::ReplicaSet;
+use crate::check::ghost::PartitionGhost;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::ghost::PartitionGhost;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// Judges every candidate of a partition.
 pub(crate) fn judge(ghost: &PartitionGhost, stamp: Stamp, findings: &mut Findings) {

@@ -7,12 +7,11 @@
 //! leader changes and restarts (`ProducerStateManager.java`).
 
 use crate::base::ids::PartitionId;
+use crate::check::canon::Entry;
+use crate::check::lanes::Arrival;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::canon::Entry;
-use super::lanes::Arrival;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// A batch was appended to the canonical log.
 pub(crate) fn appended(

@@ -11,12 +11,11 @@ use std::collections::VecDeque;
 
 use crate::base::ids::{BrokerId, Offset};
 use crate::base::time::{Span, Time};
+use crate::check::ghost::PartitionGhost;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 use crate::model::plan::Plan;
-
-use super::ghost::PartitionGhost;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// How many records of a retention time are remembered.
 const SAMPLES: u64 = 32;

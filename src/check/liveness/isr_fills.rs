@@ -2,19 +2,12 @@
 //! for those on brokers that only a restart can bring back ([`PartitionGhost::displaced`]), and for
 //! partitions that nobody can lead because of them ([`PartitionGhost::is_stuck`]).
 
-use crate::base::ids::ReplicaSet;
+use super::account::Account;
 use crate::base::time::Time;
+use crate::check::ghost::PartitionGhost;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::ghost::PartitionGhost;
-use super::liveness::Account;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
-
-/// Replicas that are not in the ISR, and could be.
-pub(crate) fn missing(ghost: &PartitionGhost) -> ReplicaSet {
-    ghost.everyone().minus(ghost.state.isr).minus(ghost.displaced)
-}
 
 /// How many ISRs are not full. Unlike other accounts this one is kept all the time.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +35,7 @@ pub(crate) fn finish(
 ) {
     findings.exercise_many(PropertyId::IsrFills, partitions.len() as u64);
     for ghost in partitions.iter().filter(|g| !g.dues().full) {
-        let missing = missing(ghost).iter().next().unwrap_or_default();
+        let missing = ghost.missing().iter().next().unwrap_or_default();
         let detail = Detail::After { heal: stamp.time.since(healed) };
         let violation = Violation::of(PropertyId::IsrFills, stamp, detail)
             .partition(ghost.id)

@@ -5,13 +5,12 @@
 //! The answer that carries a batch shows the watermark first, so a clean read is below it. Known
 //! as G1a, *aborted read*, for transactions; those come with them.
 
-use crate::base::ids::{NodeId, Offset};
-use crate::model::fact::Stamp;
-
-use super::ghost::PartitionGhost;
 use super::inconsistent_read::Read;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
+use crate::base::ids::{NodeId, Offset};
+use crate::check::ghost::PartitionGhost;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
+use crate::model::fact::Stamp;
 
 /// A consumer read a batch; `canonical` tells whether the canonical log has it there.
 pub(crate) fn consumed(

@@ -5,14 +5,13 @@
 //! exception (no reset policy), owe nothing. If the watermark is lowered because records are lost,
 //! so is what is owed; of a partition that nobody can lead (`PartitionGhost::is_stuck`) nothing is.
 
+use super::account::Account;
 use crate::base::ids::{NodeId, Offset, PartitionId, ProcessId};
 use crate::base::time::Time;
+use crate::check::lanes::{Clients, ProcessKind};
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::lanes::{Clients, ProcessKind};
-use super::liveness::Account;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// What each reader owes to reach; parallel to the readers of [`Clients`].
 #[derive(Clone, Debug)]

@@ -7,13 +7,12 @@
 use crate::base::ids::NodeId;
 use crate::base::ids::{BrokerId, LeaderEpoch, Offset, ProcessId};
 use crate::base::time::Time;
+use crate::check::canon::{Entry, Seeker};
+use crate::check::ghost::PartitionGhost;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::batch::{BatchKind, RecordId};
 use crate::model::fact::Stamp;
-
-use super::canon::{Entry, Seeker};
-use super::ghost::PartitionGhost;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// So many batches are set aside per partition. Only losses make them.
 const ASIDE_KEPT: usize = 4096;

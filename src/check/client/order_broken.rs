@@ -7,14 +7,13 @@
 //! duplicate, not a break of order. On the reading side: a consumer that is handed offsets below
 //! its position although nothing set it back.
 
-use crate::base::ids::{NodeId, Offset, PartitionId};
-use crate::model::fact::Stamp;
-
-use super::canon::Entry;
 use super::inconsistent_read::Read;
-use super::lanes::{Arrival, Reader};
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
+use crate::base::ids::{NodeId, Offset, PartitionId};
+use crate::check::canon::Entry;
+use crate::check::lanes::{Arrival, Reader};
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
+use crate::model::fact::Stamp;
 
 /// A batch was appended to the canonical log.
 pub(crate) fn appended(

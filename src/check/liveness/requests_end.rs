@@ -6,11 +6,10 @@
 
 use crate::base::ids::{NodeId, PartitionId, ProcessId};
 use crate::base::time::{Span, Time};
+use crate::check::lanes::{Clients, ProcessKind};
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::lanes::{Clients, ProcessKind};
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// How much later than its time-out a client may notice.
 const NOTICE: Span = Span::secs(5);

@@ -2,16 +2,15 @@
 //!
 //! Log matching: if two logs hold a batch with the same offset and leader epoch, they are the same
 //! up to it. Known as `LogMatching` in Raft's and `WeakIsr`/`StrongIsr` in Kafka's specifications.
-//! The work is in [`super::canon`]; this says what its answers mean. A tail of its own is no
+//! The work is in [`crate::check::canon`]; this says what its answers mean. A tail of its own is no
 //! violation: a deposed leader may have one until it truncates.
 
 use crate::base::ids::BrokerId;
+use crate::check::canon::{Append, Entry};
+use crate::check::ghost::PartitionGhost;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::canon::{Append, Entry};
-use super::ghost::PartitionGhost;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// A replica appended what the canonical log has there.
 #[inline(always)]

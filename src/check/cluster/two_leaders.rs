@@ -4,11 +4,10 @@
 //! answers in its own, earlier epoch, and is no second leader. Known as `OneLeaderPerEpoch`.
 
 use crate::base::ids::{BrokerId, LeaderEpoch};
+use crate::check::ghost::PartitionGhost;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::ghost::PartitionGhost;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// So many epochs are remembered per partition.
 const EPOCHS_KEPT: usize = 8;

@@ -11,12 +11,11 @@
 //! no larger one has been committed since.
 
 use crate::base::ids::{BrokerId, LeaderEpoch, Offset};
+use crate::check::canon::{Entry, Replica};
+use crate::check::ghost::PartitionGhost;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::canon::{Entry, Replica};
-use super::ghost::PartitionGhost;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// A batch that ends at `end` was acknowledged with acks=all.
 pub(crate) fn acked(

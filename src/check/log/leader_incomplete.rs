@@ -8,11 +8,10 @@
 //! Known as `LeaderCompleteness`; the true watermark is the idea of `inv_true_hwm`.
 
 use crate::base::ids::{LeaderEpoch, Offset};
+use crate::check::ghost::PartitionGhost;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::ghost::PartitionGhost;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// The leader at `place` has the committed log only up to `end`.
 pub(crate) fn lacks(

@@ -2,14 +2,13 @@
 //! registered, unfenced and not shutting down, but for those that only a restart can bring back,
 //! and for partitions that nobody else can lead.
 
+use super::account::Account;
 use crate::base::ids::BrokerId;
 use crate::base::time::Time;
+use crate::check::ghost::Ghosts;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::ghost::Ghosts;
-use super::liveness::Account;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// How many partitions lack a leader and how many brokers are away. Kept all the time.
 #[derive(Clone, Debug, Default)]

@@ -5,11 +5,10 @@
 //! oracle's own, on purpose: it must not use the code it judges.
 
 use crate::base::ids::{NodeId, PartitionId, ProcessId};
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::batch::RecordId;
 use crate::model::fact::Stamp;
-
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// Where the partitions of each partition's topic begin, and how many there are.
 #[derive(Clone, Debug)]

@@ -7,11 +7,10 @@
 //! `ValidControllerState`.
 
 use crate::base::ids::{BrokerId, PartitionId};
+use crate::check::ghost::{Ghosts, PartitionGhost};
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::ghost::{Ghosts, PartitionGhost};
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// A member joined whose broker was not taken for alive when that was told.
 pub(crate) fn joined(

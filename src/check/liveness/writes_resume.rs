@@ -5,15 +5,14 @@
 //! when the last of them runs out of time: they may have been old, and nobody writes any more. A
 //! partition that nobody can lead ([`PartitionGhost::is_stuck`]) owes nothing.
 //!
-//! [`PartitionGhost::is_stuck`]: super::ghost::PartitionGhost::is_stuck
+//! [`PartitionGhost::is_stuck`]: crate::check::ghost::PartitionGhost::is_stuck
 
+use super::account::Account;
 use crate::base::ids::PartitionId;
 use crate::base::time::Time;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::liveness::Account;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owes {

@@ -13,11 +13,10 @@
 
 use crate::base::ids::{BrokerId, NodeId, Offset, ReplicaSet};
 use crate::base::time::{Span, Time};
+use crate::check::ghost::{BrokerGhost, PartitionGhost, patience};
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
-
-use super::ghost::{BrokerGhost, PartitionGhost};
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
 
 /// What is known of one member's standing with its leader.
 #[derive(Clone, Copy, Debug)]
@@ -55,15 +54,6 @@ impl Standing {
 pub(crate) struct IsrUnjustified {
     /// By partition, then place.
     standings: Vec<Standing>,
-}
-
-/// How long a leader with this `replica.lag.time.max.ms` surely takes a replica for caught up: a
-/// tenth is left for clock drift.
-pub(crate) const fn patience(lag_max: Span) -> Span {
-    match lag_max.0.checked_mul(9) {
-        Some(nine) => Span(nine / 10),
-        None => Span::FOREVER,
-    }
 }
 
 impl IsrUnjustified {

@@ -4,13 +4,12 @@
 //! leader of a later epoch lacks, or that no disk holds. Acknowledgements do not matter here.
 //! Known as `NoCommittedRecordLostGlobally`.
 
-use crate::base::ids::{Offset, PartitionId};
-use crate::model::fact::Stamp;
-
 use super::acked_lost::Loss;
-use super::canon::Entry;
-use super::registry::PropertyId;
-use super::violation::{Detail, Findings, Violation};
+use crate::base::ids::{Offset, PartitionId};
+use crate::check::canon::Entry;
+use crate::check::registry::PropertyId;
+use crate::check::violation::{Detail, Findings, Violation};
+use crate::model::fact::Stamp;
 
 /// Batches fell out of the canonical log while everything below `watermark` was committed.
 pub(crate) fn fell_out(

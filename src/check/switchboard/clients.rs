@@ -1,0 +1,227 @@
+//! `impl Checks` for facts of client processes: records submitted, acknowledged, failed and read.
+
+use crate::base::ids::{Offset, PartitionId, ProcessId};
+use crate::base::time::Time;
+use crate::check::Checks;
+use crate::check::client::inconsistent_read::Read;
+use crate::check::client::{dirty_read, order_broken};
+use crate::check::lanes::ProcessKind;
+use crate::check::log::acked_lost;
+use crate::check::metrics::MetricId;
+use crate::check::registry::PropertyId;
+use crate::check::replication::min_insync_ignored;
+use crate::model::batch::RecordId;
+use crate::model::config::Acks;
+use crate::model::error::ErrorCode;
+use crate::model::fact::{Fact, PositionChange, Stamp};
+
+impl Checks {
+    #[inline(always)]
+    pub(in crate::check) fn submitted(
+        &mut self,
+        stamp: Stamp,
+        process: ProcessId,
+        partition: PartitionId,
+        (record, workload, key): (RecordId, u32, Option<u32>),
+    ) {
+        let Some(&ProcessKind::Producer { lanes, hashes_keys, resends, .. }) =
+            self.clients.kinds.get(process.index())
+        else {
+            return;
+        };
+        if partition.index() >= self.clients.partitions() {
+            return;
+        }
+        let lane = lanes + partition.index();
+        self.clients.lanes[lane].submit(record.ordinal, workload, stamp.time);
+        self.metrics.submitted(partition.index(), stamp.time);
+        self.writes_resume.submitted(partition.index(), &mut self.findings);
+        if let (Some(key), true) = (key, hashes_keys) {
+            let what = (process, record, key);
+            self.key_misplaced.submitted(partition, what, stamp, &mut self.findings);
+        }
+        if resends {
+            self.clients.pair(process, workload, (lane, record.ordinal));
+        }
+    }
+
+    pub(in crate::check) fn acked(
+        &mut self,
+        stamp: Stamp,
+        (process, partition): (ProcessId, PartitionId),
+        (first, count): (RecordId, u32),
+        base: Option<Offset>,
+        acks: Acks,
+    ) {
+        self.clients.settled.clear();
+        let Some(lane) = self.clients.lane(process, partition) else { return };
+        let healed = self.ghosts.healed.unwrap_or(Time::ZERO);
+        let settled = &mut self.clients.settled;
+        let note = |_, _, since| settled.push(since);
+        let resolved = self.clients.lanes[lane].resolve(first.ordinal, count, healed, note);
+        self.requests_end.pay(resolved.old.into(), stamp.time);
+        self.metrics.resolved(partition.index(), resolved.records.into(), true, stamp.time);
+        self.metrics.add(MetricId::Acked, count.into());
+        self.writes_resume.acked(partition.index(), stamp.time);
+        match base {
+            None => self.clients.lanes[lane].sent += u64::from(count),
+            Some(base) => self.acked_at(stamp, partition, (base, first, count), acks),
+        }
+    }
+
+    pub(in crate::check) fn acked_at(
+        &mut self,
+        stamp: Stamp,
+        partition: PartitionId,
+        (base, first, count): (Offset, RecordId, u32),
+        acks: Acks,
+    ) {
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        if base < ghost.canon.start() {
+            return; // retention was faster than the answer
+        }
+        let mut found = ghost.canon.find_record(base, first);
+        if found.is_none()
+            && let Some(epoch) = ghost.canon.elected_holding(base, first)
+        {
+            self.take_over(stamp, partition, epoch);
+            found = self.ghosts.partitions[partition.index()].canon.find_record(base, first);
+        }
+        let ghost = &mut self.ghosts.partitions[partition.index()];
+        let Some(place) = found else {
+            acked_lost::told_too_late(ghost, (base, first, count), stamp, &mut self.findings);
+            return;
+        };
+        let entry = ghost.canon.entry_mut(place);
+        let epoch = entry.epoch;
+        if entry.acked == Time::NEVER {
+            entry.acked = stamp.time;
+            ghost.acked_unjudged += u64::from(count);
+        }
+        if acks != Acks::All {
+            return;
+        }
+        let end = base + u64::from(count);
+        ghost.acked_all = ghost.acked_all.max(end);
+        // An elected leader that has the record here in another batch, as a retry may make it, may
+        // be the one who answered: then this batch need not have been on enough replicas.
+        let may_be_another =
+            !ghost.canon.is_settled() && ghost.canon.elected_holding(base, first).is_some();
+        if !may_be_another {
+            min_insync_ignored::acked(ghost, end, epoch, stamp, &mut self.findings);
+        }
+        if !ghost.canon.is_settled()
+            && let Some(epoch) = ghost.canon.elected_lacks(end)
+        {
+            self.take_over(stamp, partition, epoch);
+        }
+    }
+
+    /// Records failed: refused for good, or out of time with an unknown fate.
+    pub(in crate::check) fn failed(
+        &mut self,
+        stamp: Stamp,
+        (process, partition): (ProcessId, PartitionId),
+        (first, count): (RecordId, u32),
+        error: ErrorCode,
+        unknown: bool,
+    ) {
+        let Some(lane) = self.clients.lane(process, partition) else { return };
+        let resends = self.clients.resends(process);
+        let healed = self.ghosts.healed.unwrap_or(Time::ZERO);
+        let mut again = Vec::new();
+        let resolved = self.clients.lanes[lane].resolve(
+            first.ordinal,
+            count,
+            healed,
+            |ordinal, workload, _| {
+                if resends {
+                    again.push((ordinal, workload));
+                }
+            },
+        );
+        for (ordinal, workload) in again {
+            self.clients.give_up(process, workload, (lane, ordinal));
+        }
+        self.requests_end.pay(resolved.old.into(), stamp.time);
+        self.metrics.resolved(partition.index(), resolved.records.into(), false, stamp.time);
+        if !self.clients.has_open(partition.index()) {
+            self.writes_resume.lapsed(partition.index(), stamp.time);
+        }
+        if unknown {
+            self.findings.mark_many(PropertyId::GaveUp, count.into());
+            self.metrics.add(MetricId::GaveUp, count.into());
+        } else {
+            self.metrics.add(MetricId::Rejected, count.into());
+        }
+        self.note_refusal(error);
+    }
+
+    /// What nodes say about themselves makes marks and counts, never a verdict.
+    pub(in crate::check) fn claimed(&mut self, fact: &Fact) {
+        match *fact {
+            Fact::EpochBumped { .. } => self.findings.mark(PropertyId::EpochBumped),
+            Fact::Deduplicated { .. } => self.findings.mark(PropertyId::Deduplicated),
+            Fact::Retried { error, .. } => {
+                self.findings.mark(PropertyId::BatchRetried);
+                self.metrics.add(MetricId::Retries, 1);
+                self.note_refusal(error);
+            }
+            _ => {}
+        }
+    }
+
+    pub(in crate::check) fn note_refusal(&mut self, error: ErrorCode) {
+        if matches!(error, ErrorCode::NotEnoughReplicas | ErrorCode::NotEnoughReplicasAfterAppend) {
+            self.findings.mark(PropertyId::NotEnoughReplicas);
+        }
+    }
+
+    pub(in crate::check) fn consumed(&mut self, stamp: Stamp, partition: PartitionId, read: &Read) {
+        let Some(reader) = self.clients.reader(read.process, partition) else { return };
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let findings = &mut self.findings;
+        let canonical = self.inconsistent_read.consumed(ghost, read, stamp, findings);
+        dirty_read::consumed(ghost, read, canonical, stamp, findings);
+        let state = &mut self.clients.readers[reader];
+        order_broken::consumed(partition, state, read, stamp, findings);
+        self.lag_drains.moved(reader, read.end(), stamp.time);
+        self.metrics.add(MetricId::Consumed, read.count.into());
+    }
+
+    pub(in crate::check) fn position_set(
+        &mut self,
+        stamp: Stamp,
+        process: ProcessId,
+        partition: PartitionId,
+        to: Offset,
+        why: PositionChange,
+    ) {
+        match why {
+            PositionChange::Truncation => self.findings.mark(PropertyId::ConsumerTruncated),
+            PositionChange::OutOfRange => self.findings.mark(PropertyId::OutOfRange),
+            PositionChange::Start | PositionChange::Seek => {}
+        }
+        if let Some(reader) = self.clients.reader(process, partition) {
+            self.clients.readers[reader].position = Some(to);
+            self.lag_drains.moved(reader, to, stamp.time);
+        }
+    }
+
+    /// A process died: nobody waits for its open records, and nobody knows its positions.
+    pub(in crate::check) fn process_gone(&mut self, stamp: Stamp, process: ProcessId) {
+        let healed = self.ghosts.healed.unwrap_or(Time::ZERO);
+        for partition in (0..self.ghosts.partitions.len()).map(|p| PartitionId(p as u16)) {
+            if let Some(lane) = self.clients.lane(process, partition) {
+                let gone = self.clients.lanes[lane].abandon(healed);
+                self.requests_end.pay(gone.old.into(), stamp.time);
+                let records = gone.records.into();
+                self.metrics.resolved(partition.index(), records, false, stamp.time);
+            }
+            if let Some(reader) = self.clients.reader(process, partition) {
+                self.clients.readers[reader].position = None;
+            }
+        }
+        self.clients.forget(process);
+    }
+}

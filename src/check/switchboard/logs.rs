@@ -1,0 +1,216 @@
+//! `impl Checks` for facts of disks: a batch appended, a log cut, a log start moved; and what
+//! follows from them for the canonical log: a leader takes over, entries fall out.
+
+use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId};
+use crate::base::time::Time;
+use crate::check::Checks;
+use crate::check::canon::{Append, Entry};
+use crate::check::client::{duplicate, order_broken};
+use crate::check::log::acked_lost::{self, Loss};
+use crate::check::log::{committed_lost, leader_incomplete, log_diverged};
+use crate::check::metrics::MetricId;
+use crate::check::registry::PropertyId;
+use crate::check::replication::{candidate_incomplete, min_insync_ignored};
+use crate::model::batch::BatchKind;
+use crate::model::config::Acks;
+use crate::model::fact::Stamp;
+
+impl Checks {
+    /// Most appends are a follower's, of what the canonical log has next: nothing else is to be
+    /// judged then. A leader that has not acted yet does not begin to lead by such a one either.
+    #[inline(always)]
+    pub(in crate::check) fn follows(
+        &mut self,
+        broker: BrokerId,
+        partition: PartitionId,
+        entry: &Entry,
+    ) -> bool {
+        let Some(ghost) = self.ghosts.partition(partition) else { return false };
+        let Some(place) = ghost.place(broker) else { return false };
+        let matched = ghost.canon.append_next(place, entry);
+        if matched {
+            log_diverged::matched(&mut self.findings);
+        }
+        matched
+    }
+
+    pub(in crate::check) fn appended(
+        &mut self,
+        stamp: Stamp,
+        broker: BrokerId,
+        partition: PartitionId,
+        entry: &Entry,
+    ) {
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let Some(place) = ghost.place(broker) else { return };
+        if !ghost.canon.is_settled()
+            && let Some(epoch) = ghost.canon.begins_to_lead(place, entry)
+        {
+            self.take_over(stamp, partition, epoch);
+        }
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let outcome = ghost.canon.append(place, entry);
+        log_diverged::appended(ghost, broker, entry, outcome, stamp, &mut self.findings);
+        if matches!(outcome, Append::Extended | Append::Gap) {
+            self.led_on(stamp, (broker, partition), entry, outcome);
+        }
+    }
+
+    /// A leader made the canonical log longer, or there is a gap, and it may have.
+    pub(in crate::check) fn led_on(
+        &mut self,
+        stamp: Stamp,
+        (broker, partition): (BrokerId, PartitionId),
+        entry: &Entry,
+        outcome: Append,
+    ) {
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let Some((lane, acks)) = self.clients.lane_and_acks(entry.first.process, partition) else {
+            return;
+        };
+        let is_data = entry.kind == BatchKind::Data;
+        if is_data && acks == Acks::None {
+            ghost.canon.acked_at_once(entry, stamp.time);
+        }
+        if outcome != Append::Extended {
+            return;
+        }
+        let created = || self.clients.lanes[lane].created(entry.first.ordinal);
+        self.retention_broken.appended(partition.index(), entry.base, stamp.time, created);
+        if acks == Acks::All {
+            min_insync_ignored::appended(ghost, entry, broker, stamp, &mut self.findings);
+        }
+        if is_data {
+            self.extended(stamp, partition, entry, lane);
+        }
+    }
+
+    /// The canonical log grew by a batch of this lane.
+    pub(in crate::check) fn extended(
+        &mut self,
+        stamp: Stamp,
+        partition: PartitionId,
+        entry: &Entry,
+        lane: usize,
+    ) {
+        let lane = &mut self.clients.lanes[lane];
+        let arrival = lane.arrive(entry.first.ordinal, entry.count, entry.sequence);
+        duplicate::appended(partition, entry, arrival, stamp, &mut self.findings);
+        order_broken::appended(partition, entry, arrival, stamp, &mut self.findings);
+        if arrival.again > 0 {
+            self.metrics.add(MetricId::Duplicated, arrival.again.into());
+        }
+    }
+
+    /// The leader that was elected last has begun to act, or is known to lack something: what it
+    /// does not have is out of the canonical log from now on.
+    #[cold]
+    pub(in crate::check) fn take_over(
+        &mut self,
+        stamp: Stamp,
+        partition: PartitionId,
+        epoch: LeaderEpoch,
+    ) {
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let Some(place) = ghost.canon.elected_in(epoch) else { return };
+        self.findings.exercise_many(PropertyId::AckedLost, ghost.acked_unjudged);
+        ghost.acked_unjudged = 0;
+        let (cut, adopted) = ghost.canon.take_over(epoch, &mut self.removed);
+        if cut < ghost.watermark {
+            let range = (cut, ghost.watermark);
+            leader_incomplete::lacks(ghost, (place, epoch), range, stamp, &mut self.findings);
+        }
+        let loss = Loss::MissingFrom(ghost.replicas[place], epoch);
+        self.fell_out(stamp, partition, cut, loss);
+        for at in adopted {
+            let entry = self.ghosts.partitions[partition.index()].canon.entries()[at];
+            if let Some(lane) = self.clients.lane(entry.first.process, partition) {
+                self.extended(stamp, partition, &entry, lane);
+            }
+        }
+    }
+
+    /// `self.removed` fell out of the canonical log, which agrees with the old one up to `cut`.
+    #[cold]
+    pub(in crate::check) fn fell_out(
+        &mut self,
+        stamp: Stamp,
+        partition: PartitionId,
+        cut: Offset,
+        loss: Loss,
+    ) {
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let watermark = ghost.watermark;
+        if cut < watermark {
+            ghost.accounted = ghost.accounted.max(watermark);
+            ghost.watermark = cut;
+            self.lag_drains.lowered(&self.clients, partition, cut, stamp.time);
+        }
+        ghost.acked_all = ghost.acked_all.min(cut);
+        self.retention_broken.fell_out(partition.index(), cut);
+        if self.removed.is_empty() {
+            return;
+        }
+        let removed = &self.removed;
+        acked_lost::fell_out(partition, removed, loss, stamp, &mut self.findings);
+        committed_lost::fell_out(partition, removed, watermark, loss, stamp, &mut self.findings);
+        self.inconsistent_read.fell_out(partition.index(), removed);
+        for entry in removed.iter().rev().filter(|e| e.kind == BatchKind::Data) {
+            let Some(lane) = self.clients.lane(entry.first.process, partition) else { continue };
+            let lane = &mut self.clients.lanes[lane];
+            lane.leave(entry.first.ordinal, entry.count, entry.sequence);
+            if entry.acked != Time::NEVER {
+                lane.lost += u64::from(entry.count);
+            }
+        }
+    }
+
+    /// A replica's log was cut to `to`.
+    #[cold]
+    pub(in crate::check) fn cut(
+        &mut self,
+        stamp: Stamp,
+        broker: BrokerId,
+        partition: PartitionId,
+        to: Offset,
+        mark: PropertyId,
+    ) {
+        let session = self.ghosts.broker(broker);
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let Some(place) = ghost.place(broker) else { return };
+        ghost.note_held();
+        if ghost.canon.truncate(place, to) == 0 {
+            return;
+        }
+        self.findings.mark(mark);
+        if mark == PropertyId::TailLost || session.returning || !session.up {
+            ghost.canon.replica_mut(place).cut_while_down = true;
+        }
+        candidate_incomplete::judge_one(ghost, place, stamp, &mut self.findings);
+        if ghost.canon.drop_unheld(&mut self.removed) {
+            let end = ghost.canon.end();
+            self.fell_out(stamp, partition, end, Loss::NoDisk);
+        }
+    }
+
+    #[cold]
+    pub(in crate::check) fn start_moved(
+        &mut self,
+        stamp: Stamp,
+        broker: BrokerId,
+        partition: PartitionId,
+        to: Offset,
+    ) {
+        let skewed = self.ghosts.clocks_skewed;
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let Some(place) = ghost.place(broker) else { return };
+        // An elected leader that drops what only it knows to be committed has begun to lead.
+        if let Some(epoch) = ghost.canon.elected_apart(place) {
+            self.take_over(stamp, partition, epoch);
+        }
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        self.findings.mark(PropertyId::LogStartMoved);
+        self.retention_broken.moved(ghost, broker, to, skewed, stamp, &mut self.findings);
+        ghost.canon.move_start(place, to);
+    }
+}

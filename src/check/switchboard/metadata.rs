@@ -1,0 +1,144 @@
+//! `impl Checks` for committed metadata of partitions and topics: elections, ISRs, configurations.
+
+use crate::base::ids::{BrokerId, LeaderEpoch, PartitionId, ReplicaSet, TopicId};
+use crate::base::time::Time;
+use crate::check::Checks;
+use crate::check::cluster::election_unjustified::{self, Election};
+use crate::check::ghost::Dues;
+use crate::check::metrics::{Health, MetricId};
+use crate::check::registry::PropertyId;
+use crate::check::replication::candidate_incomplete;
+use crate::check::switchboard::late::Late;
+use crate::model::config::TopicKey;
+use crate::model::fact::Stamp;
+use crate::model::metadata::PartitionState;
+
+impl Checks {
+    #[cold]
+    pub(in crate::check) fn elected(
+        &mut self,
+        stamp: Stamp,
+        partition: PartitionId,
+        leader: Option<BrokerId>,
+        (epoch, isr): (LeaderEpoch, ReplicaSet),
+        unclean: bool,
+    ) {
+        let asked = self.ghosts.unclean_asked;
+        let alive = self.ghosts.alive(partition);
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let Some(leader) = leader else {
+            self.findings.mark(PropertyId::LeaderMissing);
+            ghost.canon.lose_leader();
+            return;
+        };
+        let Some(place) = ghost.place(leader) else { return };
+        self.two_leaders.led(ghost, leader, epoch, stamp, &mut self.findings);
+        let before = ghost.before_election(leader, epoch);
+        if (before.leader, before.leader_epoch) == (Some(leader), epoch) {
+            return; // the first state of the partition, as planned
+        }
+        ghost.elected_with(isr, epoch);
+        let unclean_allowed = asked || ghost.config.unclean_leader_election;
+        let election = Election { partition, place, before, alive, unclean, unclean_allowed };
+        let last_known = before.last_known_elr == Some(leader);
+        self.findings.mark(election_unjustified::title(&election, last_known));
+        self.metrics.add(MetricId::Elections, 1);
+        self.metrics.add(MetricId::UncleanElections, unclean.into());
+        self.late.push((stamp, Late::Elected(election)));
+        self.isr_unjustified.elected(ghost, isr, stamp.time);
+        self.findings.exercise(PropertyId::LeaderIncomplete);
+        ghost.canon.elect(place, epoch);
+        // What was committed, or acknowledged by all, it must have by now; the rest it may still
+        // be sent by the old leader until it acts.
+        let needed = ghost.watermark.max(ghost.acked_all);
+        if let Some(epoch) = ghost.canon.elected_lacks(needed) {
+            self.take_over(stamp, partition, epoch);
+        }
+    }
+
+    #[cold]
+    pub(in crate::check) fn isr_committed(
+        &mut self,
+        stamp: Stamp,
+        partition: PartitionId,
+        state: PartitionState,
+    ) {
+        let alive = self.ghosts.alive(partition);
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        let (was, old) = (ghost.dues(), ghost.state);
+        ghost.commit(state);
+        self.dues_changed(partition, was, stamp.time);
+        let ghost = &self.ghosts.partitions[partition.index()];
+        let by_election = state.leader_epoch != old.leader_epoch;
+        let known = ghost.everyone().0;
+        for place in ReplicaSet(state.isr.minus(old.isr).0 & known).iter() {
+            self.findings.mark(PropertyId::IsrExpanded);
+            self.findings.exercise(PropertyId::FencedInIsr);
+            self.metrics.add(MetricId::IsrExpands, 1);
+            if !by_election {
+                let patience = self.ghosts.patience(ghost.replicas[place]);
+                let findings = &mut self.findings;
+                self.isr_unjustified.joined(ghost, place, patience, stamp, findings);
+            }
+            if !alive.has(place) {
+                self.late.push((stamp, Late::Joined(partition, place)));
+            }
+        }
+        for place in ReplicaSet(old.isr.minus(state.isr).0 & known).iter() {
+            self.findings.mark(PropertyId::IsrShrunk);
+            self.metrics.add(MetricId::IsrShrinks, 1);
+            self.findings.exercise(PropertyId::IsrUnjustified);
+            let lag_max = self.ghosts.broker(ghost.replicas[place]).lag_max;
+            let leaves = self.isr_unjustified.leaves(ghost, place, lag_max, stamp.time);
+            if let Some(caught_up) = leaves {
+                self.late.push((stamp, Late::Left(partition, place, caught_up)));
+            }
+        }
+        candidate_incomplete::judge(ghost, stamp, &mut self.findings);
+        self.note_health(partition.index(), stamp.time);
+    }
+
+    pub(in crate::check) fn configured(
+        &mut self,
+        stamp: Stamp,
+        topic: Option<TopicId>,
+        key: TopicKey,
+        value: Option<i64>,
+    ) {
+        let was: Vec<Dues> = self.ghosts.partitions.iter().map(|g| g.dues()).collect();
+        self.ghosts.configure(topic, key, value);
+        for (place, was) in was.into_iter().enumerate() {
+            self.dues_changed(self.ghosts.partitions[place].id, was, stamp.time);
+            self.retention_broken.reconfigured(&self.ghosts.partitions[place]);
+            self.note_health(place, stamp.time);
+        }
+    }
+
+    pub(in crate::check) fn note_health(&mut self, partition: usize, now: Time) {
+        let ghost = &self.ghosts.partitions[partition];
+        let needed = (ghost.config.min_insync_replicas as usize).min(ghost.replicas.len());
+        let (size, all) = (ghost.state.isr.len(), ghost.replicas.len());
+        let health = Health {
+            under_min_insync: size < needed,
+            at_min_insync: size == needed && size < all,
+            under_replicated: size < all,
+            offline: ghost.state.leader.is_none(),
+        };
+        if self.metrics.health(partition, health, now) {
+            self.findings.mark(PropertyId::IsrBelowMinInsync);
+        }
+    }
+
+    /// What is asked of a partition may have changed, and with it what those are owed who wait.
+    pub(in crate::check) fn dues_changed(&mut self, partition: PartitionId, was: Dues, now: Time) {
+        let is = self.ghosts.partitions[partition.index()].dues();
+        self.isr_fills.changed(was.full, is.full, now);
+        self.metadata_converges.led(was.led, is.led, now);
+        if was.stuck != is.stuck {
+            self.writes_resume.stuck(partition.index(), is.stuck, now);
+        }
+        if is.stuck {
+            self.lag_drains.stuck(&self.clients, partition, now);
+        }
+    }
+}
