@@ -9,7 +9,7 @@ use crate::app;
 use crate::base::ids::{BrokerId, NodeId, PartitionId, ProcessId};
 use crate::base::rng::{mix64, stir};
 use crate::base::time::{Span, Time};
-use crate::check::audit::AuditReplica;
+use crate::check::audit::{AuditReplica, Depth, LeaderIsr};
 use crate::check::{Checks, End};
 use crate::kafka::start::Command;
 use crate::model::batch::Batch;
@@ -355,7 +355,7 @@ impl Drive<'_> {
         let handled = self.world.handled();
         if handled >= self.next_audit {
             self.next_audit = handled + self.plan.run.audit_events;
-            self.audit();
+            self.audit(Depth::New);
         }
         if handled >= self.plan.run.budget_events {
             self.ended = Some(Ended::OutOfBudget);
@@ -387,42 +387,21 @@ impl Drive<'_> {
         }
     }
 
-    /// Compares every node's own view with its disk and with the ghosts.
+    /// Compares every replica's disk and what its node says of it with the ghosts of the checkers.
     #[cold]
-    fn audit(&mut self) {
+    fn audit(&mut self, depth: Depth) {
         let stamp = Stamp { time: self.world.now(), seq: self.world.handled(), cause: 0 };
-        for place in 0..self.plan.brokers.len() {
-            let id = BrokerId::at(place);
-            for partition in self.plan.partitions() {
-                let Ok(log) = self.world.disk(id).log(partition) else { continue };
-                let view = self.world.broker(id).and_then(|b| b.view(partition));
-                let view = view.filter(|v| !v.offline);
-                // A leader that has not heard the latest metadata may take an older ISR for
-                // committed: only one of the committed epoch is held against it.
-                let committed = self.world.committed().partition(partition).map(|i| i.state);
-                let isr = view
-                    .filter(|v| v.leads)
-                    .map(|v| v.isr)
-                    .filter(|isr| committed.is_some_and(|c| c.leader == Some(id) && c.isr == *isr));
-                let readable = log.batches().len() - usize::from(log.is_torn());
-                let (front, back) = log.batches().as_slices();
-                let in_front = readable.min(front.len());
-                let replica = AuditReplica {
-                    broker: id,
-                    partition,
-                    end: view.map_or_else(|| log.end(), |v| v.end),
-                    watermark: view.map(|v| v.watermark),
-                    isr,
-                    batches: [&front[..in_front], &back[..readable - in_front]],
-                    torn: log.is_torn(),
-                };
-                self.tap.checks.audit(stamp, replica);
+        for (partition, image) in self.world.committed().partitions() {
+            for broker in image.replicas.iter().copied() {
+                if let Some(replica) = audited(&self.world, broker, partition) {
+                    self.tap.checks.audit(stamp, replica, depth);
+                }
             }
         }
     }
 
     fn outcome(mut self, seed: u64, judged_liveness: bool) -> Outcome {
-        self.audit();
+        self.audit(Depth::Whole);
         let time = self.world.now();
         self.tap.checks.finish(End { at: time, judged_liveness });
         self.tap.summary.counts.facts = self.tap.checks.heard();
@@ -493,4 +472,23 @@ impl Drive<'_> {
         let logs_equal = logs.all(|log| first.is_some_and(|f| f.batches() == log.batches()));
         PartitionEnd { partition, readable, leader_epochs, logs_equal }
     }
+}
+
+/// One replica as its disk and, while it runs, its node have it; none without a log.
+fn audited(world: &World, broker: BrokerId, partition: PartitionId) -> Option<AuditReplica<'_>> {
+    let log = world.disk(broker).log(partition).ok()?;
+    let view = world.broker(broker).and_then(|b| b.view(partition)).filter(|v| !v.offline);
+    let leads = view.filter(|v| v.leads);
+    let readable = log.batches().len() - usize::from(log.is_torn());
+    let (front, back) = log.batches().as_slices();
+    let in_front = readable.min(front.len());
+    Some(AuditReplica {
+        broker,
+        partition,
+        end: view.map_or_else(|| log.end(), |v| v.end),
+        watermark: view.map(|v| v.watermark),
+        isr: leads.map(|v| LeaderIsr { partition_epoch: v.partition_epoch, isr: v.isr }),
+        batches: [&front[..in_front], &back[..readable - in_front]],
+        torn: log.is_torn(),
+    })
 }

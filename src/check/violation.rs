@@ -10,6 +10,7 @@ use crate::model::batch::RecordId;
 use crate::model::fact::Stamp;
 use crate::model::names::Names;
 
+use super::audit::Compared;
 use super::registry::PropertyId;
 
 /// How many findings of one property are kept whole; all are counted.
@@ -62,7 +63,7 @@ pub enum Detail {
     /// The log start passed a record appended after this moment.
     StartTooYoung { since: Time },
     /// What the facts said; `found` is what the audit found.
-    Audit { what: &'static str, expected: u64, found: u64 },
+    Audit { what: Compared, expected: u64, found: u64 },
     /// It had not come true so long after the heal.
     After { heal: Span },
 }
@@ -216,7 +217,7 @@ impl Detail {
                 format!("deletes records appended after {since} s, inside retention.ms")
             }
             Self::Audit { what, expected, found } => {
-                format!("{what}: the facts say {expected}, the node {found}")
+                format!("{}: the facts say {expected}, the node {found}", what.text())
             }
             Self::After { heal } => format!("not so {} s after the heal", Time(heal.0)),
         };

@@ -4,7 +4,8 @@
 //! needs nothing else; a restart differs from the first start only by `initial`.
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, ControllerId, LeaderEpoch, Offset, PartitionId, ProcessId, ReplicaSet,
+    BrokerEpoch, BrokerId, ControllerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId,
+    ProcessId, ReplicaSet,
 };
 use crate::model::config::{BrokerConfig, Features};
 use crate::model::metadata::MetadataRecord;
@@ -107,6 +108,8 @@ pub struct ReplicaView {
     pub end: Offset,
     /// High watermark.
     pub watermark: Offset,
+    /// The partition epoch of the committed state that it goes by.
+    pub partition_epoch: PartitionEpoch,
     /// The ISR it believes committed (leaders only).
     pub isr: ReplicaSet,
     /// Whether its log directory is offline.

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use highwater::check::audit::Compared;
 use highwater::check::registry::{Kind, PROPERTIES};
+use highwater::check::violation::Detail;
 use highwater::model::plan::Plan;
 use highwater::model::rules::Drill;
 use highwater::run::{Options, run};
@@ -46,6 +48,19 @@ const KILLERS: &[Killer] = &[
     Killer("metadata-converges", "killers/full-for-good", None),
 ];
 
+/// What the audit compares, and the drill with which the gate makes it differ. Where there is none,
+/// no node can be made to lie so (a watermark is clamped to its log; a disk has no drills, because
+/// what it does to a log it tells itself): forged replicas show these in `check::audit`.
+const AUDITED: &[(Compared, Option<Drill>)] = &[
+    (Compared::LogEnd, Some(Drill::DiskErrorIgnored)),
+    (Compared::WatermarkAboveEnd, None),
+    (Compared::WatermarkOverTail, None),
+    (Compared::CommittedIsr, Some(Drill::OptimisticIsr)),
+    (Compared::Batch, None),
+    (Compared::BatchMissing, None),
+    (Compared::BatchUntold, None),
+];
+
 /// The plan of a committed scenario.
 fn plan(name: &str) -> Plan {
     scenario(name, &[]).columns.remove(0)
@@ -67,6 +82,24 @@ fn every_property_is_violated_by_a_committed_scenario() {
         let seed = (0..300).find(|seed| violated(&plan, *seed, *drill).contains(name));
         let seed = seed.unwrap_or_else(|| panic!("{scenario} does not violate {name}"));
         println!("{name}: {scenario}, seed {seed}");
+    }
+}
+
+#[test]
+fn every_comparison_of_the_audit_can_fail() {
+    let gate = plan(GATE);
+    let differs = |seed, drill, what| {
+        let outcome = run(&gate, seed, Options { drill: Some(drill), ..Options::default() });
+        let details = outcome.checks.violations().iter().map(|v| v.detail);
+        details.into_iter().any(|d| matches!(d, Detail::Audit { what: w, .. } if w == what))
+    };
+    for what in Compared::ALL {
+        let row = AUDITED.iter().find(|(compared, _)| compared == what);
+        let (_, drill) = row.unwrap_or_else(|| panic!("{what:?} has no row"));
+        let Some(drill) = *drill else { continue };
+        let seed = (0..300).find(|seed| differs(*seed, drill, *what));
+        let seed = seed.unwrap_or_else(|| panic!("{drill:?} does not show {what:?}"));
+        println!("{what:?}: {drill:?}, seed {seed}");
     }
 }
 

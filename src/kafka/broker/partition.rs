@@ -113,6 +113,7 @@ impl Partition {
             log_start: self.log.start(),
             end: self.log.end(),
             watermark: self.log.watermark(),
+            partition_epoch: self.partition_epoch,
             isr: self.isr.committed,
             offline: self.offline,
         }
