@@ -3,17 +3,17 @@
 //! Invariant: a checker has never seen a node. It has only heard facts, and a data guarantee has
 //! only heard observed ones; claims feed marks and metrics.
 //!
-//! Two kinds of files. *Machinery* lies beside this page: [`canon`] (ghost logs), `lanes` (ghosts of
-//! clients), `ghost` (committed states, sessions, configurations), [`registry`] (all names),
-//! [`promise`] (what is promised when), [`metrics`], `violation` (findings), `results` (what readers
-//! ask), [`audit`] (the ghosts against the real state, rarely). *Properties* lie in folders by
-//! subject: `log`, `replication`, `client`, `cluster`, `liveness`; one file each, named for what
+//! Two kinds of files. *Machinery* lies beside this page: [`canon`] (ghost logs), `lanes` (ghosts
+//! of clients), `ghost` (committed states, sessions, configurations), [`registry`] (all names),
+//! [`promise`] (what is promised when), [`metrics`], `violation` (findings), `results` (what
+//! readers ask), [`audit`] (the ghosts against the real state, rarely). *Properties* lie in folders
+//! by subject: `log`, `replication`, `client`, `cluster`, `liveness`; one file each, named for what
 //! must not happen (of liveness: for what must), with the claim it stands for.
 //!
-//! A fact comes in through [`Checks::observe`], one match on what it says; the `switchboard`, cut by
-//! subject like the facts, tells the ghosts and the properties concerned. Everything is incremental:
-//! a fact costs what it changed. Does not know which findings fail a run: that is [`promise`] and
-//! `run`.
+//! A fact comes in through [`Checks::observe`], one match on what it says; the `switchboard`, cut
+//! by subject like the facts, tells the ghosts and the properties concerned. Everything is
+//! incremental: a fact costs what it changed. Does not know which findings fail a run: that is
+//! [`promise`] and `run`.
 
 pub mod audit;
 mod canon;
@@ -34,10 +34,8 @@ mod results;
 mod switchboard;
 pub mod violation;
 
-use crate::base::ids::NodeId;
 use crate::base::time::Time;
-use crate::model::fact::{Fact, Stamp};
-use crate::model::fault::FaultKind;
+use crate::model::fact::{Fact, Stamp, Subject};
 use crate::model::plan::Plan;
 
 use self::canon::Entry;
@@ -52,7 +50,7 @@ use self::liveness::lag_drains::LagDrains;
 use self::liveness::metadata_converges::MetadataConverges;
 use self::liveness::writes_resume::WritesResume;
 use self::log::retention_broken::RetentionBroken;
-use self::metrics::{MetricId, Metrics};
+use self::metrics::Metrics;
 use self::registry::PropertyId;
 use self::replication::isr_unjustified::IsrUnjustified;
 use self::replication::watermark_fell::{Source, WatermarkFell};
@@ -97,20 +95,18 @@ impl Checks {
     /// every partition led by its first replica.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        let ghosts = Ghosts::new(plan);
         let clients = Clients::new(plan);
-        let partitions = ghosts.partitions.len();
-        let receivers = plan.brokers.len() + plan.processes.len();
-        Self {
+        let mut checks = Self {
+            ghosts: Ghosts::new(plan),
             findings: Findings::new(),
-            metrics: Metrics::new(partitions),
-            watermark_fell: WatermarkFell::new(partitions * receivers),
-            inconsistent_read: InconsistentRead::new(partitions),
-            two_leaders: TwoLeaders::new(partitions),
-            isr_unjustified: IsrUnjustified::new(&ghosts.partitions),
+            metrics: Metrics::new(),
+            watermark_fell: WatermarkFell::default(),
+            inconsistent_read: InconsistentRead::default(),
+            two_leaders: TwoLeaders::default(),
+            isr_unjustified: IsrUnjustified::default(),
             key_misplaced: KeyMisplaced::new(&plan.names),
-            retention_broken: RetentionBroken::new(plan, &ghosts.partitions),
-            writes_resume: WritesResume::new(partitions),
+            retention_broken: RetentionBroken::new(plan),
+            writes_resume: WritesResume::default(),
             isr_fills: IsrFills::default(),
             lag_drains: LagDrains::new(&clients),
             metadata_converges: MetadataConverges::default(),
@@ -119,9 +115,29 @@ impl Checks {
             removed: Vec::new(),
             now: Time::ZERO,
             heard: 0,
-            ghosts,
             clients,
+        };
+        for partition in plan.partitions() {
+            let topic = plan.names.topic_of(partition);
+            let config = plan.topics[topic.index()].config;
+            checks.ghosts.add_partition(topic, plan.replicas(partition), config);
+            checks.partition_added();
         }
+        checks
+    }
+
+    /// There is one more ghost of a partition: every list by partition or replica grows with it.
+    fn partition_added(&mut self) {
+        let Some(ghost) = self.ghosts.partitions.last() else { return };
+        self.clients.add_partition();
+        self.metrics.add_partition();
+        self.watermark_fell.add_partition(ghost);
+        self.inconsistent_read.add_partition();
+        self.two_leaders.add_partition();
+        self.isr_unjustified.add_partition(ghost);
+        self.retention_broken.add_partition(ghost);
+        self.writes_resume.add_partition();
+        self.lag_drains.add_partition(&self.clients);
     }
 
     /// Hears a fact.
@@ -194,58 +210,13 @@ impl Checks {
 
     #[cold]
     fn observe_rare(&mut self, stamp: Stamp, fact: &Fact) {
-        match *fact {
-            ref claim if claim.is_claimed() => self.claimed(claim),
-            Fact::Rejected { process, partition, first, count, error } => {
-                self.failed(stamp, (process, partition), (first, count), error, false);
-            }
-            Fact::GaveUp { process, partition, first, count, error } => {
-                self.failed(stamp, (process, partition), (first, count), error, true);
-            }
-            Fact::SendFailed { .. } => self.metrics.add(MetricId::SendFailed, 1),
-            Fact::PositionSet { process, partition, to, why } => {
-                self.position_set(stamp, process, partition, to, why);
-            }
-            Fact::ClientStopped { process } | Fact::Called { process, .. } => {
-                self.lag_drains.stopped(&self.clients, process, stamp.time);
-            }
-            Fact::Stopped { node, .. } => self.stopped(stamp, node),
-            Fact::Started { node } => self.started(stamp, node),
-            Fact::Paused { node: NodeId::Broker(broker) } => {
-                self.disturb(stamp, broker, |b| b.paused = true);
-            }
-            Fact::Resumed { node: NodeId::Broker(broker) } => {
-                self.disturb(stamp, broker, |b| b.paused = false);
-            }
-            Fact::DiskFailed { broker, .. } => {
-                self.disturb(stamp, broker, |b| b.disk_failed = true);
-            }
-            Fact::BrokerRegistered { broker, incarnation, unclean, .. } => {
-                self.registered(stamp, broker, incarnation, unclean);
-            }
-            Fact::BrokerFenced { broker } => {
-                self.session_changed(stamp, broker, |b| b.fenced = true);
-                self.late.push((stamp, Late::Fenced(broker)));
-                self.findings.mark(PropertyId::BrokerFenced);
-            }
-            Fact::BrokerShuttingDown { broker } => {
-                self.session_changed(stamp, broker, |b| {
-                    (b.shutting_down, b.leaving) = (true, true)
-                });
-            }
-            Fact::BrokerUnfenced { broker } => self.unfenced(stamp, broker),
-            Fact::ConfigCommitted { topic, key, value } => {
-                self.configured(stamp, topic, key, value);
-            }
-            Fact::Injected { kind: FaultKind::ElectUnclean, .. } => {
-                self.ghosts.unclean_asked = true
-            }
-            Fact::Injected { kind: FaultKind::ClockSkew, node, .. }
-            | Fact::Healed { kind: FaultKind::ClockSkew, node, .. } => {
-                self.ghosts.clocks_skewed = true;
-                self.isr_unjustified.clock_moved(&self.ghosts.partitions, node);
-            }
-            _ => {}
+        match fact.subject() {
+            Subject::Machine => self.machine(stamp, fact),
+            Subject::Client => self.client(stamp, fact),
+            Subject::Metadata => self.metadata(stamp, fact),
+            Subject::Fault => self.fault(fact),
+            Subject::Claim => self.claimed(fact),
+            Subject::Log | Subject::Network => {}
         }
     }
 }

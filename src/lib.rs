@@ -39,7 +39,7 @@
 //! | [`kafka`] | verbs: the protocol, sans IO: log, broker, controller, clients | base, model |
 //! | [`app`] | what runs in a client process | base, model, `kafka::client` |
 //! | [`sim`] | the machine room: queue, network, disks, clocks, lanes, faults, director, world | base, model, kafka |
-//! | [`check`] | the oracle: one property per file, facts only | base, model |
+//! | [`check`] | the oracle: ghosts and, in folders by subject, one property per file; facts only | base, model |
 //! | [`report`] | statistics, stories and formats, facts only | base, model, values of check |
 //! | [`scenario`] | file → validated plan, diagnostics, schema | base, model, names of check, `kafka::client::config` |
 //! | [`record`] | what a script binds by `as` | base, model |
@@ -73,6 +73,17 @@
 //! set, releases the answer, and the application hears of it (`Acked`). From here on losing the
 //! record is a violation. Writeback syncs later: Kafka acknowledges from the page cache, so what a
 //! power loss takes is the disk's business, and what that does to the promise is the budget's.
+//!
+//! ## How the oracle is laid out
+//!
+//! [`check`] hears every fact through one match. *Machinery* lies beside it: ghosts (`canon`: logs;
+//! `lanes`: clients; `ghost`: committed states, sessions, configurations), the registry of names,
+//! what is promised when, the audit. *Properties* lie in folders by subject (`log`, `replication`,
+//! `client`, `cluster`, `liveness`), one file each; the `switchboard`, cut by the subject of the
+//! facts, tells ghosts and properties. Ghosts exist for what exists: a partition is known from the
+//! plan or from the fact of its creation on, lists go by hosted replica and by client that was
+//! really told something, and a record that is a marker or internal has no producer to be asked.
+//! The audit compares what is new every `run.audit` events, everything at the end.
 //!
 //! ## Faults
 //!

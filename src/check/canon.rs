@@ -156,7 +156,7 @@ impl Canon {
     /// The same, if this record is there.
     pub(crate) fn find_record(&mut self, offset: Offset, record: RecordId) -> Option<usize> {
         self.find(offset, Seeker::Producer)
-            .filter(|place| self.entries[*place].record_at(offset) == record)
+            .filter(|place| self.entries[*place].record_at(offset) == Some(record))
     }
 
     pub(crate) fn entry_mut(&mut self, place: usize) -> &mut Entry {
@@ -220,7 +220,7 @@ impl Canon {
         let holds = |place: usize| {
             let tail = &self.replicas[place].tail;
             let at = tail.partition_point(|e| e.end() <= offset);
-            tail.get(at).is_some_and(|e| e.base <= offset && e.record_at(offset) == record)
+            tail.get(at).is_some_and(|e| e.base <= offset && e.record_at(offset) == Some(record))
         };
         self.elected.iter().rev().find(|e| holds(e.place)).map(|e| e.epoch)
     }

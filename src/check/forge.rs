@@ -225,6 +225,20 @@ impl Forge {
         self.append_entry(broker, (base, count, epoch), ordinal, None)
     }
 
+    /// A control marker, of no producer.
+    pub(crate) fn marker(&mut self, broker: u16, base: u64, epoch: u32) -> &mut Self {
+        self.tell(Fact::Appended {
+            broker: BrokerId(broker),
+            partition: T0,
+            base: Offset(base),
+            count: 1,
+            leader_epoch: LeaderEpoch(epoch),
+            first: RecordId::default(),
+            sequence: None,
+            kind: BatchKind::Commit,
+        })
+    }
+
     /// As the leader of the present epoch, without a sequence.
     pub(crate) fn plain(&mut self, broker: u16, base: u64, ordinal: u32, count: u32) -> &mut Self {
         let epoch = self.state.leader_epoch.0;

@@ -3,7 +3,7 @@
 //! All of it comes from the plan and from observed facts. Does not judge; the property files do.
 
 use crate::base::ids::{
-    BrokerId, LeaderEpoch, NodeId, Offset, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
+    BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
 };
 use crate::base::replicas::ReplicaList;
 use crate::base::time::{Span, Time};
@@ -12,9 +12,6 @@ use crate::model::metadata::PartitionState;
 use crate::model::plan::Plan;
 
 use super::canon::Canon;
-
-/// The number of a receiver of watermarks that is no replica and no client.
-const NOBODY: usize = usize::MAX / 2;
 
 /// How long a leader with this `replica.lag.time.max.ms` surely takes a replica for caught up: a
 /// tenth is left for clock drift.
@@ -81,10 +78,8 @@ pub(crate) struct Dues {
 pub(crate) struct PartitionGhost {
     pub(crate) id: PartitionId,
     pub(crate) topic: TopicId,
-    /// Where its receivers of watermarks begin: brokers, then processes.
-    pub(crate) first_receiver: usize,
-    /// Where its standings begin, one for each place.
-    pub(crate) first_standing: usize,
+    /// Where its replicas begin in lists of all hosted replicas, by partition and place.
+    pub(crate) first_replica: usize,
     /// The replica list.
     pub(crate) replicas: ReplicaList,
     pub(crate) canon: Canon,
@@ -114,7 +109,14 @@ pub(crate) struct PartitionGhost {
 }
 
 impl PartitionGhost {
-    fn new(id: PartitionId, topic: TopicId, replicas: &[BrokerId], config: TopicConfig) -> Self {
+    /// As partitions are created: every replica is in the ISR, and the first one leads.
+    fn new(
+        id: PartitionId,
+        topic: TopicId,
+        first_replica: usize,
+        replicas: &[BrokerId],
+        config: TopicConfig,
+    ) -> Self {
         let state = PartitionState {
             isr: ReplicaSet::first(replicas.len()),
             elr: ReplicaSet::EMPTY,
@@ -127,8 +129,7 @@ impl PartitionGhost {
         Self {
             id,
             topic,
-            first_receiver: 0,
-            first_standing: 0,
+            first_replica,
             replicas: ReplicaList::from(replicas),
             canon: Canon::new(replicas.len()),
             watermark: Offset::ZERO,
@@ -144,6 +145,11 @@ impl PartitionGhost {
             min_insync_from: LeaderEpoch(0),
             min_insync_low: config.min_insync_replicas,
         }
+    }
+
+    /// One past its last replica in lists of all hosted replicas.
+    pub(crate) fn replicas_end(&self) -> usize {
+        self.first_replica + self.replicas.len()
     }
 
     /// Place of a broker in the replica list.
@@ -261,6 +267,15 @@ impl PartitionGhost {
     }
 }
 
+/// A partition that was created, and its replicas as far as they were told.
+#[derive(Clone, Debug)]
+struct Arriving {
+    partition: PartitionId,
+    topic: TopicId,
+    replicas: usize,
+    placed: Vec<BrokerId>,
+}
+
 /// All of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Ghosts {
@@ -268,6 +283,8 @@ pub(crate) struct Ghosts {
     brokers: Vec<BrokerGhost>,
     cluster_config: Vec<(TopicKey, i64)>,
     overrides: Vec<Vec<(TopicKey, i64)>>,
+    /// A partition whose replicas are being told of.
+    arriving: Option<Arriving>,
     /// When everything was healed.
     pub(crate) healed: Option<Time>,
     /// An operator asked for an unclean election at some time.
@@ -278,20 +295,6 @@ pub(crate) struct Ghosts {
 
 impl Ghosts {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let receivers = plan.brokers.len() + plan.processes.len();
-        let mut first_standing = 0;
-        let partitions = plan
-            .partitions()
-            .map(|p| {
-                let topic = plan.names.topic_of(p);
-                let config = plan.topics[topic.index()].config;
-                let mut ghost = PartitionGhost::new(p, topic, plan.replicas(p), config);
-                ghost.first_receiver = p.index() * receivers;
-                ghost.first_standing = first_standing;
-                first_standing += ghost.replicas.len();
-                ghost
-            })
-            .collect();
         let brokers = plan
             .brokers
             .iter()
@@ -313,7 +316,8 @@ impl Ghosts {
             })
             .collect();
         Self {
-            partitions,
+            partitions: Vec::new(),
+            arriving: None,
             brokers,
             cluster_config: plan.cluster_topic_config.clone(),
             overrides: plan.topics.iter().map(|t| t.overrides.clone()).collect(),
@@ -382,26 +386,59 @@ impl Ghosts {
         self.brokers.len()
     }
 
-    /// The number of a receiver of watermarks: brokers, then processes.
-    #[inline(always)]
-    pub(crate) fn receiver(&self, node: NodeId) -> usize {
-        // Not a match: it would become a table of jumps.
-        if let NodeId::Broker(id) = node {
-            id.index()
-        } else if let NodeId::Process(id) = node {
-            self.brokers.len() + id.index()
-        } else {
-            NOBODY
+    /// A partition was created: its replicas follow.
+    pub(crate) fn expect(&mut self, partition: PartitionId, topic: TopicId, replicas: usize) {
+        self.arriving = Some(Arriving { partition, topic, replicas, placed: Vec::new() });
+    }
+
+    /// A replica of the partition created last is on this broker. True if it is the last one: the
+    /// partition is known from now on. Ids are given in order; any other is not taken in.
+    pub(crate) fn place(&mut self, partition: PartitionId, broker: BrokerId) -> bool {
+        let Some(arriving) = &mut self.arriving else { return false };
+        arriving.placed.push(broker);
+        let complete = arriving.placed.len() == arriving.replicas;
+        if !complete || arriving.partition != partition {
+            return false;
         }
+        let Some(Arriving { topic, placed, .. }) = self.arriving.take() else { return false };
+        let next = partition.index() == self.partitions.len();
+        debug_assert!(next, "partitions are numbered in the order of their creation");
+        if next {
+            self.add_partition(topic, &placed, self.config_of(topic));
+        }
+        next
+    }
+
+    /// There is one more partition, with these replicas.
+    pub(crate) fn add_partition(
+        &mut self,
+        topic: TopicId,
+        replicas: &[BrokerId],
+        config: TopicConfig,
+    ) {
+        let id = PartitionId(self.partitions.len() as u16);
+        let first = self.partitions.last().map_or(0, PartitionGhost::replicas_end);
+        self.partitions.push(PartitionGhost::new(id, topic, first, replicas, config));
+    }
+
+    /// A topic's configuration: cluster defaults with its own properties over them.
+    fn config_of(&self, topic: TopicId) -> TopicConfig {
+        let own = self.overrides.get(topic.index()).map_or(&[][..], Vec::as_slice);
+        let mut config = TopicConfig::default();
+        for (key, value) in self.cluster_config.iter().chain(own) {
+            config.set(*key, *value);
+        }
+        config
     }
 
     /// A topic property was committed; `None` takes it away.
     pub(crate) fn configure(&mut self, topic: Option<TopicId>, key: TopicKey, value: Option<i64>) {
         let list = match topic {
-            Some(topic) => match self.overrides.get_mut(topic.index()) {
-                Some(list) => list,
-                None => return,
-            },
+            Some(topic) => {
+                let topics = self.overrides.len().max(topic.index() + 1);
+                self.overrides.resize_with(topics, Vec::new);
+                &mut self.overrides[topic.index()]
+            }
             None => &mut self.cluster_config,
         };
         let old = list.iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
@@ -410,16 +447,12 @@ impl Ghosts {
         }
         list.retain(|(k, _)| *k != key);
         list.extend(value.map(|v| (key, v)));
-        for ghost in &mut self.partitions {
-            if topic.is_some_and(|t| t != ghost.topic) {
-                continue;
+        for place in 0..self.partitions.len() {
+            let own = self.partitions[place].topic;
+            if topic.is_none_or(|topic| topic == own) {
+                let config = self.config_of(own);
+                self.partitions[place].configure(config);
             }
-            let own = self.overrides.get(ghost.topic.index()).map_or(&[][..], Vec::as_slice);
-            let mut config = TopicConfig::default();
-            for (key, value) in self.cluster_config.iter().chain(own) {
-                config.set(*key, *value);
-            }
-            ghost.configure(config);
         }
     }
 }

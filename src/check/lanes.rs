@@ -10,7 +10,7 @@ use crate::base::ids::{Offset, PartitionId, ProcessId, ProducerEpoch, ProducerId
 use crate::base::time::{Span, Time};
 use crate::model::batch::Sequence;
 use crate::model::config::Acks;
-use crate::model::plan::{AppPlan, Plan};
+use crate::model::plan::{AppPlan, Plan, ProcessPlan};
 
 /// So many holes are remembered per lane. Older ones belong to records given up long ago.
 const HOLES_KEPT: usize = 1024;
@@ -214,18 +214,18 @@ pub(crate) struct Reader {
 /// What the plan says of one process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ProcessKind {
-    /// A producer; its lanes lie from here on, one per partition.
+    /// The producer of this number.
     Producer {
-        lanes: usize,
+        number: usize,
         acks: Acks,
         delivery_timeout: Span,
         /// It partitions by key with Kafka's default partitioner.
         hashes_keys: bool,
         resends: bool,
     },
-    /// A consumer; its readers lie from here on, one per partition. `steady` ones start by
-    /// themselves and read to the end of the run.
-    Consumer { readers: usize, steady: bool },
+    /// The consumer of this number. `steady` ones start by themselves and read to the end of the
+    /// run.
+    Consumer { number: usize, steady: bool },
 }
 
 /// A record that was given up and sent again by the application as another record.
@@ -239,8 +239,12 @@ struct Resent {
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
     pub(crate) kinds: Vec<ProcessKind>,
+    /// By partition, then producer: so those of a later partition come last.
     pub(crate) lanes: Vec<Lane>,
+    /// By partition, then consumer.
     pub(crate) readers: Vec<Reader>,
+    producers: usize,
+    consumers: usize,
     /// When the records of the last acknowledgement had been handed over.
     pub(crate) settled: Vec<Time>,
     partitions: usize,
@@ -254,61 +258,71 @@ pub(crate) struct Clients {
 const PAIRS_KEPT: usize = 65_536;
 
 impl Clients {
+    /// The clients of a plan, on no partition yet.
     pub(crate) fn new(plan: &Plan) -> Self {
-        let partitions = plan.names.partition_count();
-        let (mut lanes, mut readers) = (0, 0);
-        let kinds = plan
-            .processes
-            .iter()
-            .map(|process| match &process.app {
-                AppPlan::Producer(p) => {
-                    lanes += partitions;
-                    ProcessKind::Producer {
-                        lanes: lanes - partitions,
-                        acks: p.config.acks,
-                        delivery_timeout: p.config.delivery_timeout,
-                        hashes_keys: !p.config.ignore_keys && !p.config.round_robin,
-                        resends: p.resend,
-                    }
-                }
-                AppPlan::Consumer(_) => {
-                    readers += partitions;
-                    ProcessKind::Consumer { readers: readers - partitions, steady: process.starts }
-                }
-            })
-            .collect();
+        let (mut producers, mut consumers) = (0, 0);
+        let next = |numbers: &mut usize| std::mem::replace(numbers, *numbers + 1);
+        let kind = |process: &ProcessPlan| match &process.app {
+            AppPlan::Producer(p) => ProcessKind::Producer {
+                number: next(&mut producers),
+                acks: p.config.acks,
+                delivery_timeout: p.config.delivery_timeout,
+                hashes_keys: !p.config.ignore_keys && !p.config.round_robin,
+                resends: p.resend,
+            },
+            AppPlan::Consumer(_) => {
+                ProcessKind::Consumer { number: next(&mut consumers), steady: process.starts }
+            }
+        };
+        let kinds = plan.processes.iter().map(kind).collect();
         Self {
             kinds,
-            lanes: vec![Lane::default(); lanes],
-            readers: vec![Reader::default(); readers],
+            lanes: Vec::new(),
+            readers: Vec::new(),
+            producers,
+            consumers,
             settled: Vec::new(),
-            partitions,
+            partitions: 0,
             given_up: Vec::new(),
             resent: Vec::new(),
             resent_settled: 0,
         }
     }
 
+    /// There is one more partition.
+    pub(crate) fn add_partition(&mut self) {
+        self.partitions += 1;
+        self.lanes.resize_with(self.partitions * self.producers, Lane::default);
+        self.readers.resize(self.partitions * self.consumers, Reader::default());
+    }
+
+    /// Place of the lane of the producer of this number.
+    #[inline(always)]
+    pub(crate) fn lane_of(&self, number: usize, partition: usize) -> usize {
+        partition * self.producers + number
+    }
+
+    /// Place of the reader of the consumer of this number.
+    pub(crate) fn reader_of(&self, number: usize, partition: usize) -> usize {
+        partition * self.consumers + number
+    }
+
     /// Place of the lane of a producer on a partition.
     pub(crate) fn lane(&self, process: ProcessId, partition: PartitionId) -> Option<usize> {
-        match self.kinds.get(process.index())? {
-            ProcessKind::Producer { lanes, .. } if partition.index() < self.partitions => {
-                Some(lanes + partition.index())
-            }
-            _ => None,
-        }
+        self.lane_and_acks(process, partition).map(|(lane, _)| lane)
     }
 
     /// The same, and what the producer waits for. With acks=0 its records are reported as sent
     /// before anybody has them.
+    #[inline]
     pub(crate) fn lane_and_acks(
         &self,
         process: ProcessId,
         partition: PartitionId,
     ) -> Option<(usize, Acks)> {
         match self.kinds.get(process.index())? {
-            ProcessKind::Producer { lanes, acks, .. } if partition.index() < self.partitions => {
-                Some((lanes + partition.index(), *acks))
+            ProcessKind::Producer { number, acks, .. } if partition.index() < self.partitions => {
+                Some((self.lane_of(*number, partition.index()), *acks))
             }
             _ => None,
         }
@@ -317,16 +331,11 @@ impl Clients {
     /// Place of the reader of a consumer on a partition.
     pub(crate) fn reader(&self, process: ProcessId, partition: PartitionId) -> Option<usize> {
         match self.kinds.get(process.index())? {
-            ProcessKind::Consumer { readers, .. } if partition.index() < self.partitions => {
-                Some(readers + partition.index())
+            ProcessKind::Consumer { number, .. } if partition.index() < self.partitions => {
+                Some(self.reader_of(*number, partition.index()))
             }
             _ => None,
         }
-    }
-
-    /// The lanes of a producer, one per partition.
-    pub(crate) fn lanes_of(&self, lanes: usize) -> &[Lane] {
-        &self.lanes[lanes..lanes + self.partitions]
     }
 
     pub(crate) const fn partitions(&self) -> usize {
@@ -341,10 +350,8 @@ impl Clients {
 
     /// Whether any producer has open records for a partition.
     pub(crate) fn has_open(&self, partition: usize) -> bool {
-        self.kinds.iter().any(|kind| match kind {
-            ProcessKind::Producer { lanes, .. } => self.lanes[lanes + partition].open() > 0,
-            ProcessKind::Consumer { .. } => false,
-        })
+        let from = self.lane_of(0, partition);
+        self.lanes[from..from + self.producers].iter().any(|lane| lane.open() > 0)
     }
 
     /// A record was submitted; if it is an item given up before, the two are a pair from now on.

@@ -147,16 +147,21 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(partitions: usize) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            writes: vec![Writes::default(); partitions],
-            health: vec![Health::default(); partitions],
+            writes: Vec::new(),
+            health: Vec::new(),
             counts: [0; METRICS.len()],
             gap: Span::ZERO,
             owed: Span::ZERO,
             unavailable: Span::ZERO,
             conditions: [Condition::default(); 4],
         }
+    }
+
+    pub(crate) fn add_partition(&mut self) {
+        self.writes.push(Writes::default());
+        self.health.push(Health::default());
     }
 
     #[inline(always)]
@@ -238,9 +243,15 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
+    fn metrics(partitions: usize) -> Metrics {
+        let mut metrics = Metrics::new();
+        (0..partitions).for_each(|_| metrics.add_partition());
+        metrics
+    }
+
     #[test]
     fn a_gap_begins_when_something_is_owed() {
-        let mut metrics = Metrics::new(1);
+        let mut metrics = metrics(1);
         metrics.submitted(0, Time(0));
         metrics.resolved(0, 1, true, Time(SECOND / 2));
         metrics.submitted(0, Time(60 * SECOND));
@@ -254,7 +265,7 @@ mod tests {
 
     #[test]
     fn conditions_of_several_partitions_are_timed_together() {
-        let mut metrics = Metrics::new(2);
+        let mut metrics = metrics(2);
         let offline = Health { offline: true, ..Health::default() };
         metrics.health(0, offline, Time(SECOND));
         metrics.health(1, offline, Time(2 * SECOND));

@@ -1,5 +1,5 @@
-//! The switchboard: `impl Checks`, cut by the subject of the facts. Each method takes one fact apart
-//! and tells the ghosts and the properties concerned. Judges nothing by itself.
+//! The switchboard: `impl Checks`, cut by the subject of the facts. Each method takes one fact
+//! apart and tells the ghosts and the properties concerned. Judges nothing by itself.
 
 mod brokers;
 mod clients;

@@ -11,6 +11,7 @@ use crate::model::fact::Stamp;
 use crate::model::names::Names;
 
 use super::audit::Compared;
+use super::canon::Entry;
 use super::registry::PropertyId;
 
 /// How many findings of one property are kept whole; all are counted.
@@ -114,6 +115,11 @@ impl Violation {
 
     pub(crate) const fn record(self, record: RecordId, records: u32) -> Self {
         Self { record: Some(record), records, ..self }
+    }
+
+    /// So many records of a batch, from its first on.
+    pub(crate) fn batch(self, entry: &Entry, records: u32) -> Self {
+        Self { offset: Some(entry.base), record: entry.workload(), records, ..self }
     }
 
     pub(crate) const fn records(self, records: u32) -> Self {

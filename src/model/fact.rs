@@ -4,8 +4,20 @@
 //! committed metadata) or *claimed* (written by nodes about themselves). A data guarantee uses
 //! observed facts only; claims explain. A fact about a batch carries its identity, not the batch;
 //! a set of replicas is a bit set over the partition's replica list.
+//!
+//! The vocabulary is one flat enum, in sections by [`Subject`]. Enums nested by subject would be
+//! asked twice on the way of every fact (which subject, then which fact), they would be larger, and
+//! every name in a file or a trace would have to be put together; a subject is asked for where it
+//! matters, off the hot path. What a fact is about is in `fact/about.rs`, who hears it in
+//! `fact/observer.rs`.
 
 #![expect(missing_docs, reason = "fields bear Kafka's own names; every variant is documented")]
+
+mod about;
+mod observer;
+
+pub use self::about::Subject;
+pub use self::observer::{Deaf, Observer};
 
 use crate::base::ids::{
     BrokerEpoch, BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset, PartitionId, ProcessId,
@@ -18,7 +30,7 @@ use crate::model::error::ErrorCode;
 use crate::model::fault::FaultKind;
 use crate::model::metadata::PartitionState;
 
-/// When a fact happened, as the how-manieth event, and which event caused that one.
+/// When a fact happened: at what time, in which event, and which event caused that one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Stamp {
     /// Virtual time.
@@ -47,7 +59,7 @@ pub enum StopKind {
 /// One thing that happened. See each variant for who writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
-    // ---- observed: disk and machine ----
+    // ---- observed: logs on disks ----
     /// A batch was appended to a replica's log.
     Appended {
         broker: BrokerId,
@@ -65,11 +77,12 @@ pub enum Fact {
     TailLost { broker: BrokerId, partition: PartitionId, from: Offset, to: Offset },
     /// Old segments were deleted: the files of a replica now start at `to`.
     LogStartMoved { broker: BrokerId, partition: PartitionId, to: Offset },
+    // ---- observed: machines ----
     /// A node stopped; `lost` records went with its disk's tails.
     Stopped { node: NodeId, how: StopKind, lost: u32 },
     /// A node started on what its disk held.
     Started { node: NodeId },
-    /// A node was frozen (SIGSTOP), or goes on.
+    /// A node was frozen (SIGSTOP).
     Paused { node: NodeId },
     /// A frozen node goes on.
     Resumed { node: NodeId },
@@ -96,7 +109,7 @@ pub enum Fact {
         connection: ConnectionId,
         offset: Offset,
     },
-    // ---- observed: application callbacks ----
+    // ---- observed: clients (application callbacks) ----
     /// An application handed a record to its producer and it was partitioned. `workload` is the
     /// number of the application's item (a resend has the same), `label` that of a scripted send.
     Submitted {
@@ -151,6 +164,10 @@ pub enum Fact {
     /// An application's callback got an exception.
     Called { process: ProcessId, partition: PartitionId, error: ErrorCode },
     // ---- observed: committed metadata ----
+    /// A partition was created after time zero; its replicas follow, one fact each.
+    PartitionCreated { partition: PartitionId, topic: TopicId, replicas: u8 },
+    /// The next replica of the partition created last is on this broker.
+    ReplicaPlaced { partition: PartitionId, broker: BrokerId },
     /// A leader was elected, or lost (`None`): a record with a new leader epoch.
     Elected {
         partition: PartitionId,
@@ -162,7 +179,7 @@ pub enum Fact {
     },
     /// A partition's state was committed, whatever changed.
     IsrCommitted { partition: PartitionId, state: PartitionState },
-    /// A broker registered: the process of its so manyth start (from 0), which may be gone.
+    /// A broker registered: the process of this start (counted from 0), which may be gone.
     BrokerRegistered { broker: BrokerId, epoch: BrokerEpoch, incarnation: u32, unclean: bool },
     /// A broker was fenced.
     BrokerFenced { broker: BrokerId },
@@ -273,6 +290,8 @@ impl Fact {
             Self::PositionSet { .. } => "position-set",
             Self::ClientStopped { .. } => "client-stopped",
             Self::Called { .. } => "called",
+            Self::PartitionCreated { .. } => "partition-created",
+            Self::ReplicaPlaced { .. } => "replica-placed",
             Self::Elected { .. } => "elected",
             Self::IsrCommitted { .. } => "isr-committed",
             Self::BrokerRegistered { .. } => "broker-registered",
@@ -295,123 +314,4 @@ impl Fact {
             Self::Deduplicated { .. } => "deduplicated",
         }
     }
-
-    /// Whether a node wrote it about itself.
-    #[must_use]
-    pub const fn is_claimed(&self) -> bool {
-        matches!(
-            self,
-            Self::HighWatermarkMoved { .. }
-                | Self::BecameLeader { .. }
-                | Self::BecameFollower { .. }
-                | Self::IsrProposed { .. }
-                | Self::SessionExpired { .. }
-                | Self::EpochBumped { .. }
-                | Self::Retried { .. }
-                | Self::Deduplicated { .. }
-        )
-    }
-
-    /// The partition it speaks about, if it speaks about one.
-    #[must_use]
-    pub const fn partition(&self) -> Option<PartitionId> {
-        match *self {
-            Self::Appended { partition, .. }
-            | Self::Truncated { partition, .. }
-            | Self::TailLost { partition, .. }
-            | Self::LogStartMoved { partition, .. }
-            | Self::WatermarkExposed { partition, .. }
-            | Self::Submitted { partition, .. }
-            | Self::Acked { partition, .. }
-            | Self::Rejected { partition, .. }
-            | Self::GaveUp { partition, .. }
-            | Self::Consumed { partition, .. }
-            | Self::PositionSet { partition, .. }
-            | Self::Called { partition, .. }
-            | Self::Elected { partition, .. }
-            | Self::IsrCommitted { partition, .. }
-            | Self::HighWatermarkMoved { partition, .. }
-            | Self::BecameLeader { partition, .. }
-            | Self::BecameFollower { partition, .. }
-            | Self::IsrProposed { partition, .. }
-            | Self::Retried { partition, .. }
-            | Self::Deduplicated { partition, .. } => Some(partition),
-            _ => None,
-        }
-    }
-
-    /// The node it speaks about, if it speaks about one.
-    #[must_use]
-    pub const fn node(&self) -> Option<NodeId> {
-        match *self {
-            Self::Appended { broker, .. }
-            | Self::Truncated { broker, .. }
-            | Self::TailLost { broker, .. }
-            | Self::LogStartMoved { broker, .. }
-            | Self::DiskFailed { broker, .. }
-            | Self::WatermarkExposed { broker, .. }
-            | Self::BrokerRegistered { broker, .. }
-            | Self::BrokerFenced { broker }
-            | Self::BrokerUnfenced { broker }
-            | Self::BrokerShuttingDown { broker }
-            | Self::HighWatermarkMoved { broker, .. }
-            | Self::BecameLeader { broker, .. }
-            | Self::BecameFollower { broker, .. }
-            | Self::IsrProposed { broker, .. }
-            | Self::SessionExpired { broker }
-            | Self::Deduplicated { broker, .. } => Some(NodeId::Broker(broker)),
-            Self::Stopped { node, .. }
-            | Self::Started { node }
-            | Self::Paused { node }
-            | Self::Resumed { node }
-            | Self::Closed { node, .. } => Some(node),
-            Self::Injected { node, .. }
-            | Self::Refused { node, .. }
-            | Self::Healed { node, .. } => node,
-            Self::Elected { leader: Some(leader), .. } => Some(NodeId::Broker(leader)),
-            Self::Submitted { process, .. }
-            | Self::Acked { process, .. }
-            | Self::Rejected { process, .. }
-            | Self::GaveUp { process, .. }
-            | Self::SendFailed { process, .. }
-            | Self::Consumed { process, .. }
-            | Self::PositionSet { process, .. }
-            | Self::ClientStopped { process }
-            | Self::Called { process, .. }
-            | Self::EpochBumped { process, .. }
-            | Self::Retried { process, .. } => Some(NodeId::Process(process)),
-            _ => None,
-        }
-    }
-}
-
-/// Hears of everything that happens in a run, in order.
-pub trait Observer {
-    /// Whether anybody wants facts at all; a no-op observer says no and saves their making.
-    fn wants_facts(&self) -> bool;
-    /// Whether network facts (`Sent`, `Delivered`, …) are wanted too: only for a trace.
-    fn wants_trace(&self) -> bool;
-    /// Whether events are hashed.
-    fn wants_digests(&self) -> bool {
-        self.wants_facts()
-    }
-    /// A fact happened.
-    fn fact(&mut self, stamp: Stamp, fact: &Fact);
-    /// An event was popped that reached a handler or changed the machine: 64 bits of its content.
-    fn event(&mut self, time: Time, digest: u64);
-}
-
-/// Hears nothing: for measuring what observing costs.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Deaf;
-
-impl Observer for Deaf {
-    fn wants_facts(&self) -> bool {
-        false
-    }
-    fn wants_trace(&self) -> bool {
-        false
-    }
-    fn fact(&mut self, _: Stamp, _: &Fact) {}
-    fn event(&mut self, _: Time, _: u64) {}
 }

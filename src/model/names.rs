@@ -33,19 +33,24 @@ impl Names {
     /// If there is no such partition.
     #[must_use]
     pub fn topic_of(&self, partition: PartitionId) -> TopicId {
-        let place = self
-            .topics
-            .iter()
-            .position(|t| partition.0 >= t.first.0 && partition.0 - t.first.0 < t.partitions)
-            .expect("every partition belongs to a topic");
+        let place = self.place_of(partition).expect("every partition belongs to a topic");
         TopicId(place as u16)
     }
 
-    /// `orders-0`.
+    fn place_of(&self, partition: PartitionId) -> Option<usize> {
+        let holds = |t: &TopicName| {
+            partition.0.checked_sub(t.first.0).is_some_and(|number| number < t.partitions)
+        };
+        self.topics.iter().position(holds)
+    }
+
+    /// `orders-0`; of a partition that has no name here, because it was created later, its number.
     #[must_use]
     pub fn partition(&self, partition: PartitionId) -> String {
-        let topic = &self.topics[self.topic_of(partition).index()];
-        format!("{}-{}", topic.name, partition.0 - topic.first.0)
+        match self.place_of(partition).map(|place| &self.topics[place]) {
+            Some(topic) => format!("{}-{}", topic.name, partition.0 - topic.first.0),
+            None => format!("partition {}", partition.0),
+        }
     }
 
     /// The partition called `orders-0`, if there is one.

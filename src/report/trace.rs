@@ -9,7 +9,7 @@ use std::fmt;
 use crate::base::ids::{BrokerId, NodeId, Offset, PartitionId, ReplicaSet};
 use crate::model::batch::{BatchKind, RecordId};
 use crate::model::config::Acks;
-use crate::model::fact::{Fact, PositionChange, Stamp, StopKind};
+use crate::model::fact::{Fact, PositionChange, Stamp, StopKind, Subject};
 use crate::model::metadata::PartitionState;
 use crate::model::names::Names;
 
@@ -88,74 +88,28 @@ impl<'a> Line<'a> {
     /// Who: the node that did it; `ctl` for what the metadata log says, `--` for faults.
     fn who(&self) -> String {
         match *self.fact {
-            Fact::Elected { .. }
-            | Fact::IsrCommitted { .. }
-            | Fact::BrokerRegistered { .. }
-            | Fact::BrokerFenced { .. }
-            | Fact::BrokerUnfenced { .. }
-            | Fact::BrokerShuttingDown { .. }
-            | Fact::ConfigCommitted { .. }
-            | Fact::SessionExpired { .. } => "ctl".to_owned(),
+            Fact::SessionExpired { .. } => "ctl".to_owned(),
             Fact::Opened { from, .. } | Fact::Sent { from, .. } | Fact::Held { from, .. } => {
                 self.node(from)
             }
             Fact::Delivered { to, .. } => self.node(to),
-            Fact::Injected { .. }
-            | Fact::Refused { .. }
-            | Fact::Healed { .. }
-            | Fact::AllHealed
-            | Fact::StepDone { .. } => "--".to_owned(),
-            ref other => other.node().map_or_else(|| "--".to_owned(), |n| self.node(n)),
+            ref other => match (other.subject(), other.node()) {
+                (Subject::Metadata, _) => "ctl".to_owned(),
+                (Subject::Fault, _) | (_, None) => "--".to_owned(),
+                (_, Some(node)) => self.node(node),
+            },
         }
     }
 
-    /// The rest of the line. Exhaustive, so that a new variant is asked what it looks like.
+    /// The rest of the line.
     fn details(&self) -> String {
-        match self.fact {
-            Fact::Appended { .. }
-            | Fact::Truncated { .. }
-            | Fact::TailLost { .. }
-            | Fact::LogStartMoved { .. }
-            | Fact::Stopped { .. }
-            | Fact::DiskFailed { .. } => self.machine(),
-            Fact::Opened { .. }
-            | Fact::Closed { .. }
-            | Fact::Sent { .. }
-            | Fact::Delivered { .. }
-            | Fact::Held { .. }
-            | Fact::WatermarkExposed { .. } => self.network(),
-            Fact::Submitted { .. }
-            | Fact::Acked { .. }
-            | Fact::Rejected { .. }
-            | Fact::GaveUp { .. }
-            | Fact::SendFailed { .. }
-            | Fact::Consumed { .. }
-            | Fact::PositionSet { .. }
-            | Fact::Called { .. } => self.application(),
-            Fact::Elected { .. }
-            | Fact::IsrCommitted { .. }
-            | Fact::BrokerRegistered { .. }
-            | Fact::BrokerFenced { .. }
-            | Fact::BrokerUnfenced { .. }
-            | Fact::BrokerShuttingDown { .. }
-            | Fact::SessionExpired { .. }
-            | Fact::ConfigCommitted { .. } => self.metadata(),
-            Fact::Injected { .. }
-            | Fact::Refused { .. }
-            | Fact::Healed { .. }
-            | Fact::AllHealed
-            | Fact::StepDone { .. } => self.fault(),
-            Fact::HighWatermarkMoved { .. }
-            | Fact::BecameLeader { .. }
-            | Fact::BecameFollower { .. }
-            | Fact::IsrProposed { .. }
-            | Fact::EpochBumped { .. }
-            | Fact::Retried { .. }
-            | Fact::Deduplicated { .. } => self.claim(),
-            Fact::Started { .. }
-            | Fact::Paused { .. }
-            | Fact::Resumed { .. }
-            | Fact::ClientStopped { .. } => String::new(),
+        match self.fact.subject() {
+            Subject::Log | Subject::Machine => self.machine(),
+            Subject::Network => self.network(),
+            Subject::Client => self.application(),
+            Subject::Metadata => self.metadata(),
+            Subject::Fault => self.fault(),
+            Subject::Claim => self.claim(),
         }
     }
 
@@ -264,8 +218,13 @@ impl<'a> Line<'a> {
             }
             Fact::BrokerFenced { broker }
             | Fact::BrokerUnfenced { broker }
-            | Fact::BrokerShuttingDown { broker }
-            | Fact::SessionExpired { broker } => broker.to_string(),
+            | Fact::BrokerShuttingDown { broker } => broker.to_string(),
+            Fact::PartitionCreated { partition, replicas, .. } => {
+                format!("{} with {replicas} replicas", self.partition(partition))
+            }
+            Fact::ReplicaPlaced { partition, broker } => {
+                format!("{} on {broker}", self.partition(partition))
+            }
             Fact::ConfigCommitted { topic, key, value } => {
                 let names = &self.cast.names.topics;
                 let topic = topic.and_then(|t| names.get(t.index())).map_or("*", |t| &t.name);
@@ -295,6 +254,7 @@ impl<'a> Line<'a> {
 
     fn claim(&self) -> String {
         match *self.fact {
+            Fact::SessionExpired { broker } => broker.to_string(),
             Fact::HighWatermarkMoved { partition, leader_epoch, to, .. } => {
                 format!("{} to {to} {leader_epoch}", self.partition(partition))
             }

@@ -37,10 +37,23 @@ impl Committed {
                 .and_then(|(partition, _)| self.image.partition(partition))
                 .map(|image| image.state);
             self.image.replay(record, bodies);
+            // The partitions of time zero are in the plan, which everybody has.
+            if from > 0 {
+                self.note_created(record, &mut note);
+            }
             match record.partition() {
                 Some((partition, state)) => self.note_state(partition, before, &state, &mut note),
                 None => note_record(record, &mut note),
             }
+        }
+    }
+
+    fn note_created(&self, record: &MetadataRecord, note: &mut impl FnMut(Fact)) {
+        let MetadataRecord::PartitionCreated { partition, topic, .. } = *record else { return };
+        let Some(image) = self.image.partition(partition) else { return };
+        note(Fact::PartitionCreated { partition, topic, replicas: image.replicas.len() as u8 });
+        for broker in image.replicas.iter() {
+            note(Fact::ReplicaPlaced { partition, broker: *broker });
         }
     }
 
@@ -163,5 +176,28 @@ mod tests {
         let mut nothing = true;
         committed.fold(&log[..2], &bodies, |_| nothing = false);
         assert!(nothing, "a shorter log has nothing new");
+    }
+
+    #[test]
+    fn a_partition_created_later_is_told_with_its_replicas() {
+        let mut bodies = Bodies::default();
+        let replicas = bodies.add(Body::Replicas(vec![BrokerId(3), BrokerId(1)]));
+        let created = |partition| MetadataRecord::PartitionCreated {
+            partition,
+            topic: TopicId(0),
+            replicas,
+            state: state(Some(3), 0, 0b11, 0),
+        };
+        let mut committed = Committed::default();
+        let mut facts = Vec::new();
+        let later = PartitionId(1);
+        committed.fold(&[created(P)], &bodies, |fact| facts.push(fact.name()));
+        assert_eq!(facts, ["isr-committed", "elected"], "as planned");
+        let mut facts = Vec::new();
+        committed.fold(&[created(P), created(later)], &bodies, |fact| facts.push(fact));
+        let placed = |broker| Fact::ReplicaPlaced { partition: later, broker: BrokerId(broker) };
+        let topic = TopicId(0);
+        assert_eq!(facts[0], Fact::PartitionCreated { partition: later, topic, replicas: 2 });
+        assert_eq!(facts[1..3], [placed(3), placed(1)]);
     }
 }

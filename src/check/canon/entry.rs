@@ -49,9 +49,16 @@ impl Entry {
             && self.kind == batch.kind
     }
 
-    /// The record at an offset inside it.
-    pub(crate) fn record_at(&self, offset: Offset) -> RecordId {
-        self.first.plus((offset - self.base) as u32)
+    /// The first record of a client's workload in it; none if it is a marker or internal, which no
+    /// producer can be asked about.
+    #[inline(always)]
+    pub(crate) fn workload(&self) -> Option<RecordId> {
+        (self.kind == BatchKind::Data).then_some(self.first)
+    }
+
+    /// The record of a client's workload at an offset inside it.
+    pub(crate) fn record_at(&self, offset: Offset) -> Option<RecordId> {
+        Some(self.workload()?.plus((offset - self.base) as u32))
     }
 
     pub(crate) fn acked(&self) -> Option<Time> {
@@ -75,7 +82,8 @@ pub(crate) struct Replica {
     pub(crate) start: Offset,
     /// It equals the canonical log from its start, or from `rejoined`, up to here.
     pub(crate) matched: Offset,
-    /// Below this it may differ, where the leader it follows has nothing: see [`super::Canon::rejoin`].
+    /// Below this it may differ, where the leader it follows has nothing: see
+    /// [`super::Canon::rejoin`].
     pub(super) rejoined: Offset,
     /// Number of the first canonical entry that it does not match.
     pub(super) next: u64,

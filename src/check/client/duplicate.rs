@@ -32,8 +32,7 @@ pub(crate) fn appended(
     let detail = Detail::Again { epoch: entry.sequence.map(|s| s.epoch) };
     let violation = Violation::of(PropertyId::Duplicate, stamp, detail)
         .partition(partition)
-        .offset(entry.base)
-        .record(entry.first, arrival.again);
+        .batch(entry, arrival.again);
     findings.add(PropertyId::Duplicate, violation);
 }
 

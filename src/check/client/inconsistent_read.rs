@@ -53,14 +53,14 @@ impl Read {
 }
 
 /// What was read and is not in the canonical log, per partition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct InconsistentRead {
     aside: Vec<Vec<Entry>>,
 }
 
 impl InconsistentRead {
-    pub(crate) fn new(partitions: usize) -> Self {
-        Self { aside: vec![Vec::new(); partitions] }
+    pub(crate) fn add_partition(&mut self) {
+        self.aside.push(Vec::new());
     }
 
     /// Batches fell out of the canonical log.
@@ -92,8 +92,8 @@ impl InconsistentRead {
         let mut other = None;
         for entry in &self.aside[place] {
             let at = entry.base.max(read.base);
-            if at < entry.end().min(read.end()) && entry.record_at(at) != read.record_at(at) {
-                other = Some((at, entry.record_at(at)));
+            if at < entry.end().min(read.end()) && entry.record_at(at) != Some(read.record_at(at)) {
+                other = entry.record_at(at).map(|record| (at, record));
             }
         }
         let mut canonical = true;
@@ -105,10 +105,10 @@ impl InconsistentRead {
                 break;
             };
             let entry = ghost.canon.entry_mut(found);
-            if entry.record_at(at) != read.record_at(at) {
+            if entry.record_at(at) != Some(read.record_at(at)) {
                 canonical = false;
                 if entry.read {
-                    other = Some((at, entry.record_at(at)));
+                    other = entry.record_at(at).map(|record| (at, record));
                 }
                 break;
             }

@@ -34,8 +34,7 @@ pub(crate) fn appended(
     let violation =
         Violation::of(PropertyId::OrderBroken, stamp, Detail::Late { next: arrival.next })
             .partition(partition)
-            .offset(entry.base)
-            .record(entry.first, arrival.late);
+            .batch(entry, arrival.late);
     findings.add(PropertyId::OrderBroken, violation);
 }
 

@@ -13,14 +13,14 @@ use crate::model::fact::Stamp;
 const EPOCHS_KEPT: usize = 8;
 
 /// The leaders of the last epochs, per partition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TwoLeaders {
     leaders: Vec<[Option<(LeaderEpoch, BrokerId)>; EPOCHS_KEPT]>,
 }
 
 impl TwoLeaders {
-    pub(crate) fn new(partitions: usize) -> Self {
-        Self { leaders: vec![[None; EPOCHS_KEPT]; partitions] }
+    pub(crate) fn add_partition(&mut self) {
+        self.leaders.push([None; EPOCHS_KEPT]);
     }
 
     /// A broker led in an epoch: it was elected, or answered a fetch as the leader.

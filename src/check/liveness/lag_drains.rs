@@ -25,11 +25,17 @@ pub(crate) struct LagDrains {
 impl LagDrains {
     pub(crate) fn new(clients: &Clients) -> Self {
         Self {
-            owed: vec![None; clients.readers.len()],
-            reads: vec![false; clients.readers.len()],
+            owed: Vec::new(),
+            reads: Vec::new(),
             stopped: vec![false; clients.kinds.len()],
             account: Account::default(),
         }
+    }
+
+    /// There are more readers.
+    pub(crate) fn add_partition(&mut self, clients: &Clients) {
+        self.owed.resize(clients.readers.len(), None);
+        self.reads.resize(clients.readers.len(), false);
     }
 
     /// A reader stands at `position`.
@@ -43,12 +49,12 @@ impl LagDrains {
 
     /// A process will not read on: it was stopped, or met an exception.
     pub(crate) fn stopped(&mut self, clients: &Clients, process: ProcessId, now: Time) {
-        let Some(ProcessKind::Consumer { readers, .. }) = clients.kinds.get(process.index()) else {
+        let Some(ProcessKind::Consumer { number, .. }) = clients.kinds.get(process.index()) else {
             return;
         };
         self.stopped[process.index()] = true;
-        for owed in &mut self.owed[*readers..*readers + clients.partitions()] {
-            if owed.take().is_some() {
+        for partition in 0..clients.partitions() {
+            if self.owed[clients.reader_of(*number, partition)].take().is_some() {
                 self.account.pay(1, now);
             }
         }
@@ -69,12 +75,12 @@ impl LagDrains {
         findings: &mut Findings,
     ) {
         for (process, kind) in clients.kinds.iter().enumerate() {
-            let ProcessKind::Consumer { readers, steady: true } = *kind else { continue };
+            let ProcessKind::Consumer { number, steady: true } = *kind else { continue };
             if self.stopped[process] {
                 continue;
             }
             for partition in 0..clients.partitions() {
-                let reader = readers + partition;
+                let reader = clients.reader_of(number, partition);
                 let Some(owed) = watermark(partition).filter(|_| self.reads[reader]) else {
                     continue;
                 };
@@ -91,8 +97,8 @@ impl LagDrains {
     /// Nobody can lead a partition any more.
     pub(crate) fn stuck(&mut self, clients: &Clients, partition: PartitionId, now: Time) {
         for kind in &clients.kinds {
-            let ProcessKind::Consumer { readers, .. } = *kind else { continue };
-            if self.owed[readers + partition.index()].take().is_some() {
+            let ProcessKind::Consumer { number, .. } = *kind else { continue };
+            if self.owed[clients.reader_of(number, partition.index())].take().is_some() {
                 self.account.pay(1, now);
             }
         }
@@ -107,8 +113,8 @@ impl LagDrains {
         now: Time,
     ) {
         for kind in &clients.kinds {
-            let ProcessKind::Consumer { readers, .. } = *kind else { continue };
-            let reader = readers + partition.index();
+            let ProcessKind::Consumer { number, .. } = *kind else { continue };
+            let reader = clients.reader_of(number, partition.index());
             if let Some(owed) = &mut self.owed[reader] {
                 *owed = to.min(*owed);
                 if let Some(position) = clients.readers[reader].position {
@@ -126,9 +132,9 @@ impl LagDrains {
         findings: &mut Findings,
     ) {
         for (process, kind) in clients.kinds.iter().enumerate() {
-            let ProcessKind::Consumer { readers, .. } = *kind else { continue };
+            let ProcessKind::Consumer { number, .. } = *kind else { continue };
             for partition in 0..clients.partitions() {
-                if let Some(owed) = self.owed[readers + partition] {
+                if let Some(owed) = self.owed[clients.reader_of(number, partition)] {
                     let detail = Detail::After { heal: stamp.time.since(healed) };
                     let violation = Violation::of(PropertyId::LagDrains, stamp, detail)
                         .partition(PartitionId(partition as u16))

@@ -17,9 +17,10 @@ const NOTICE: Span = Span::secs(5);
 /// Judges what is open at the end.
 pub(crate) fn finish(clients: &Clients, healed: Time, stamp: Stamp, findings: &mut Findings) {
     for (process, kind) in clients.kinds.iter().enumerate() {
-        let ProcessKind::Producer { lanes, delivery_timeout, .. } = *kind else { continue };
+        let ProcessKind::Producer { number, delivery_timeout, .. } = *kind else { continue };
         let process = ProcessId(process as u16);
-        for (partition, lane) in clients.lanes_of(lanes).iter().enumerate() {
+        for partition in 0..clients.partitions() {
+            let lane = &clients.lanes[clients.lane_of(number, partition)];
             let Some((ordinal, since)) = lane.oldest() else { continue };
             if since.max(healed) + delivery_timeout + NOTICE >= stamp.time {
                 continue;

@@ -32,7 +32,7 @@ impl Owes {
 }
 
 /// What each partition owes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct WritesResume {
     partitions: Vec<Owes>,
     pub(crate) account: Account,
@@ -41,9 +41,8 @@ pub(crate) struct WritesResume {
 }
 
 impl WritesResume {
-    pub(crate) fn new(partitions: usize) -> Self {
-        let partitions = vec![Owes::Nothing; partitions];
-        Self { partitions, account: Account::default(), judging: false }
+    pub(crate) fn add_partition(&mut self) {
+        self.partitions.push(Owes::Nothing);
     }
 
     /// Everything is healed; `open` tells whether a partition has open records.

@@ -53,8 +53,7 @@ pub(crate) fn fell_out(
     for entry in removed.iter().filter(|e| e.acked != Time::NEVER) {
         let violation = Violation::of(PropertyId::AckedLost, stamp, loss.detail(entry.acked()))
             .partition(partition)
-            .offset(entry.base)
-            .record(entry.first, entry.count);
+            .batch(entry, entry.count);
         findings.add(PropertyId::AckedLost, loss.report(violation));
     }
 }

@@ -24,8 +24,7 @@ pub(crate) fn fell_out(
         let records = (watermark - entry.base).min(u64::from(entry.count)) as u32;
         let violation = Violation::of(PropertyId::CommittedLost, stamp, loss.detail(entry.acked()))
             .partition(partition)
-            .offset(entry.base)
-            .record(entry.first, records);
+            .batch(entry, records);
         findings.add(PropertyId::CommittedLost, violation);
     }
 }

@@ -38,8 +38,7 @@ pub(crate) fn appended(
     };
     let violation = Violation::of(PropertyId::LogDiverged, stamp, detail)
         .partition(ghost.id)
-        .offset(entry.base)
-        .record(entry.first, 1)
+        .batch(entry, 1)
         .broker(broker);
     findings.add(PropertyId::LogDiverged, violation);
 }

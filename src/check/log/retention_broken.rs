@@ -46,15 +46,18 @@ pub(crate) struct RetentionBroken {
 }
 
 impl RetentionBroken {
-    pub(crate) fn new(plan: &Plan, partitions: &[PartitionGhost]) -> Self {
-        let ages = |g: &PartitionGhost| Ages {
-            samples: VecDeque::new(),
-            retention: g.config.retention,
-            by_size: g.config.retention_bytes != u64::MAX,
-        };
+    pub(crate) fn new(plan: &Plan) -> Self {
         // Timestamps are rounded down to milliseconds, by the producer and by the broker.
         let margin = plan.wall_offset + plan.wall_offset + Span::millis(2);
-        Self { ages: partitions.iter().map(ages).collect(), margin }
+        Self { ages: Vec::new(), margin }
+    }
+
+    pub(crate) fn add_partition(&mut self, ghost: &PartitionGhost) {
+        self.ages.push(Ages {
+            samples: VecDeque::new(),
+            retention: ghost.config.retention,
+            by_size: ghost.config.retention_bytes != u64::MAX,
+        });
     }
 
     /// A topic's configuration changed.

@@ -50,20 +50,19 @@ impl Standing {
 }
 
 /// The standing of every replica.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct IsrUnjustified {
     /// By partition, then place.
     standings: Vec<Standing>,
 }
 
 impl IsrUnjustified {
-    pub(crate) fn new(partitions: &[PartitionGhost]) -> Self {
-        let places = partitions.iter().map(|g| g.replicas.len()).sum();
-        Self { standings: vec![Standing::UNKNOWN; places] }
+    pub(crate) fn add_partition(&mut self, ghost: &PartitionGhost) {
+        self.standings.resize(ghost.replicas_end(), Standing::UNKNOWN);
     }
 
     fn standing(&mut self, ghost: &PartitionGhost, place: usize) -> &mut Standing {
-        &mut self.standings[ghost.first_standing + place]
+        &mut self.standings[ghost.first_replica + place]
     }
 
     /// An answer of the committed leader reached a follower.
@@ -154,7 +153,7 @@ impl IsrUnjustified {
         lag_max: Span,
         now: Time,
     ) -> Option<Time> {
-        let standing = &self.standings[ghost.first_standing + place];
+        let standing = &self.standings[ghost.first_replica + place];
         let good = !standing.blemished && standing.is_good(now, patience(lag_max));
         good.then_some(standing.caught_up)
     }

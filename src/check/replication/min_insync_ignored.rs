@@ -70,8 +70,7 @@ pub(crate) fn appended(
     };
     let violation = Violation::of(PropertyId::MinInsyncIgnored, stamp, detail)
         .partition(ghost.id)
-        .offset(entry.base)
-        .record(entry.first, entry.count)
+        .batch(entry, entry.count)
         .broker(broker);
     findings.add(PropertyId::MinInsyncIgnored, violation);
 }

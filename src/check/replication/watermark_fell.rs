@@ -4,7 +4,7 @@
 //! fall. A follower's own may (it is clamped to its log), and answers on different connections
 //! overtake each other, so those are not compared. Known as `HighWatermarkMonotonic`.
 
-use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, Offset};
+use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset, ProcessId};
 use crate::base::time::Span;
 use crate::check::ghost::PartitionGhost;
 use crate::check::registry::PropertyId;
@@ -67,16 +67,33 @@ impl Shown {
     };
 }
 
-/// The last watermark shown, per partition and receiver.
-#[derive(Clone, Debug)]
+/// The last watermark that was shown to each receiver there is: hosted replicas, and clients once
+/// they have been shown something.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct WatermarkFell {
-    /// By partition, then receiver: brokers, then processes.
-    shown: Vec<Shown>,
+    /// By partition, then place.
+    replicas: Vec<Shown>,
+    /// By partition.
+    clients: Vec<Vec<(ProcessId, Shown)>>,
 }
 
 impl WatermarkFell {
-    pub(crate) fn new(receivers: usize) -> Self {
-        Self { shown: vec![Shown::NOTHING; receivers] }
+    pub(crate) fn add_partition(&mut self, ghost: &PartitionGhost) {
+        self.replicas.resize(ghost.replicas_end(), Shown::NOTHING);
+        self.clients.push(Vec::new());
+    }
+
+    /// What a receiver was shown last; none if it is no replica and no client that was.
+    #[inline(always)]
+    fn shown(&mut self, ghost: &PartitionGhost, to: NodeId) -> Option<&mut Shown> {
+        // Speed: not a match, which would become a table of jumps.
+        if let NodeId::Broker(id) = to {
+            let place = ghost.place(id)?;
+            return self.replicas.get_mut(ghost.first_replica + place);
+        }
+        let NodeId::Process(id) = to else { return None };
+        let clients = self.clients.get_mut(ghost.id.index())?;
+        clients.iter_mut().find(|(process, _)| *process == id).map(|(_, shown)| shown)
     }
 
     /// An answer from the same source as the last one, as most are: judged, and it is known who
@@ -86,12 +103,12 @@ impl WatermarkFell {
         &mut self,
         ghost: &PartitionGhost,
         source: Source,
-        receiver: usize,
+        to: NodeId,
         offset: Offset,
         stamp: Stamp,
         findings: &mut Findings,
     ) -> Option<Places> {
-        let last = self.shown.get_mut(receiver).filter(|last| last.source == source)?;
+        let last = self.shown(ghost, to).filter(|last| last.source == source)?;
         findings.exercise(PropertyId::WatermarkFell);
         if offset < last.offset {
             fell(ghost, source, (last.offset, offset), stamp, findings);
@@ -105,13 +122,17 @@ impl WatermarkFell {
     #[cold]
     pub(crate) fn first(
         &mut self,
+        ghost: &PartitionGhost,
         source: Source,
-        receiver: usize,
+        to: NodeId,
         offset: Offset,
         places: Places,
     ) {
-        if let Some(last) = self.shown.get_mut(receiver) {
-            *last = Shown { source, offset, places };
+        let new = Shown { source, offset, places };
+        if let Some(last) = self.shown(ghost, to) {
+            *last = new;
+        } else if let NodeId::Process(process) = to {
+            self.clients[ghost.id.index()].push((process, new));
         }
     }
 }

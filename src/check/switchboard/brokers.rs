@@ -1,5 +1,5 @@
-//! `impl Checks` for nodes and sessions: processes started and stopped, brokers registered, fenced
-//! and unfenced.
+//! `impl Checks` for nodes and their sessions: processes started and stopped, machines and clocks,
+//! brokers registered, fenced and unfenced.
 
 use crate::base::ids::{BrokerId, NodeId};
 use crate::check::Checks;
@@ -7,9 +7,49 @@ use crate::check::ghost::BrokerGhost;
 use crate::check::registry::PropertyId;
 use crate::check::replication::candidate_incomplete;
 use crate::check::switchboard::late::Late;
-use crate::model::fact::Stamp;
+use crate::model::fact::{Fact, Stamp};
+use crate::model::fault::FaultKind;
 
 impl Checks {
+    /// What happens to processes and machines.
+    pub(in crate::check) fn machine(&mut self, stamp: Stamp, fact: &Fact) {
+        match *fact {
+            Fact::Stopped { node, .. } => self.stopped(stamp, node),
+            Fact::Started { node } => self.started(stamp, node),
+            Fact::Paused { node: NodeId::Broker(broker) } => {
+                self.disturb(stamp, broker, |b| b.paused = true);
+            }
+            Fact::Resumed { node: NodeId::Broker(broker) } => {
+                self.disturb(stamp, broker, |b| b.paused = false);
+            }
+            Fact::DiskFailed { broker, .. } => {
+                self.disturb(stamp, broker, |b| b.disk_failed = true);
+            }
+            _ => {}
+        }
+    }
+
+    /// What an operator may do that changes what can be judged.
+    pub(in crate::check) fn fault(&mut self, fact: &Fact) {
+        match *fact {
+            Fact::Injected { kind: FaultKind::ElectUnclean, .. } => {
+                self.ghosts.unclean_asked = true;
+            }
+            Fact::Injected { kind: FaultKind::ClockSkew, node, .. }
+            | Fact::Healed { kind: FaultKind::ClockSkew, node, .. } => {
+                self.ghosts.clocks_skewed = true;
+                self.isr_unjustified.clock_moved(&self.ghosts.partitions, node);
+            }
+            _ => {}
+        }
+    }
+
+    pub(in crate::check) fn fenced(&mut self, stamp: Stamp, broker: BrokerId) {
+        self.session_changed(stamp, broker, |b| b.fenced = true);
+        self.late.push((stamp, Late::Fenced(broker)));
+        self.findings.mark(PropertyId::BrokerFenced);
+    }
+
     pub(in crate::check) fn session_changed(
         &mut self,
         stamp: Stamp,

@@ -16,6 +16,26 @@ use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, PositionChange, Stamp};
 
 impl Checks {
+    /// What is rare of what clients say.
+    pub(in crate::check) fn client(&mut self, stamp: Stamp, fact: &Fact) {
+        match *fact {
+            Fact::Rejected { process, partition, first, count, error } => {
+                self.failed(stamp, (process, partition), (first, count), error, false);
+            }
+            Fact::GaveUp { process, partition, first, count, error } => {
+                self.failed(stamp, (process, partition), (first, count), error, true);
+            }
+            Fact::SendFailed { .. } => self.metrics.add(MetricId::SendFailed, 1),
+            Fact::PositionSet { process, partition, to, why } => {
+                self.position_set(stamp, process, partition, to, why);
+            }
+            Fact::ClientStopped { process } | Fact::Called { process, .. } => {
+                self.lag_drains.stopped(&self.clients, process, stamp.time);
+            }
+            _ => {}
+        }
+    }
+
     #[inline(always)]
     pub(in crate::check) fn submitted(
         &mut self,
@@ -24,7 +44,7 @@ impl Checks {
         partition: PartitionId,
         (record, workload, key): (RecordId, u32, Option<u32>),
     ) {
-        let Some(&ProcessKind::Producer { lanes, hashes_keys, resends, .. }) =
+        let Some(&ProcessKind::Producer { number, hashes_keys, resends, .. }) =
             self.clients.kinds.get(process.index())
         else {
             return;
@@ -32,7 +52,7 @@ impl Checks {
         if partition.index() >= self.clients.partitions() {
             return;
         }
-        let lane = lanes + partition.index();
+        let lane = self.clients.lane_of(number, partition.index());
         self.clients.lanes[lane].submit(record.ordinal, workload, stamp.time);
         self.metrics.submitted(partition.index(), stamp.time);
         self.writes_resume.submitted(partition.index(), &mut self.findings);

@@ -11,7 +11,6 @@ use crate::check::log::{committed_lost, leader_incomplete, log_diverged};
 use crate::check::metrics::MetricId;
 use crate::check::registry::PropertyId;
 use crate::check::replication::{candidate_incomplete, min_insync_ignored};
-use crate::model::batch::BatchKind;
 use crate::model::config::Acks;
 use crate::model::fact::Stamp;
 
@@ -65,36 +64,34 @@ impl Checks {
         outcome: Append,
     ) {
         let Some(ghost) = self.ghosts.partition(partition) else { return };
-        let Some((lane, acks)) = self.clients.lane_and_acks(entry.first.process, partition) else {
+        let Some(first) = entry.workload() else { return };
+        let Some((lane, acks)) = self.clients.lane_and_acks(first.process, partition) else {
             return;
         };
-        let is_data = entry.kind == BatchKind::Data;
-        if is_data && acks == Acks::None {
+        if acks == Acks::None {
             ghost.canon.acked_at_once(entry, stamp.time);
         }
         if outcome != Append::Extended {
             return;
         }
-        let created = || self.clients.lanes[lane].created(entry.first.ordinal);
+        let created = || self.clients.lanes[lane].created(first.ordinal);
         self.retention_broken.appended(partition.index(), entry.base, stamp.time, created);
         if acks == Acks::All {
             min_insync_ignored::appended(ghost, entry, broker, stamp, &mut self.findings);
         }
-        if is_data {
-            self.extended(stamp, partition, entry, lane);
-        }
+        self.extended(stamp, partition, (entry, first.ordinal), lane);
     }
 
-    /// The canonical log grew by a batch of this lane.
+    /// The canonical log grew by a batch of this lane, whose first record has this ordinal.
     pub(in crate::check) fn extended(
         &mut self,
         stamp: Stamp,
         partition: PartitionId,
-        entry: &Entry,
+        (entry, first): (&Entry, u32),
         lane: usize,
     ) {
         let lane = &mut self.clients.lanes[lane];
-        let arrival = lane.arrive(entry.first.ordinal, entry.count, entry.sequence);
+        let arrival = lane.arrive(first, entry.count, entry.sequence);
         duplicate::appended(partition, entry, arrival, stamp, &mut self.findings);
         order_broken::appended(partition, entry, arrival, stamp, &mut self.findings);
         if arrival.again > 0 {
@@ -124,8 +121,9 @@ impl Checks {
         self.fell_out(stamp, partition, cut, loss);
         for at in adopted {
             let entry = self.ghosts.partitions[partition.index()].canon.entries()[at];
-            if let Some(lane) = self.clients.lane(entry.first.process, partition) {
-                self.extended(stamp, partition, &entry, lane);
+            let Some(first) = entry.workload() else { continue };
+            if let Some(lane) = self.clients.lane(first.process, partition) {
+                self.extended(stamp, partition, (&entry, first.ordinal), lane);
             }
         }
     }
@@ -155,10 +153,11 @@ impl Checks {
         acked_lost::fell_out(partition, removed, loss, stamp, &mut self.findings);
         committed_lost::fell_out(partition, removed, watermark, loss, stamp, &mut self.findings);
         self.inconsistent_read.fell_out(partition.index(), removed);
-        for entry in removed.iter().rev().filter(|e| e.kind == BatchKind::Data) {
-            let Some(lane) = self.clients.lane(entry.first.process, partition) else { continue };
+        for entry in removed.iter().rev() {
+            let Some(first) = entry.workload() else { continue };
+            let Some(lane) = self.clients.lane(first.process, partition) else { continue };
             let lane = &mut self.clients.lanes[lane];
-            lane.leave(entry.first.ordinal, entry.count, entry.sequence);
+            lane.leave(first.ordinal, entry.count, entry.sequence);
             if entry.acked != Time::NEVER {
                 lane.lost += u64::from(entry.count);
             }
@@ -212,5 +211,27 @@ impl Checks {
         self.findings.mark(PropertyId::LogStartMoved);
         self.retention_broken.moved(ghost, broker, to, skewed, stamp, &mut self.findings);
         ghost.canon.move_start(place, to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::forge::Forge;
+
+    /// A marker is nobody's: process 0 waits for acks=all, and its first record is still to come.
+    #[test]
+    fn a_marker_is_judged_as_part_of_the_log_and_not_with_a_producers_records() {
+        let mut forge = Forge::new();
+        forge.elect_from(2, 1, &[2], &[], false).marker(2, 0, 1).marker(2, 1, 1);
+        forge.expect_none("min-insync-ignored").plain(2, 2, 0, 1).expect("min-insync-ignored", 1);
+        // Adopted with the log of a leader that brings it along.
+        forge.elect(1, 2).marker(1, 0, 1).marker(1, 1, 1).append_other(1, 2, 1, 2, 1);
+        forge.expect_none("duplicate").expect_none("order-broken").expect_none("log-diverged");
+        // Log matching and commitment hold for it as for any other batch.
+        let mut forge = Forge::new();
+        forge.marker(1, 0, 0).append(2, 0, 1, 0).expect("log-diverged", 1);
+        let mut forge = Forge::new();
+        forge.marker(1, 0, 0).marker(2, 0, 0).expose(1, 0, 2, 1).elect(3, 1).append(3, 0, 1, 1);
+        forge.expect("committed-lost", 1).expect_none("acked-lost");
     }
 }

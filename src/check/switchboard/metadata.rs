@@ -10,10 +10,41 @@ use crate::check::registry::PropertyId;
 use crate::check::replication::candidate_incomplete;
 use crate::check::switchboard::late::Late;
 use crate::model::config::TopicKey;
-use crate::model::fact::Stamp;
+use crate::model::fact::{Fact, Stamp};
 use crate::model::metadata::PartitionState;
 
 impl Checks {
+    /// What is rare of what the controller commits.
+    pub(in crate::check) fn metadata(&mut self, stamp: Stamp, fact: &Fact) {
+        match *fact {
+            Fact::PartitionCreated { partition, topic, replicas } => {
+                self.ghosts.expect(partition, topic, replicas.into());
+            }
+            Fact::ReplicaPlaced { partition, broker } => self.replica_placed(partition, broker),
+            Fact::BrokerRegistered { broker, incarnation, unclean, .. } => {
+                self.registered(stamp, broker, incarnation, unclean);
+            }
+            Fact::BrokerFenced { broker } => self.fenced(stamp, broker),
+            Fact::BrokerShuttingDown { broker } => {
+                self.session_changed(stamp, broker, |b| {
+                    (b.shutting_down, b.leaving) = (true, true)
+                });
+            }
+            Fact::BrokerUnfenced { broker } => self.unfenced(stamp, broker),
+            Fact::ConfigCommitted { topic, key, value } => {
+                self.configured(stamp, topic, key, value);
+            }
+            _ => {}
+        }
+    }
+
+    /// A replica of a partition that was created after time zero: the last of them makes it known.
+    pub(in crate::check) fn replica_placed(&mut self, partition: PartitionId, broker: BrokerId) {
+        if self.ghosts.place(partition, broker) {
+            self.partition_added();
+        }
+    }
+
     #[cold]
     pub(in crate::check) fn elected(
         &mut self,
@@ -140,5 +171,50 @@ impl Checks {
         if is.stuck {
             self.lag_drains.stuck(&self.clients, partition, now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId, TopicId};
+    use crate::base::time::Span;
+    use crate::check::forge::Forge;
+    use crate::model::batch::{BatchKind, RecordId};
+    use crate::model::fact::Fact;
+
+    /// A partition that no plan knows is known from the facts of its creation on, to every check.
+    #[test]
+    fn a_partition_created_later_is_judged_like_any_other() {
+        let mut forge = Forge::new();
+        let (partition, topic) = (PartitionId(1), TopicId(1));
+        let record = |ordinal| RecordId { process: ProcessId(0), ordinal };
+        let appended = |broker, ordinal| Fact::Appended {
+            broker: BrokerId(broker),
+            partition,
+            base: Offset(0),
+            count: 1,
+            leader_epoch: LeaderEpoch(0),
+            first: record(ordinal),
+            sequence: None,
+            kind: BatchKind::Data,
+        };
+        forge.tell(appended(2, 0)).tell(appended(3, 1)).expect_none("log-diverged");
+        forge.tell(Fact::PartitionCreated { partition, topic, replicas: 2 });
+        for broker in [BrokerId(2), BrokerId(3)] {
+            forge.tell(Fact::ReplicaPlaced { partition, broker });
+        }
+        forge.tell(Fact::Submitted {
+            process: ProcessId(0),
+            partition,
+            record: record(0),
+            workload: 0,
+            key: None,
+            label: None,
+        });
+        forge.tell(appended(2, 0)).tell(appended(3, 1)).expect("log-diverged", 1);
+        forge.heal().wait(Span::secs(200)).finish();
+        forge.expect("requests-end", 1).expect("writes-resume", 1).expect_none("isr-fills");
+        let Some(ghost) = forge.checks.ghosts.partitions.last() else { panic!("no ghost") };
+        assert_eq!((ghost.id, ghost.first_replica, ghost.replicas_end()), (partition, 3, 5));
     }
 }

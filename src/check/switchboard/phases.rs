@@ -62,8 +62,9 @@ impl Checks {
                 unread += if entry.read { 0 } else { count };
             }
             for kind in &self.clients.kinds {
-                let ProcessKind::Producer { lanes, .. } = *kind else { continue };
-                let lane = &self.clients.lanes[lanes + ghost.id.index()];
+                let ProcessKind::Producer { number, .. } = *kind else { continue };
+                let lane = self.clients.lane_of(number, ghost.id.index());
+                let lane = &self.clients.lanes[lane];
                 let missing = lane.sent.saturating_sub(lane.present() + lane.lost);
                 if missing > 0 {
                     acked_lost::never_appended(ghost.id, missing, stamp, &mut self.findings);

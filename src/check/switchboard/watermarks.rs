@@ -22,9 +22,8 @@ impl Checks {
     ) {
         let Some(ghost) = self.ghosts.partitions.get(partition.index()) else { return };
         let Source { broker, epoch, .. } = source;
-        let receiver = ghost.first_receiver + self.ghosts.receiver(to);
         let (watermark_fell, findings) = (&mut self.watermark_fell, &mut self.findings);
-        let places = match watermark_fell.again(ghost, source, receiver, offset, stamp, findings) {
+        let places = match watermark_fell.again(ghost, source, to, offset, stamp, findings) {
             Some(places) => {
                 // That it leads in the epoch was heard when it began to answer here.
                 findings.exercise(PropertyId::TwoLeaders);
@@ -32,7 +31,7 @@ impl Checks {
             }
             None => {
                 let Some(places) = places_of(&self.ghosts, ghost, broker, to) else { return };
-                watermark_fell.first(source, receiver, offset, places);
+                watermark_fell.first(ghost, source, to, offset, places);
                 self.two_leaders.led(ghost, broker, epoch, stamp, findings);
                 places
             }
