@@ -14,6 +14,7 @@ pub mod controller;
 pub mod ctx;
 pub mod image;
 pub mod log;
+pub mod network_client;
 pub mod producer_state;
 pub mod rulings;
 pub mod start;

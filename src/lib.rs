@@ -63,6 +63,15 @@
 //! * There are no floats, no hash order, no wall clock and no global state below the rim. Floats
 //!   appear in `report` and `cli`; wall clock and threads in `cli` and `sweep`.
 //!
+//! ## Peers
+//!
+//! Whoever sends requests does so through one type, [`kafka::network_client`]: connections on
+//! demand, back-offs, time-outs, requests in flight. A channel is named by its peer: the controller
+//! through one of a broker's five channels to it, a broker as leader, or the same broker as
+//! coordinator, on a connection of its own. What differs between a client, a replica fetcher and a
+//! channel to the controller are the terms that Kafka gives each, not code. The other end of a
+//! connection is an inbox of `kafka::broker`: one request at a time.
+//!
 //! ## How a record travels
 //!
 //! An application submits an item; its producer partitions it (`Submitted`), batches it, and sends

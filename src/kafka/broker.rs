@@ -28,8 +28,8 @@ use crate::base::ids::{
 use crate::base::sparse::Sparse;
 use crate::base::time::{Span, Time};
 use crate::kafka::broker::channel::{
-    CONTROLLER, Connections, DIRECTORIES, End, FORWARDING, HEARTBEAT, Inbox, Link, METADATA,
-    Parked, Terms, fetched_leader, fetcher_link,
+    ALTER_PARTITION, BrokerChannels, BrokerThreads, DIRECTORY_ASSIGNMENTS, FORWARDING, HEARTBEAT,
+    Inboxes, METADATA, Parked,
 };
 use crate::kafka::broker::directories::Assignments;
 use crate::kafka::broker::fetcher::ReplicaFetcher;
@@ -41,6 +41,7 @@ use crate::kafka::broker::purgatory::Purgatory;
 use crate::kafka::ctx::{CloseReason, Ctx, Node, OPERATOR, Timer, TimerKind};
 use crate::kafka::image::Image;
 use crate::kafka::log::Log;
+use crate::kafka::network_client::{ChannelId, ControllerChannel, Peer};
 use crate::kafka::start::{BrokerStart, Initial, ReplicaView};
 use crate::model::config::BrokerConfig;
 use crate::model::disk::{Disk, IoError};
@@ -70,10 +71,10 @@ pub struct Broker {
     /// Failed log directories, as a bit set.
     offline_dirs: u64,
     lifecycle: Lifecycle,
-    links: Vec<Link>,
+    channels: BrokerChannels,
     /// By leader, of those that anything was ever fetched from.
     fetchers: Sparse<ReplicaFetcher>,
-    connections: Connections,
+    inboxes: Inboxes,
     purgatory: Purgatory,
     alter: AlterQueue,
     producer_ids: ProducerIds,
@@ -139,7 +140,7 @@ impl Broker {
             if let Some(partition) = self.touched.pop_front() {
                 self.settle(partition, ctx);
             } else if let Some(connection) = self.unmuted.pop_front() {
-                let next = self.connections.inbox(connection).filter(|inbox| !inbox.muted);
+                let next = self.inboxes.get(connection).filter(|inbox| !inbox.muted);
                 if let Some(inbox) = next
                     && let Some(message) = inbox.queue.pop_front()
                 {
@@ -154,14 +155,9 @@ impl Broker {
 
     // ---- connections ----
 
-    /// A connection that was asked for is one of its own channels.
-    fn adopt(&mut self, connection: ConnectionId, link: usize) {
-        *self.connections.end(connection) = End::Link(link);
-    }
-
     /// A request was answered: the next one of the connection may be handled.
     fn unmute(&mut self, connection: ConnectionId) {
-        if let Some(inbox) = self.connections.inbox(connection) {
+        if let Some(inbox) = self.inboxes.get(connection) {
             inbox.muted = false;
             inbox.parked = None;
             if !inbox.queue.is_empty() {
@@ -171,7 +167,7 @@ impl Broker {
     }
 
     fn park_on(&mut self, connection: ConnectionId, parked: Parked) {
-        if let Some(inbox) = self.connections.inbox(connection) {
+        if let Some(inbox) = self.inboxes.get(connection) {
             inbox.parked = Some(parked);
         }
     }
@@ -187,7 +183,7 @@ impl Broker {
     /// Forgets a connection, and whatever was asked on it.
     #[cold]
     fn forget(&mut self, connection: ConnectionId, ctx: &mut Ctx<'_>) {
-        let End::Inbox(inbox) = self.connections.forget(connection) else {
+        let Some(inbox) = self.inboxes.close(connection) else {
             return;
         };
         for parts in inbox.queue.iter().filter_map(|message| message.content.parts()) {
@@ -204,7 +200,7 @@ impl Broker {
     /// repetitions of each freeze.
     #[cold]
     fn read_once_more(&mut self, connection: ConnectionId, ctx: &mut Ctx<'_>) {
-        let Some(inbox) = self.connections.inbox(connection).filter(|inbox| inbox.muted) else {
+        let Some(inbox) = self.inboxes.get(connection).filter(|inbox| inbox.muted) else {
             return;
         };
         let Some(message) = inbox.queue.pop_front() else {
@@ -233,49 +229,60 @@ impl Broker {
 
     /// The node at the other end of a controller channel is not the active controller, or cannot be
     /// reached: closes the channel and turns to the next.
-    fn leave_controller(&mut self, link: usize, ctx: &mut Ctx<'_>) {
+    fn leave_controller(&mut self, peer: Peer, ctx: &mut Ctx<'_>) {
+        self.turn_to_next_controller(peer);
+        self.channels.disconnect(peer, &mut Vec::new(), ctx);
+    }
+
+    fn turn_to_next_controller(&mut self, peer: Peer) {
         self.controller = (self.controller + 1) % self.controllers.len();
-        let next = NodeId::Controller(self.controllers[self.controller]);
-        self.links[link].turn_to(next);
-        if let Some(connection) = self.links[link].close(ctx) {
-            self.connections.forget(connection);
-        }
+        self.channels.turn_to(peer, NodeId::Controller(self.controllers[self.controller]));
     }
 
     /// A channel of its own is free to be used.
-    fn on_link_free(&mut self, link: usize, ctx: &mut Ctx<'_>) {
-        match link {
+    fn on_channel_free(&mut self, peer: Peer, ctx: &mut Ctx<'_>) {
+        match peer {
             HEARTBEAT => self.send_lifecycle(ctx),
-            CONTROLLER => self.send_to_controller(ctx),
+            ALTER_PARTITION => self.send_to_controller(ctx),
             FORWARDING => self.ask_for_producer_ids(ctx),
-            DIRECTORIES => self.send_assignments(ctx),
+            DIRECTORY_ASSIGNMENTS => self.send_assignments(ctx),
             METADATA => self.fetch_metadata(ctx),
-            _ => {
-                if let Some(leader) = fetched_leader(link) {
-                    self.pump(leader, ctx);
-                }
-            }
+            Peer::Broker(leader) | Peer::Coordinator(leader) => self.pump(leader, ctx),
         }
     }
 
     /// A channel of its own closed, or its request took too long.
     #[cold]
-    fn on_link_lost(&mut self, link: usize, ctx: &mut Ctx<'_>) {
-        if let Some(leader) = fetched_leader(link) {
+    fn on_channel_lost(&mut self, peer: Peer, ctx: &mut Ctx<'_>) {
+        self.channels.lost(peer, &mut Vec::new(), ctx);
+        if let Peer::Broker(leader) = peer {
             return self.on_fetcher_closed(leader, ctx);
         }
-        if link == HEARTBEAT {
+        if peer == HEARTBEAT {
             self.on_lifecycle_lost(ctx);
         }
         if self.controllers.len() > 1 {
-            self.controller = (self.controller + 1) % self.controllers.len();
-            self.links[link].turn_to(NodeId::Controller(self.controllers[self.controller]));
+            self.turn_to_next_controller(peer);
+        }
+    }
+
+    /// The oldest request on a channel of its own may be too old.
+    fn on_request_timeout(&mut self, channel: ChannelId, ctx: &mut Ctx<'_>) {
+        if let Some(peer) = self.channels.check_timeout(channel, ctx) {
+            self.on_channel_lost(peer, ctx);
+        }
+    }
+
+    /// A channel of its own may be opened again.
+    fn on_reconnect(&mut self, channel: ChannelId, ctx: &mut Ctx<'_>) {
+        if let Some(peer) = self.channels.peer(channel) {
+            self.on_channel_free(peer, ctx);
         }
     }
 
     /// An answer on a channel of its own, which is free again afterwards.
-    fn on_answer(&mut self, link: usize, message: &Message, ctx: &mut Ctx<'_>) {
-        if !self.links[link].answered(message.correlation) {
+    fn on_answer(&mut self, peer: Peer, message: &Message, ctx: &mut Ctx<'_>) {
+        if self.channels.answered(peer, message.correlation).is_none() {
             return;
         }
         match &message.content {
@@ -288,12 +295,12 @@ impl Broker {
                 self.on_replicas_assigned(response.error, ctx);
             }
             Content::FetchResponse(response) => {
-                if let Some(leader) = fetched_leader(link) {
+                if let Peer::Broker(leader) = peer {
                     self.on_fetched(leader, response.parts, ctx);
                 }
             }
             Content::ListOffsetsResponse(response) => {
-                if let Some(leader) = fetched_leader(link) {
+                if let Peer::Broker(leader) = peer {
                     self.on_offset_listed(leader, response, ctx);
                 }
             }
@@ -307,21 +314,19 @@ impl Broker {
             | broker_request!()
             | controller_request!() => debug_assert!(false, "{}", message.content.name()),
         }
-        self.on_link_free(link, ctx);
+        self.on_channel_free(peer, ctx);
     }
 
     // ---- starting ----
 
     fn new(start: BrokerStart, disk: Disk, ctx: &Ctx<'_>) -> Self {
-        let BrokerStart { id, config, brokers, partitions, controllers, incarnation, .. } = start;
+        let BrokerStart { id, config, partitions, controllers, incarnation, .. } = start;
         let clean = disk.clean_shutdown();
         let first = controllers.first().copied().unwrap_or(ControllerId(1));
-        let to = |link| match fetched_leader(link) {
-            Some(leader) => NodeId::Broker(leader),
-            None => NodeId::Controller(first),
-        };
-        let links = 0..fetcher_link(BrokerId::at(usize::from(brokers)));
-        let links = links.map(|link| Link::new(link, to(link), Terms::of(link, &config)));
+        let mut channels = BrokerChannels::new(BrokerThreads::new(&config));
+        for channel in ControllerChannel::ALL {
+            channels.turn_to(Peer::Controller(channel), NodeId::Controller(first));
+        }
         let mut broker = Self {
             id,
             controllers,
@@ -334,9 +339,9 @@ impl Broker {
             unassigned: Sparse::default(),
             offline_dirs: disk.failed_dirs(),
             lifecycle: Lifecycle::new(incarnation, clean, ctx.monotonic()),
-            links: links.collect(),
+            channels,
             fetchers: Sparse::default(),
-            connections: Connections::default(),
+            inboxes: Inboxes::default(),
             purgatory: Purgatory::default(),
             alter: AlterQueue::default(),
             producer_ids: ProducerIds::default(),
@@ -407,26 +412,24 @@ impl Node for Broker {
     }
 
     fn on_opened(&mut self, connection: ConnectionId, _peer: NodeId, ctx: &mut Ctx<'_>) {
-        if let End::Link(link) = *self.connections.end(connection) {
-            self.links[link].opened(connection);
-            self.on_link_free(link, ctx);
+        if let Some(peer) = self.channels.of_connection(connection) {
+            self.channels.opened(peer);
+            self.on_channel_free(peer, ctx);
             return self.finish(ctx);
         }
         if self.lifecycle.serves() {
-            *self.connections.end(connection) = End::Inbox(Inbox::default());
+            self.inboxes.open(connection);
         } else {
             ctx.close(connection); // its port is not open yet
         }
     }
 
     fn on_message(&mut self, connection: ConnectionId, message: &Message, ctx: &mut Ctx<'_>) {
-        if connection != OPERATOR
-            && let End::Link(link) = *self.connections.end(connection)
-        {
-            self.on_answer(link, message, ctx);
+        if let Some(peer) = self.channels.of_connection(connection) {
+            self.on_answer(peer, message, ctx);
             return self.finish(ctx);
         }
-        let handled_now = match self.connections.inbox(connection) {
+        let handled_now = match self.inboxes.get(connection) {
             None if connection != OPERATOR => return,
             None => true,
             Some(inbox) if inbox.muted => {
@@ -448,10 +451,8 @@ impl Node for Broker {
     }
 
     fn on_closed(&mut self, connection: ConnectionId, _reason: CloseReason, ctx: &mut Ctx<'_>) {
-        if let End::Link(link) = *self.connections.end(connection) {
-            self.connections.forget(connection);
-            self.links[link].closed(ctx);
-            self.on_link_lost(link, ctx);
+        if let Some(peer) = self.channels.of_connection(connection) {
+            self.on_channel_lost(peer, ctx);
         } else {
             self.read_once_more(connection, ctx);
             self.forget(connection, ctx);
@@ -463,18 +464,8 @@ impl Node for Broker {
         let place = usize::from(timer.index);
         match timer.kind {
             TimerKind::Heartbeat => self.on_communicate(ctx),
-            TimerKind::RequestTimeout => {
-                if self.links[place].timed_out(ctx) {
-                    if let Some(connection) = self.links[place].close(ctx) {
-                        self.connections.forget(connection);
-                    }
-                    self.on_link_lost(place, ctx);
-                }
-            }
-            TimerKind::Reconnect => {
-                self.links[place].may_reconnect();
-                self.on_link_free(place, ctx);
-            }
+            TimerKind::RequestTimeout => self.on_request_timeout(ChannelId(timer.index), ctx),
+            TimerKind::Reconnect => self.on_reconnect(ChannelId(timer.index), ctx),
             TimerKind::IsrCheck => self.on_isr_check(ctx),
             TimerKind::WatermarkCheckpoint => self.on_watermark_checkpoint(ctx),
             TimerKind::RecoveryCheckpoint => self.on_recovery_checkpoint(ctx),

@@ -17,8 +17,6 @@ pub struct BrokerStart {
     pub id: BrokerId,
     /// Its configuration.
     pub config: BrokerConfig,
-    /// How many brokers there are.
-    pub brokers: u16,
     /// How many partitions there are.
     pub partitions: usize,
     /// The controllers, for its registration.

@@ -104,7 +104,6 @@ impl Nodes {
                 let start = BrokerStart {
                     id,
                     config: plan.brokers[id.index()].config,
-                    brokers,
                     partitions,
                     controllers: controller_ids(plan),
                     incarnation,

@@ -6,10 +6,10 @@
 
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
-use crate::kafka::broker::channel::{DIRECTORIES, Readiness};
+use crate::kafka::broker::channel::DIRECTORY_ASSIGNMENTS;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
 use crate::model::error::ErrorCode;
-use crate::model::message::{AssignReplicasToDirsRequest, Content};
+use crate::model::message::AssignReplicasToDirsRequest;
 
 /// `AssignmentsManagerDeadlineFunction`: how long assignments are collected, and the first pause
 /// after a failure.
@@ -59,18 +59,10 @@ impl Broker {
         let Some(epoch) = self.image.broker(self.id).map(|registered| registered.epoch) else {
             return;
         };
-        match self.links[DIRECTORIES].ready(ctx) {
-            Readiness::Busy => {}
-            Readiness::Opening(connection) => self.adopt(connection, DIRECTORIES),
-            Readiness::Ready => {
-                let (broker, disk) = (self.id, self.disk.id());
-                let content = Content::AssignReplicasToDirsRequest(AssignReplicasToDirsRequest {
-                    broker,
-                    epoch,
-                    disk,
-                });
-                self.links[DIRECTORIES].send(content, ctx);
-            }
+        if self.channels.ready(DIRECTORY_ASSIGNMENTS, ctx) {
+            let (broker, disk) = (self.id, self.disk.id());
+            let content = AssignReplicasToDirsRequest { broker, epoch, disk };
+            self.channels.send(DIRECTORY_ASSIGNMENTS, content.into(), (), ctx);
         }
     }
 
@@ -78,7 +70,7 @@ impl Broker {
     pub(super) fn on_replicas_assigned(&mut self, error: ErrorCode, ctx: &mut Ctx<'_>) {
         self.assignments.due = false;
         if error == ErrorCode::NotController {
-            self.leave_controller(DIRECTORIES, ctx);
+            self.leave_controller(DIRECTORY_ASSIGNMENTS, ctx);
         }
         if error.is_none() {
             // The metadata will say so; of what it says meanwhile the next look finds the rest.

@@ -6,9 +6,9 @@
 use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId};
 use crate::base::time::{Span, Time};
 use crate::kafka::broker::Broker;
-use crate::kafka::broker::channel::{Readiness, fetcher_link};
 use crate::kafka::broker::partition::{Host, Partition};
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::network_client::Peer;
 use crate::kafka::rulings::{self, FollowerStart};
 use crate::model::batch::Batch;
 use crate::model::disk::IoError;
@@ -240,12 +240,11 @@ impl Broker {
 
     /// Sends the next request to a leader, if there is one to send and nothing in the way.
     pub(super) fn pump(&mut self, leader: BrokerId, ctx: &mut Ctx<'_>) {
-        let link = fetcher_link(leader);
         let Some(fetcher) = self.fetchers.get(leader.index()) else { return };
-        if fetcher.resolving.is_some() || self.links[link].is_busy() {
+        let now = ctx.monotonic();
+        if fetcher.resolving.is_some() || self.channels.is_busy(Peer::Broker(leader), now) {
             return;
         }
-        let now = ctx.monotonic();
         if fetcher.starts_at > now {
             let backoff = Timer::nth(TimerKind::FetchBackoff, leader.index());
             return ctx.set(backoff, fetcher.starts_at.since(now));
@@ -274,13 +273,12 @@ impl Broker {
             }
             return;
         }
-        match self.links[link].ready(ctx) {
-            Readiness::Busy => {}
-            Readiness::Opening(connection) => self.adopt(connection, link),
-            Readiness::Ready => match out_of_range {
-                Some(partition) => self.ask_offset(partition, WhichOffset::LogEnd, leader, ctx),
-                None => self.send_fetch(leader, now, ctx),
-            },
+        if !self.channels.ready(Peer::Broker(leader), ctx) {
+            return;
+        }
+        match out_of_range {
+            Some(partition) => self.ask_offset(partition, WhichOffset::LogEnd, leader, ctx),
+            None => self.send_fetch(leader, now, ctx),
         }
     }
 
@@ -319,7 +317,7 @@ impl Broker {
             max_bytes: self.config.replica_fetch_response_max_bytes,
             parts,
         });
-        self.links[fetcher_link(leader)].send(content, ctx);
+        self.channels.send(Peer::Broker(leader), content, (), ctx);
     }
 
     fn ask_offset(
@@ -338,7 +336,7 @@ impl Broker {
             which,
             read_committed: false,
         });
-        self.links[fetcher_link(leader)].send(content, ctx);
+        self.channels.send(Peer::Broker(leader), content, (), ctx);
     }
 
     /// A leader answered a fetch.
@@ -475,9 +473,7 @@ impl Broker {
         let Some(fetcher) = self.fetchers.get_mut(leader.index()) else { return };
         if fetcher.partitions.is_empty() {
             fetcher.resolving = None;
-            if let Some(connection) = self.links[fetcher_link(leader)].retire(ctx) {
-                self.connections.forget(connection);
-            }
+            self.channels.close(Peer::Broker(leader), ctx);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::base::ids::{
 };
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
-use crate::kafka::broker::channel::{CONTROLLER, Readiness};
+use crate::kafka::broker::channel::ALTER_PARTITION;
 use crate::kafka::broker::partition::{Host, Partition};
 use crate::kafka::broker::progress::SeenEpoch;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
@@ -18,7 +18,7 @@ use crate::kafka::image::Image;
 use crate::kafka::rulings::{self, FollowerRegistration, RefusedIsr};
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
-use crate::model::message::{AlterPartitionRequest, AlterPartitionResponse, Content, Part};
+use crate::model::message::{AlterPartitionRequest, AlterPartitionResponse, Part};
 use crate::model::metadata::PartitionState;
 use crate::model::rules::Rules;
 
@@ -186,10 +186,8 @@ impl Broker {
         if !wants_isr {
             return;
         }
-        match self.links[CONTROLLER].ready(ctx) {
-            Readiness::Busy => return,
-            Readiness::Opening(connection) => return self.adopt(connection, CONTROLLER),
-            Readiness::Ready => {}
+        if !self.channels.ready(ALTER_PARTITION, ctx) {
+            return;
         }
         let broker = self.id;
         let parts = ctx.take_parts();
@@ -216,10 +214,8 @@ impl Broker {
                 ctx.push_part(parts, Part::ReplicaEpoch { broker, epoch });
             }
         }
-        self.links[CONTROLLER].send(
-            Content::AlterPartitionRequest(AlterPartitionRequest { broker, epoch, parts }),
-            ctx,
-        );
+        let content = AlterPartitionRequest { broker, epoch, parts };
+        self.channels.send(ALTER_PARTITION, content.into(), (), ctx);
     }
 
     /// The controller answered an AlterPartition.
@@ -232,7 +228,7 @@ impl Broker {
         let not_controller =
             |part: &Part| matches!(part, Part::AlteredIsr { error: ErrorCode::NotController, .. });
         if error == ErrorCode::NotController || ctx.parts(parts).iter().any(not_controller) {
-            return self.leave_controller(CONTROLLER, ctx);
+            return self.leave_controller(ALTER_PARTITION, ctx);
         }
         let sent = std::mem::take(&mut self.alter.sent);
         if !error.is_none() {

@@ -6,7 +6,7 @@
 use crate::base::ids::BrokerEpoch;
 use crate::base::time::{Span, Time};
 use crate::kafka::broker::Broker;
-use crate::kafka::broker::channel::{HEARTBEAT, Readiness};
+use crate::kafka::broker::channel::HEARTBEAT;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
 use crate::model::error::ErrorCode;
 use crate::model::fact::StopKind;
@@ -147,7 +147,7 @@ impl Broker {
             self.lifecycle.outstanding = Some(ctx.monotonic());
             ctx.set(Timer::of(TimerKind::Heartbeat), self.config.heartbeat_interval);
             self.send_lifecycle(ctx);
-        } else if !self.links[HEARTBEAT].awaits_answer() {
+        } else if !self.channels.awaits_answer(HEARTBEAT) {
             self.communication_failed(ctx);
         }
     }
@@ -178,10 +178,8 @@ impl Broker {
         if self.lifecycle.is_too_late(ctx.monotonic(), self.config.heartbeat_interval) {
             return self.communication_failed(ctx);
         }
-        match self.links[HEARTBEAT].ready(ctx) {
-            Readiness::Busy => return,
-            Readiness::Opening(connection) => return self.adopt(connection, HEARTBEAT),
-            Readiness::Ready => {}
+        if !self.channels.ready(HEARTBEAT, ctx) {
+            return;
         }
         let content = match self.lifecycle.epoch {
             None => Content::BrokerRegistrationRequest(BrokerRegistrationRequest {
@@ -200,7 +198,7 @@ impl Broker {
             }),
         };
         self.lifecycle.dirs_sent = self.offline_dirs;
-        self.links[HEARTBEAT].send(content, ctx);
+        self.channels.send(HEARTBEAT, content, (), ctx);
     }
 
     /// The next try comes after one interval, whatever failed

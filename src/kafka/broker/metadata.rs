@@ -7,11 +7,11 @@
 use crate::base::ids::{BrokerId, Offset, PartitionId};
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
-use crate::kafka::broker::channel::{METADATA, Readiness};
+use crate::kafka::broker::channel::METADATA;
 use crate::kafka::broker::partition::Partition;
 use crate::kafka::ctx::Ctx;
 use crate::kafka::log::Log;
-use crate::model::message::{Content, FetchMetadataRequest, FetchMetadataResponse, Part};
+use crate::model::message::{FetchMetadataRequest, FetchMetadataResponse, Part};
 use crate::model::metadata::MetadataRecord;
 
 /// `KafkaRaftClient.MAX_FETCH_WAIT_MS`.
@@ -20,16 +20,9 @@ const MAX_WAIT: Span = Span::millis(500);
 impl Broker {
     /// Asks for what follows in the metadata log, if the channel is free.
     pub(super) fn fetch_metadata(&mut self, ctx: &mut Ctx<'_>) {
-        match self.links[METADATA].ready(ctx) {
-            Readiness::Busy => {}
-            Readiness::Opening(connection) => self.adopt(connection, METADATA),
-            Readiness::Ready => {
-                let content = Content::FetchMetadataRequest(FetchMetadataRequest {
-                    from: self.image.end(),
-                    max_wait: MAX_WAIT,
-                });
-                self.links[METADATA].send(content, ctx);
-            }
+        if self.channels.ready(METADATA, ctx) {
+            let content = FetchMetadataRequest { from: self.image.end(), max_wait: MAX_WAIT };
+            self.channels.send(METADATA, content.into(), (), ctx);
         }
     }
 

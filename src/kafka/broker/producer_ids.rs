@@ -5,10 +5,10 @@
 use crate::base::ids::ProducerId;
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
-use crate::kafka::broker::channel::{FORWARDING, Readiness};
+use crate::kafka::broker::channel::FORWARDING;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
 use crate::model::error::ErrorCode;
-use crate::model::message::{AllocateProducerIdsRequest, AllocateProducerIdsResponse, Content};
+use crate::model::message::{AllocateProducerIdsRequest, AllocateProducerIdsResponse};
 
 /// `RPCProducerIdManager.RETRY_BACKOFF_MS`.
 const RETRY: Span = Span::millis(50);
@@ -55,16 +55,9 @@ impl Broker {
         let Some(epoch) = self.lifecycle.epoch().filter(|_| self.producer_ids.wants_block()) else {
             return;
         };
-        match self.links[FORWARDING].ready(ctx) {
-            Readiness::Busy => {}
-            Readiness::Opening(connection) => self.adopt(connection, FORWARDING),
-            Readiness::Ready => {
-                let content = Content::AllocateProducerIdsRequest(AllocateProducerIdsRequest {
-                    broker: self.id,
-                    epoch,
-                });
-                self.links[FORWARDING].send(content, ctx);
-            }
+        if self.channels.ready(FORWARDING, ctx) {
+            let content = AllocateProducerIdsRequest { broker: self.id, epoch };
+            self.channels.send(FORWARDING, content.into(), (), ctx);
         }
     }
 

@@ -13,11 +13,12 @@ use crate::base::number_set::NumberSet;
 use crate::base::time::Time;
 use crate::kafka::client::application::Polled;
 use crate::kafka::client::cache::Cache;
-use crate::kafka::client::channel::{Channels, LeastLoaded, Request};
+use crate::kafka::client::channel::{Bootstrap, ClientChannels, ClientThread, Request, Role};
 use crate::kafka::client::positions::{Assigned, Stage, Validated};
 use crate::kafka::client::process::Call;
 use crate::kafka::client::producer::learn_leaders;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::network_client::{LeastLoaded, Peer};
 use crate::kafka::start::ProcessStart;
 use crate::model::config::{ConsumerConfig, OffsetReset};
 use crate::model::error::ErrorCode;
@@ -40,7 +41,8 @@ const REFRESH: Timer = Timer { kind: TimerKind::MetadataRefresh, index: 1 };
 pub(super) struct Consumer {
     process: ProcessId,
     config: ConsumerConfig,
-    channels: Channels,
+    channels: ClientChannels,
+    bootstrap: Bootstrap,
     cache: Cache,
     assigned: Vec<Assigned>,
     /// Where each partition stands in `assigned`, for answers.
@@ -78,7 +80,6 @@ impl Consumer {
         start: &ProcessStart,
         config: ConsumerConfig,
         assigned: &[PartitionId],
-        first_timer: usize,
     ) -> Self {
         let mut places = vec![None; start.partitions];
         for (place, partition) in assigned.iter().enumerate() {
@@ -87,7 +88,8 @@ impl Consumer {
         let mut consumer = Self {
             process: start.id,
             config,
-            channels: Channels::new(config.client, start.brokers, MAX_IN_FLIGHT, first_timer),
+            channels: ClientThread::channels(Role::Consumer, &config.client, MAX_IN_FLIGHT),
+            bootstrap: Bootstrap::default(),
             cache: Cache::new(config.client, start.partitions),
             assigned: assigned.iter().map(|p| Assigned::new(*p)).collect(),
             places,
@@ -189,9 +191,9 @@ impl Consumer {
             self.stirred = false;
             self.refresh(ctx);
             if self.cache.is_known() {
-                self.channels.leave_bootstrap(ctx);
+                self.bootstrap.leave(&mut self.channels, ctx);
             }
-            if !self.channels.is_bootstrapping() {
+            if !self.bootstrap.is_on() {
                 self.settle_positions(ctx);
                 self.fetch(ctx);
             }
@@ -262,17 +264,13 @@ impl Consumer {
             }
             return;
         }
-        match self.channels.least_loaded(ctx) {
-            LeastLoaded::Ready(at) => {
-                self.channels.send(
-                    at,
-                    Content::MetadataRequest(MetadataRequest {}),
-                    Request::Metadata,
-                    ctx,
-                );
+        match self.channels.least_loaded(self.fetchable.len(), ctx) {
+            LeastLoaded::Ready(broker) => {
+                let (peer, content) = (Peer::Broker(broker), MetadataRequest {}.into());
+                self.channels.send(peer, content, Request::Metadata, ctx);
                 self.cache.asked();
             }
-            LeastLoaded::Connect(at) => self.channels.connect(at, ctx),
+            LeastLoaded::Connect(broker) => self.channels.connect(Peer::Broker(broker), ctx),
             LeastLoaded::Wait | LeastLoaded::Nobody => {}
         }
     }
@@ -355,7 +353,7 @@ impl Consumer {
             return;
         };
         if self.is_usable(leader, ctx) {
-            self.channels.send(leader.index(), content, request, ctx);
+            self.channels.send(Peer::Broker(leader), content, request, ctx);
             let assigned = &mut self.assigned[place];
             assigned.asking = true;
             assigned.asked_version = assigned.version;
@@ -364,9 +362,10 @@ impl Consumer {
 
     /// Whether a request can go to the broker now; connects if need be. Metadata goes first.
     fn is_usable(&mut self, broker: BrokerId, ctx: &mut Ctx<'_>) -> bool {
-        let usable = self.channels.can_send(broker.index()) && !self.cache.is_due(ctx.monotonic());
+        let peer = Peer::Broker(broker);
+        let usable = self.channels.can_send(peer) && !self.cache.is_due(ctx.monotonic());
         if !usable {
-            self.channels.connect(broker.index(), ctx);
+            self.channels.connect(peer, ctx);
         }
         usable
     }
@@ -427,39 +426,39 @@ impl Consumer {
                 max_bytes: self.config.fetch_max_bytes,
                 parts,
             });
-            self.channels.send(at, content, Request::Fetch, ctx);
+            self.channels.send(Peer::Broker(broker), content, Request::Fetch { broker }, ctx);
         }
     }
 
     /// A connection is open; it may be another client's.
     pub(super) fn on_opened(&mut self, connection: ConnectionId) {
         self.stirred = true;
-        if let Some(at) = self.channels.of_connection(connection) {
-            self.channels.opened(at);
+        if let Some(peer) = self.channels.of_connection(connection) {
+            self.channels.opened(peer);
         }
     }
 
     /// A connection is gone; it may be another client's.
     pub(super) fn on_closed(&mut self, connection: ConnectionId, ctx: &mut Ctx<'_>) {
         self.stirred = true;
-        if let Some(at) = self.channels.of_connection(connection) {
-            self.lose(at, ctx);
+        if let Some(peer) = self.channels.of_connection(connection) {
+            self.lose(peer, ctx);
         }
     }
 
     #[cold]
-    fn lose(&mut self, at: usize, ctx: &mut Ctx<'_>) {
+    fn lose(&mut self, peer: Peer, ctx: &mut Ctx<'_>) {
         let now = ctx.monotonic();
         let mut failed = std::mem::take(&mut self.failed);
-        self.channels.lost(at, ctx, &mut failed);
+        self.channels.lost(peer, &mut failed, ctx);
         if self.cache.is_due(now) {
             self.cache.failed(now, ctx.rng);
         }
         self.cache.want_update();
         for request in failed.drain(..) {
             match request {
-                Request::Fetch => {
-                    self.fetch_in_flight.remove(at);
+                Request::Fetch { broker } => {
+                    self.fetch_in_flight.remove(broker.index());
                 }
                 Request::Metadata => self.cache.failed(now, ctx.rng),
                 Request::ListOffsets { place } | Request::OffsetsForLeaderEpoch { place } => {
@@ -484,13 +483,13 @@ impl Consumer {
         message: &Message,
         ctx: &mut Ctx<'_>,
     ) {
-        let Some(at) = self.channels.of_connection(connection) else { return };
+        let Some(peer) = self.channels.of_connection(connection) else { return };
         self.stirred = true;
-        let Some(request) = self.channels.answered(at, message.correlation) else { return };
+        let Some(request) = self.channels.answered(peer, message.correlation) else { return };
         match (request, message.content) {
-            (Request::Fetch, Content::FetchResponse(FetchResponse { parts })) => {
-                self.fetch_in_flight.remove(at);
-                self.on_fetched(BrokerId::at(at), parts, ctx);
+            (Request::Fetch { broker }, Content::FetchResponse(FetchResponse { parts })) => {
+                self.fetch_in_flight.remove(broker.index());
+                self.on_fetched(broker, parts, ctx);
             }
             (Request::Metadata, Content::MetadataResponse(MetadataResponse { parts })) => {
                 learn_leaders(&mut self.cache, parts, ctx);
@@ -636,10 +635,10 @@ impl Consumer {
             POLL => self.looks_at = None,
             REFRESH => self.refreshes_at = None,
             Timer { kind: TimerKind::RequestTimeout, .. } => {
-                if let Some(at) = self.channels.of_timer(timer)
-                    && self.channels.check_timeout(at, ctx)
+                if let Some(channel) = ClientThread::channel(Role::Consumer, timer)
+                    && let Some(peer) = self.channels.check_timeout(channel, ctx)
                 {
-                    self.lose(at, ctx);
+                    self.lose(peer, ctx);
                 }
             }
             // What waited for these looks by itself in the next `run`.

@@ -91,9 +91,8 @@ impl Process {
     ) -> Self {
         let plan = app.clients();
         let producer = plan.producer.map(|config| Producer::new(&start, config, &store));
-        let consumer = plan.consumer.map(|(config, assigned)| {
-            Consumer::new(&start, config, &assigned, usize::from(start.brokers))
-        });
+        let consumer =
+            plan.consumer.map(|(config, assigned)| Consumer::new(&start, config, &assigned));
         let set = ClientSet {
             process: start.id,
             store,

@@ -15,11 +15,12 @@ use crate::kafka::client::accumulator::{
 };
 use crate::kafka::client::application::{Answer, NewRecord, Sending};
 use crate::kafka::client::cache::Cache;
-use crate::kafka::client::channel::{Channels, LeastLoaded, Request};
+use crate::kafka::client::channel::{Bootstrap, ClientChannels, ClientThread, Request, Role};
 use crate::kafka::client::idempotence::{Bump, Identity, Producer as ProducerAndEpoch};
 use crate::kafka::client::partitioner::{Candidate, KeyPlace, Keys, Sticky};
 use crate::kafka::client::process::{Call, Store};
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::network_client::{LeastLoaded, Peer};
 use crate::kafka::start::ProcessStart;
 use crate::model::batch::RecordId;
 use crate::model::config::ProducerConfig;
@@ -63,7 +64,8 @@ pub(super) struct Producer {
     pub(super) process: ProcessId,
     pub(super) config: ProducerConfig,
     topics: Vec<(PartitionId, u16)>,
-    pub(super) channels: Channels,
+    pub(super) channels: ClientChannels,
+    bootstrap: Bootstrap,
     pub(super) cache: Cache,
     pub(super) accumulator: Accumulator,
     pub(super) identity: Identity,
@@ -106,7 +108,8 @@ impl Producer {
             process: start.id,
             config,
             topics: start.topics.clone(),
-            channels: Channels::new(config.client, start.brokers, config.max_in_flight, 0),
+            channels: ClientThread::channels(Role::Producer, &config.client, config.max_in_flight),
+            bootstrap: Bootstrap::default(),
             cache: Cache::new(config.client, start.partitions),
             accumulator: Accumulator::new(
                 start.id,
@@ -336,12 +339,12 @@ impl Producer {
             self.keep_identity(ctx);
         }
         self.refresh(ctx);
-        if self.channels.is_bootstrapping() && self.cache.is_known() {
-            self.channels.leave_bootstrap(ctx);
+        if self.bootstrap.is_on() && self.cache.is_known() {
+            self.bootstrap.leave(&mut self.channels, ctx);
         }
         loop {
             self.admit_blocked(store, ctx, calls);
-            if self.channels.is_bootstrapping() || !self.send_ready(ctx, calls) {
+            if self.bootstrap.is_on() || !self.send_ready(ctx, calls) {
                 break;
             }
         }
@@ -418,12 +421,12 @@ impl Producer {
 
     #[cold]
     fn ask_anyone(&mut self, content: Content, request: Request, ctx: &mut Ctx<'_>) -> bool {
-        match self.channels.least_loaded(ctx) {
-            LeastLoaded::Ready(at) => {
-                self.channels.send(at, content, request, ctx);
+        match self.channels.least_loaded(self.drain_from.len(), ctx) {
+            LeastLoaded::Ready(broker) => {
+                self.channels.send(Peer::Broker(broker), content, request, ctx);
                 return true;
             }
-            LeastLoaded::Connect(at) => self.channels.connect(at, ctx),
+            LeastLoaded::Connect(broker) => self.channels.connect(Peer::Broker(broker), ctx),
             LeastLoaded::Wait | LeastLoaded::Nobody => {}
         }
         false
@@ -432,8 +435,8 @@ impl Producer {
     /// A connection is open; it may be another client's.
     pub(super) fn on_opened(&mut self, connection: ConnectionId) {
         self.stirred = true;
-        if let Some(at) = self.channels.of_connection(connection) {
-            self.channels.opened(at);
+        if let Some(peer) = self.channels.of_connection(connection) {
+            self.channels.opened(peer);
         }
     }
 
@@ -445,17 +448,23 @@ impl Producer {
         calls: &mut VecDeque<Call>,
     ) {
         self.stirred = true;
-        if let Some(at) = self.channels.of_connection(connection) {
-            self.lose(at, ErrorCode::NetworkException, ctx, calls);
+        if let Some(peer) = self.channels.of_connection(connection) {
+            self.lose(peer, ErrorCode::NetworkException, ctx, calls);
         }
     }
 
     /// Everything in flight on the connection fails with this error.
     #[cold]
-    fn lose(&mut self, at: usize, error: ErrorCode, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) {
+    fn lose(
+        &mut self,
+        peer: Peer,
+        error: ErrorCode,
+        ctx: &mut Ctx<'_>,
+        calls: &mut VecDeque<Call>,
+    ) {
         let now = ctx.monotonic();
         let mut failed = std::mem::take(&mut self.failed);
-        self.channels.lost(at, ctx, &mut failed);
+        self.channels.lost(peer, &mut failed, ctx);
         if self.cache.is_due(now) {
             self.cache.failed(now, ctx.rng);
         }
@@ -467,7 +476,7 @@ impl Producer {
                 }
                 Request::Metadata => self.cache.failed(now, ctx.rng),
                 Request::InitProducerId => self.ask_again_later(ctx),
-                Request::Fetch
+                Request::Fetch { .. }
                 | Request::ListOffsets { .. }
                 | Request::OffsetsForLeaderEpoch { .. } => {}
             }
@@ -490,9 +499,9 @@ impl Producer {
         ctx: &mut Ctx<'_>,
         calls: &mut VecDeque<Call>,
     ) {
-        let Some(at) = self.channels.of_connection(connection) else { return };
+        let Some(peer) = self.channels.of_connection(connection) else { return };
         self.stirred = true;
-        let Some(request) = self.channels.answered(at, message.correlation) else { return };
+        let Some(request) = self.channels.answered(peer, message.correlation) else { return };
         match (request, message.content) {
             (
                 Request::Produce { first_batch },
@@ -538,10 +547,10 @@ impl Producer {
             BLOCKED => self.expire_blocked(ctx, calls),
             REFRESH => self.refreshes_at = None,
             Timer { kind: TimerKind::RequestTimeout, .. } => {
-                if let Some(at) = self.channels.of_timer(timer)
-                    && self.channels.check_timeout(at, ctx)
+                if let Some(channel) = ClientThread::channel(Role::Producer, timer)
+                    && let Some(peer) = self.channels.check_timeout(channel, ctx)
                 {
-                    self.lose(at, ErrorCode::RequestTimedOut, ctx, calls);
+                    self.lose(peer, ErrorCode::RequestTimedOut, ctx, calls);
                 }
             }
             // What waited for these looks by itself in the next `run`.

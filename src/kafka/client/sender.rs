@@ -15,6 +15,7 @@ use crate::kafka::client::idempotence::Identity;
 use crate::kafka::client::process::Call;
 use crate::kafka::client::producer::{DELIVERY, LINGER, Producer};
 use crate::kafka::ctx::Ctx;
+use crate::kafka::network_client::Peer;
 use crate::model::batch::{Batch, BatchKind};
 use crate::model::config::Acks;
 use crate::model::error::ErrorCode;
@@ -48,8 +49,9 @@ impl Producer {
             next = at + 1;
             self.availability[at].ready = now;
             // Metadata goes first (`NetworkClient.isReady`).
-            if self.cache.is_due(now) || !self.channels.can_send(at) {
-                self.channels.connect(at, ctx);
+            let peer = Peer::Broker(BrokerId::at(at));
+            if self.cache.is_due(now) || !self.channels.can_send(peer) {
+                self.channels.connect(peer, ctx);
             } else {
                 self.availability[at].drained = now;
                 sent |= self.drain(at, ctx, calls);
@@ -138,11 +140,12 @@ impl Producer {
         let Some((parts, first_batch)) = request else { return false };
         let (acks, timeout) = (self.config.acks, self.config.client.request_timeout);
         let content = Content::ProduceRequest(ProduceRequest { acks, timeout, parts });
+        let peer = Peer::Broker(BrokerId::at(at));
         if acks == Acks::None {
-            self.channels.post(at, content, ctx);
+            self.channels.post(peer, content, ctx);
             self.complete_request(first_batch, ErrorCode::None, ctx, calls);
         } else {
-            self.channels.send(at, content, Request::Produce { first_batch }, ctx);
+            self.channels.send(peer, content, Request::Produce { first_batch }, ctx);
         }
         true
     }

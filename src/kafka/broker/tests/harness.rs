@@ -184,7 +184,6 @@ impl Cluster {
         let start = BrokerStart {
             id,
             config: self.config,
-            brokers: self.brokers.len() as u16,
             partitions: self.partitions,
             controllers: vec![ControllerId(1)],
             incarnation: self.incarnations[id.index()],

@@ -1,0 +1,213 @@
+//! A channel by hand: what it opens, closes and waits for.
+
+use super::{ChannelId, LeastLoaded, NetworkClient, Owner, Peer, Terms, Thread};
+use crate::base::ids::{BrokerId, ConnectionId, NodeId};
+use crate::base::rng::Rng;
+use crate::base::time::{Span, Time};
+use crate::kafka::ctx::{Ctx, Effects, Timer, TimerKind};
+use crate::model::body::Bodies;
+use crate::model::message::{MetadataRequest, PartPool};
+use crate::model::rules::Rules;
+
+const LEADER: Peer = Peer::Broker(BrokerId(1));
+const COORDINATOR: Peer = Peer::Coordinator(BrokerId(1));
+
+#[derive(Clone, Debug)]
+struct Tester(Thread);
+
+impl Owner for Tester {
+    type Request = u8;
+
+    fn terms(&self, _: Peer) -> Terms {
+        Terms {
+            request_timeout: Span::secs(30),
+            reconnect_backoff: Span::millis(50),
+            reconnect_backoff_max: Span::secs(1),
+            setup_timeout: Span::secs(10),
+            setup_timeout_max: Span::secs(30),
+            max_in_flight: 2,
+            thread: self.0,
+        }
+    }
+
+    fn request_timeout(&self, channel: ChannelId) -> Timer {
+        Timer::nth(TimerKind::RequestTimeout, usize::from(channel.0))
+    }
+
+    fn reconnect(&self, channel: ChannelId) -> Timer {
+        Timer::nth(TimerKind::Reconnect, usize::from(channel.0))
+    }
+}
+
+/// The channels and what their owner would be handed.
+struct Bench {
+    client: NetworkClient<Tester>,
+    now: Time,
+    rng: Rng,
+    rules: Rules,
+    bodies: Bodies,
+    parts: PartPool,
+    effects: Effects,
+}
+
+impl Bench {
+    fn new(thread: Thread) -> Self {
+        Self {
+            client: NetworkClient::new(Tester(thread)),
+            now: Time(1_000_000_000),
+            rng: Rng::named(1, "channels"),
+            rules: Rules::default(),
+            bodies: Bodies::default(),
+            parts: PartPool::default(),
+            effects: Effects::default(),
+        }
+    }
+
+    fn with<T>(&mut self, act: impl FnOnce(&mut NetworkClient<Tester>, &mut Ctx<'_>) -> T) -> T {
+        let mut ctx = Ctx {
+            wall: self.now,
+            monotonic: self.now,
+            rng: &mut self.rng,
+            rules: &self.rules,
+            bodies: &mut self.bodies,
+            parts: &mut self.parts,
+            effects: &mut self.effects,
+            wants_facts: false,
+            wants_trace: false,
+        };
+        act(&mut self.client, &mut ctx)
+    }
+
+    fn connect(&mut self, peer: Peer) -> Option<(ConnectionId, NodeId, Span)> {
+        assert!(!self.with(|client, ctx| client.ready(peer, ctx)));
+        self.effects.opens.pop()
+    }
+
+    fn open(&mut self, peer: Peer) -> ConnectionId {
+        let (connection, ..) = self.connect(peer).expect("a connection is asked for");
+        assert_eq!(self.client.of_connection(connection), Some(peer));
+        self.client.opened(peer);
+        connection
+    }
+
+    fn send(&mut self, peer: Peer, request: u8) {
+        assert!(self.client.can_send(peer));
+        self.with(|client, ctx| client.send(peer, MetadataRequest {}.into(), request, ctx));
+    }
+
+    fn lose(&mut self, peer: Peer) -> Vec<u8> {
+        let mut failed = Vec::new();
+        self.with(|client, ctx| client.lost(peer, &mut failed, ctx));
+        failed
+    }
+
+    /// The last timer that was set, and for how long.
+    fn last_timer(&mut self) -> (Timer, Span) {
+        let (timer, after) = self.effects.timers.pop().expect("a timer is set");
+        (timer, after.expect("it is set, not cancelled"))
+    }
+}
+
+#[test]
+fn a_coordinator_has_a_connection_of_its_own() {
+    let mut bench = Bench::new(Thread::Wakes);
+    let leader = bench.open(LEADER);
+    let coordinator = bench.open(COORDINATOR);
+    assert_ne!(leader, coordinator, "both lead to broker 1");
+    bench.send(LEADER, 1);
+    bench.send(COORDINATOR, 2);
+    assert_eq!(bench.lose(LEADER), [1]);
+    assert!(bench.client.can_send(COORDINATOR), "the other connection stands");
+    assert_eq!(bench.client.answered(COORDINATOR, 0), Some(2));
+}
+
+#[test]
+fn each_lost_connection_is_waited_for_longer_until_one_stands() {
+    let mut bench = Bench::new(Thread::Wakes);
+    for losses in 0..10 {
+        bench.now += Span::secs(2);
+        bench.connect(LEADER).expect("a connection is asked for");
+        bench.lose(LEADER);
+        let (timer, wait) = bench.last_timer();
+        assert_eq!(timer.kind, TimerKind::Reconnect);
+        let term = Span::millis(50).scaled(1 << losses, 1).min(Span::secs(1));
+        let high = term.scaled(6, 5).min(Span::secs(1));
+        assert!(term.scaled(4, 5) <= wait && wait <= high, "{losses}: {wait:?}");
+        assert_eq!(bench.connect(LEADER), None, "not before the back-off is over");
+        assert!(bench.client.is_busy(LEADER, bench.now));
+    }
+    bench.now += Span::secs(2);
+    bench.open(LEADER);
+    bench.lose(LEADER);
+    assert!(bench.last_timer().1 <= Span::millis(60), "it stood, so the wait is short again");
+}
+
+#[test]
+fn set_ups_that_fail_are_given_more_time() {
+    let mut bench = Bench::new(Thread::Wakes);
+    let mut last = Span::ZERO;
+    for (low, high) in [(8, 12), (16, 24), (24, 30)] {
+        let (_, _, patience) = bench.connect(LEADER).expect("a connection is asked for");
+        assert!(Span::secs(low) <= patience && patience <= Span::secs(high), "{patience:?}");
+        assert!(patience > last);
+        last = patience;
+        bench.lose(LEADER);
+        bench.now += Span::secs(2);
+    }
+    bench.open(LEADER);
+    bench.lose(LEADER);
+    bench.now += Span::secs(2);
+    let (_, _, patience) = bench.connect(LEADER).expect("a connection is asked for");
+    assert!(patience <= Span::secs(12), "it was open once: {patience:?}");
+}
+
+#[test]
+fn a_request_that_is_too_old_takes_its_connection_along() {
+    let mut bench = Bench::new(Thread::Wakes);
+    bench.open(LEADER);
+    bench.send(LEADER, 1);
+    let (timer, limit) = bench.last_timer();
+    let channel = ChannelId(timer.index);
+    bench.now += Span::secs(10);
+    bench.send(LEADER, 2);
+    assert!(!bench.client.can_send(LEADER), "as many as may be in flight");
+    assert_eq!(bench.client.answered(LEADER, 0), Some(1));
+    bench.now += limit - Span::secs(10);
+    assert_eq!(bench.with(|client, ctx| client.check_timeout(channel, ctx)), None);
+    assert_eq!(bench.last_timer(), (timer, Span::secs(10)), "the second one is 20 s old");
+    bench.now += Span::secs(10);
+    assert_eq!(bench.with(|client, ctx| client.check_timeout(channel, ctx)), Some(LEADER));
+    assert_eq!(bench.effects.closes.len(), 1);
+    assert_eq!(bench.lose(LEADER), [2]);
+}
+
+#[test]
+fn a_thread_that_blocks_looks_once_more_when_a_request_is_just_as_old_as_allowed() {
+    let mut bench = Bench::new(Thread::Blocks);
+    bench.open(LEADER);
+    bench.send(LEADER, 1);
+    let (timer, limit) = bench.last_timer();
+    let channel = ChannelId(timer.index);
+    bench.now += limit;
+    assert_eq!(bench.with(|client, ctx| client.check_timeout(channel, ctx)), None);
+    assert_eq!(bench.last_timer(), (timer, limit));
+    bench.now += limit;
+    assert_eq!(bench.with(|client, ctx| client.check_timeout(channel, ctx)), Some(LEADER));
+}
+
+#[test]
+fn the_least_loaded_broker_is_ready_and_has_the_fewest_requests_in_flight() {
+    let mut bench = Bench::new(Thread::Wakes);
+    let choose = |bench: &mut Bench| bench.with(|client, ctx| client.least_loaded(2, ctx));
+    assert!(matches!(choose(&mut bench), LeastLoaded::Connect(_)), "nobody was tried yet");
+    bench.connect(LEADER);
+    assert_eq!(choose(&mut bench), LeastLoaded::Wait);
+    bench.client.opened(LEADER);
+    bench.open(Peer::Broker(BrokerId(2)));
+    bench.send(LEADER, 1);
+    assert_eq!(choose(&mut bench), LeastLoaded::Ready(BrokerId(2)));
+    bench.lose(Peer::Broker(BrokerId(2)));
+    assert_eq!(choose(&mut bench), LeastLoaded::Ready(BrokerId(1)));
+    bench.lose(LEADER);
+    assert_eq!(choose(&mut bench), LeastLoaded::Nobody, "both back off");
+}
