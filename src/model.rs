@@ -14,6 +14,7 @@ pub mod message;
 pub mod metadata;
 pub mod names;
 pub mod pattern;
+pub mod placement;
 pub mod plan;
 pub mod rules;
 pub mod script;

@@ -79,3 +79,21 @@ fn every_golden_report_has_its_scenario() {
         }
     }
 }
+
+/// Small inputs that use and public reports have brought: what each expects is what Kafka does.
+#[test]
+fn field_reports_end_as_in_kafka() {
+    let mut complaints = Vec::new();
+    let folder = root().join("tests/field_reports");
+    for entry in std::fs::read_dir(folder).expect("a folder of inputs") {
+        let path = entry.expect("an entry").path();
+        let mut command = assert_cmd::Command::cargo_bin("highwater").expect("the program");
+        command.arg("run").arg(&path).args(["--progress", "none", "--jobs", "2"]);
+        let output = command.output().expect("it runs");
+        if output.status.code() != Some(0) {
+            let said = String::from_utf8_lossy(&output.stdout);
+            complaints.push(format!("{}: {}\n{said}", path.display(), output.status));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}

@@ -4,6 +4,7 @@
 //! Reads the sources as text, with comments and strings blanked out (`tidy_scan`); there is no
 //! syntax tree, so a check asks for words, paths and braces only. A complaint names file and line.
 
+mod tidy_citations;
 mod tidy_scan;
 
 use std::fmt::Write as _;

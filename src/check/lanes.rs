@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::base::ids::{Offset, PartitionId, ProcessId, ProducerEpoch, ProducerId};
 use crate::base::time::{Span, Time};
-use crate::model::batch::Sequence;
+use crate::model::batch::{Sequence, decrement_sequence, increment_sequence};
 use crate::model::config::Acks;
 use crate::model::plan::{AppPlan, Plan, ProcessPlan};
 
@@ -65,7 +65,7 @@ impl Lane {
         let same_epoch = match (self.sequence, sequence) {
             (Some((producer, epoch, next)), Some(s)) => {
                 // 31-bit sequence numbers wrap; a repeated one lies behind by less than half.
-                let behind = next.wrapping_sub(s.first) & 0x7fff_ffff;
+                let behind = decrement_sequence(next, s.first);
                 (producer, epoch) == (s.producer, s.epoch) && behind != 0 && behind < 0x4000_0000
             }
             (None, None) => true,
@@ -86,7 +86,7 @@ impl Lane {
         if let Some(s) = sequence
             && (late == 0 && known == 0 || !same_epoch)
         {
-            let next = s.first.wrapping_add(count) & 0x7fff_ffff;
+            let next = increment_sequence(s.first, count);
             self.sequence = Some((s.producer, s.epoch, next));
         }
         Arrival { again: known - late.min(known), late, same_epoch, next: before }

@@ -26,7 +26,7 @@ use crate::base::ids::{
     BrokerEpoch, BrokerId, ConnectionId, ControllerId, LeaderEpoch, NodeId, Offset, PartitionId,
 };
 use crate::base::sparse::Sparse;
-use crate::base::time::{Span, Time};
+use crate::base::time::Span;
 use crate::kafka::broker::channel::{
     ALTER_PARTITION, BrokerChannels, BrokerThreads, DIRECTORY_ASSIGNMENTS, FORWARDING, HEARTBEAT,
     Inboxes, METADATA, Parked,
@@ -79,8 +79,6 @@ pub struct Broker {
     alter: AlterQueue,
     producer_ids: ProducerIds,
     assignments: Assignments,
-    /// When idle producers are looked for next.
-    next_expiry: Time,
     /// Partitions to settle and connections to go on with, before the handler ends.
     touched: VecDeque<PartitionId>,
     unmuted: VecDeque<ConnectionId>,
@@ -346,7 +344,6 @@ impl Broker {
             alter: AlterQueue::default(),
             producer_ids: ProducerIds::default(),
             assignments: Assignments::default(),
-            next_expiry: Time::ZERO,
             touched: VecDeque::new(),
             unmuted: VecDeque::new(),
             config,
@@ -470,6 +467,7 @@ impl Node for Broker {
             TimerKind::WatermarkCheckpoint => self.on_watermark_checkpoint(ctx),
             TimerKind::RecoveryCheckpoint => self.on_recovery_checkpoint(ctx),
             TimerKind::Retention => self.on_retention(ctx),
+            TimerKind::ProducerExpiry => self.on_producer_expiry(ctx),
             TimerKind::ProduceExpiry => self.on_produce_expiry(ctx),
             TimerKind::FetchExpiry => self.on_fetch_expiry(ctx),
             TimerKind::FetchBackoff => self.pump(BrokerId::at(place), ctx),

@@ -8,6 +8,7 @@
 //!
 //! * `view`: what a decision sees, and decisions over many partitions;
 //! * `election`: one change of one partition;
+//! * `elections`: when the controller elects without being asked;
 //! * `registry`: registration, heartbeats, sessions, fencing;
 //! * `alter_partition`: a leader asks for another ISR;
 //! * `observers`: brokers follow the log;
@@ -20,6 +21,7 @@
 
 mod alter_partition;
 mod election;
+mod elections;
 mod observers;
 mod registry;
 mod rulings;
@@ -29,6 +31,7 @@ mod view;
 
 use crate::base::ids::{BrokerEpoch, ConnectionId, NodeId, Offset, PartitionId, ProducerId};
 use crate::base::time::Span;
+use crate::kafka::controller::elections::Scheduled;
 use crate::kafka::controller::observers::{Fetch, Observers};
 use crate::kafka::controller::registry::{Registry, Standing};
 use crate::kafka::controller::view::View;
@@ -65,6 +68,7 @@ pub struct Controller {
     image: Image,
     registry: Registry,
     observers: Observers,
+    scheduled: Scheduled,
     /// Records of the decision under way; kept for its capacity.
     records: Vec<MetadataRecord>,
 }
@@ -104,6 +108,9 @@ impl Controller {
             assert_eq!(end.0, self.disk.metadata().len() as u64, "the image folds the disk");
             ctx.effects.metadata_flush = Some(end);
             self.observers.wake(self.disk.metadata(), ctx);
+            if records.iter().any(|record| record.partition().is_some()) {
+                self.schedule_elections(ctx);
+            }
             records.clear();
         }
         self.records = records;
@@ -244,15 +251,6 @@ impl Controller {
     fn session_check_period(&self) -> Span {
         self.config.session_timeout.scaled(1, CHECKS_PER_SESSION)
     }
-
-    fn set_election_timers(&self, ctx: &mut Ctx<'_>) {
-        let BrokerConfig { auto_leader_rebalance, leader_imbalance_check_interval, .. } =
-            self.config;
-        ctx.set(Timer::of(TimerKind::UncleanElection), self.config.unclean_election_interval);
-        if auto_leader_rebalance {
-            ctx.set(Timer::of(TimerKind::PreferredElection), leader_imbalance_check_interval);
-        }
-    }
 }
 
 impl Node for Controller {
@@ -269,13 +267,14 @@ impl Node for Controller {
         let rng = &mut *ctx.rng;
         let heard = || if initial { Span(rng.below(interval)) } else { Span::ZERO };
         let registry = Registry::takeover(&image, &config, brokers, ctx.monotonic, heard);
-        let controller = Self {
+        let mut controller = Self {
             config,
             elr: features.eligible_leader_replicas,
             disk,
             image,
             registry,
             observers: Observers::new(brokers),
+            scheduled: Scheduled::default(),
             records: Vec::new(),
         };
         // The controller has been active for some time when a run begins: any phase is as good.
@@ -286,7 +285,7 @@ impl Node for Controller {
         } else {
             ctx.set(Timer::of(TimerKind::SessionCheck), phase);
         }
-        controller.set_election_timers(ctx);
+        controller.begin_election_checks(initial, ctx);
         controller
     }
 
@@ -332,14 +331,8 @@ impl Node for Controller {
     fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>) {
         match timer.kind {
             TimerKind::SessionCheck => self.check_sessions(ctx),
-            TimerKind::UncleanElection => {
-                self.decide(ctx, |view, records| view.elect_unclean_where_allowed(records));
-                ctx.set(timer, self.config.unclean_election_interval);
-            }
-            TimerKind::PreferredElection => {
-                self.decide(ctx, |view, records| view.elect_preferred(records));
-                ctx.set(timer, self.config.leader_imbalance_check_interval);
-            }
+            TimerKind::UncleanElection => self.on_unclean_check(ctx),
+            TimerKind::PreferredElection => self.on_preferred_check(ctx),
             TimerKind::MetadataWait => {
                 self.observers.expired(timer.index, self.disk.metadata(), ctx);
             }

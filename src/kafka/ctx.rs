@@ -33,6 +33,8 @@ pub enum TimerKind {
     RecoveryCheckpoint,
     /// Broker: retention.
     Retention,
+    /// Broker: forget idle producers.
+    ProducerExpiry,
     /// Broker: the oldest parked produce request is too old.
     ProduceExpiry,
     /// Broker: parked fetch `index` has waited long enough.

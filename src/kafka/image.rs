@@ -66,6 +66,12 @@ impl PartitionImage {
         self.place(broker).is_some_and(|place| set.has(place))
     }
 
+    /// Whether the first of its replicas leads it.
+    #[must_use]
+    pub fn has_preferred_leader(&self) -> bool {
+        self.state.leader == self.replicas.first().copied()
+    }
+
     /// In which directories a broker's replica lies (`PartitionRegistration.directory`).
     #[must_use]
     pub fn disk_of(&self, broker: BrokerId) -> DiskId {
@@ -136,6 +142,13 @@ impl Image {
     #[must_use]
     pub fn topic_config(&self, topic: TopicId) -> &TopicConfig {
         self.topics.get(topic.index()).and_then(Option::as_ref).unwrap_or(&self.defaults)
+    }
+
+    /// The value that a topic's property was set to, or that of the cluster default if no topic is
+    /// named; `None` if it was not set there.
+    #[must_use]
+    pub fn config_set(&self, topic: Option<TopicId>, key: TopicKey) -> Option<i64> {
+        self.overrides.iter().find(|(t, k, _)| (*t, *k) == (topic, key)).map(|(_, _, v)| *v)
     }
 
     /// The first producer id that has not been given out.

@@ -6,6 +6,7 @@
 
 use crate::base::ids::{LeaderEpoch, Offset, ProducerEpoch, ReplicaSet};
 use crate::base::time::{Span, Time};
+use crate::model::batch::increment_sequence;
 use crate::model::config::Acks;
 use crate::model::error::ErrorCode;
 use crate::model::rules::{
@@ -88,9 +89,6 @@ pub enum SequenceRuling {
     Refuse(ErrorCode),
 }
 
-/// Sequence numbers wrap at 31 bits (`DefaultRecordBatch.incrementSequence`).
-const SEQUENCE_MASK: u32 = 0x7fff_ffff;
-
 /// Judges a batch by what is known of its producer (`UnifiedLog.analyzeAndValidateProducerState`,
 /// `ProducerAppendInfo.checkSequence`). A producer that is not known may begin with any sequence.
 #[must_use]
@@ -110,7 +108,7 @@ pub fn accept_sequence(
     let Some(known) = known.filter(|_| remembered > 0) else {
         return SequenceRuling::Append;
     };
-    let last = (first + (count - 1)) & SEQUENCE_MASK;
+    let last = increment_sequence(first, count - 1);
     let recent = &known.batches[known.batches.len().saturating_sub(remembered)..];
     if known.epoch == epoch
         && let Some(batch) = recent.iter().find(|b| b.first == first && b.last == last)
@@ -121,7 +119,7 @@ pub fn accept_sequence(
         return SequenceRuling::Refuse(ErrorCode::InvalidProducerEpoch);
     }
     let expected = match recent.last() {
-        Some(batch) if epoch == known.epoch => (batch.last + 1) & SEQUENCE_MASK,
+        Some(batch) if epoch == known.epoch => increment_sequence(batch.last, 1),
         _ => 0,
     };
     if first != expected {

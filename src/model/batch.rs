@@ -48,6 +48,25 @@ pub struct Sequence {
     pub first: u32,
 }
 
+/// The sequence number so many records later: 31 bits, after the last comes zero.
+///
+/// Kafka: DefaultRecordBatch.incrementSequence
+#[must_use]
+pub const fn increment_sequence(sequence: u32, by: u32) -> u32 {
+    sequence.wrapping_add(by) & MAX_SEQUENCE
+}
+
+/// The sequence number so many records before.
+///
+/// Kafka: DefaultRecordBatch.decrementSequence
+#[must_use]
+pub const fn decrement_sequence(sequence: u32, by: u32) -> u32 {
+    sequence.wrapping_sub(by) & MAX_SEQUENCE
+}
+
+/// The last sequence number (`Integer.MAX_VALUE`).
+const MAX_SEQUENCE: u32 = 0x7fff_ffff;
+
 /// A batch of records, as it is sent, stored and fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
@@ -84,6 +103,6 @@ impl Batch {
     /// Sequence number of the last record, if it has a sequence.
     #[must_use]
     pub fn last_sequence(&self) -> Option<u32> {
-        self.sequence.map(|s| (s.first + (self.count - 1)) & 0x7fff_ffff)
+        self.sequence.map(|s| increment_sequence(s.first, self.count - 1))
     }
 }

@@ -178,6 +178,8 @@ pub struct BrokerConfig {
     pub controlled_shutdown: bool,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration: Span,
+    /// `producer.id.expiration.check.interval.ms`.
+    pub producer_id_expiration_check_interval: Span,
     /// `unclean.leader.election.interval.ms` (internal): the periodic unclean election.
     pub unclean_election_interval: Span,
     /// `auto.leader.rebalance.enable`.
@@ -217,6 +219,7 @@ impl Default for BrokerConfig {
             quorum_retry_backoff: Span::millis(20),
             controlled_shutdown: true,
             producer_id_expiration: Span::secs(86_400),
+            producer_id_expiration_check_interval: Span::secs(600),
             unclean_election_interval: Span::secs(300),
             auto_leader_rebalance: true,
             leader_imbalance_check_interval: Span::secs(300),

@@ -61,7 +61,7 @@ pub struct BrokerPlan {
     pub config: BrokerConfig,
     /// What its code does.
     pub rules: Rules,
-    /// Its rack, as a number into the scenario's list of racks.
+    /// Its `broker.rack`, as a number in the order of the racks' names.
     pub rack: Option<u16>,
     /// Bytes its log directories hold; `u64::MAX` for no end.
     pub disk_capacity: u64,

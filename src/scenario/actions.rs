@@ -81,7 +81,7 @@ pub(super) fn action(
         },
         DoTable::ConnectionReset {} => Action::ConnectionReset,
         DoTable::DiskError { dir } => Action::DiskError { dir: *dir },
-        other => return operation(found, path, other, cast),
+        other => return operation(found, path, other, stage),
     })
 }
 
@@ -90,8 +90,9 @@ fn operation(
     found: &mut Findings<'_>,
     path: &Path,
     table: &DoTable,
-    cast: &Cast,
+    stage: &Stage<'_>,
 ) -> Option<Action> {
+    let cast = stage.cast;
     let mut later = |name: &str| {
         let what = format!("`{name}` cannot be simulated yet");
         found.later(&at![path; name], &what);
@@ -121,7 +122,8 @@ fn operation(
             let path = at![path; "set-config"];
             let topic = found.take(&at![path; "topic"], cast.topic(topic));
             let paths = (at![path; "key"], at![path; "value"]);
-            let (key, value) = config::topic_value(found, &paths.0, &paths.1, key, &value.0)?;
+            let (key, value) =
+                config::topic_value(found, &paths.0, &paths.1, (key, &value.0), stage.version)?;
             Some(Action::SetConfig { topic: topic?, key, value })
         }
         DoTable::StoreSlow(_) => later("store-slow"),

@@ -77,9 +77,15 @@ impl Cast {
         self.clients.push(Client { name: name.to_owned(), kind, processes });
     }
 
-    /// The rack of a broker: they are dealt in turn.
-    pub(super) fn rack_of(&self, broker: BrokerId) -> Option<u16> {
-        (!self.racks.is_empty()).then(|| (broker.index() % self.racks.len()) as u16)
+    /// The rack of a broker, as a place in the file's list: they are dealt in turn.
+    fn rack_of(&self, broker: BrokerId) -> Option<usize> {
+        (!self.racks.is_empty()).then(|| broker.index() % self.racks.len())
+    }
+
+    /// The rack of a broker, as a number in the order of the racks' names.
+    pub(super) fn rack_rank(&self, broker: BrokerId) -> Option<u16> {
+        let name = &self.racks[self.rack_of(broker)?];
+        Some(self.racks.iter().filter(|other| *other < name).count() as u16)
     }
 
     pub(super) fn topic(&self, name: &str) -> Result<TopicId, Wrong> {
@@ -217,7 +223,7 @@ impl Cast {
             return Err(Wrong::new("no such rack", format!("there is no rack `{name}`")).help(help));
         };
         let brokers = (1..=self.brokers).map(BrokerId);
-        let inside = brokers.filter(|b| self.rack_of(*b) == Some(rack as u16));
+        let inside = brokers.filter(|b| self.rack_of(*b) == Some(rack));
         let nodes: Vec<NodeId> = inside.map(NodeId::Broker).collect();
         if nodes.is_empty() {
             let label = format!("no broker is in rack `{name}`");

@@ -114,8 +114,8 @@ pub(super) fn resolve(
     }
     for (place, entry) in file.consumers.iter().enumerate() {
         let path = at!["consumers", place];
-        let (_, rules) = code(found, file, &path, entry.kafka.as_deref(), &entry.rules, version);
-        let plan = consumer(found, &path, entry, cast);
+        let (own, rules) = code(found, file, &path, entry.kafka.as_deref(), &entry.rules, version);
+        let plan = consumer(found, &path, entry, own, cast);
         let name = entry.name.as_deref().or(entry.group.as_deref()).unwrap_or("?");
         instances(cast, ClientKind::Consumer, name, |process| {
             let started = Scripted::means(&scripted.started, name, process);
@@ -157,7 +157,7 @@ fn producer(
     version: &Version,
     cast: &Cast,
 ) -> ProducerPlan {
-    let config = config::producer(found, &at![path; "config"], &entry.config, version.linger);
+    let config = config::producer(found, &at![path; "config"], &entry.config, version);
     let size = entry.size.map_or(100, |s| s.0);
     if size > LARGEST_RECORD {
         found.error(&at![path; "size"], "no broker takes such a record").label("at most `1GiB`");
@@ -196,9 +196,15 @@ fn topics(
     each.filter_map(|(i, name)| found.take(&at![path; i], cast.topic(name))).collect()
 }
 
-fn consumer(found: &mut Findings<'_>, path: &Path, entry: &Consumer, cast: &Cast) -> ConsumerPlan {
+fn consumer(
+    found: &mut Findings<'_>,
+    path: &Path,
+    entry: &Consumer,
+    version: &Version,
+    cast: &Cast,
+) -> ConsumerPlan {
     let mut config = ConsumerConfig::default();
-    config::consumer(found, &at![path; "config"], &entry.config, &mut config);
+    config::consumer(found, &at![path; "config"], &entry.config, version, &mut config);
     consumer_loop(found, &at![path; "loop"], entry.steps.as_deref());
     ConsumerPlan {
         config,

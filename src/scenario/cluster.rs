@@ -7,6 +7,7 @@ use crate::base::rng::Latency;
 use crate::base::time::Span;
 use crate::model::config::{BrokerConfig, Features, TopicConfig, TopicKey};
 use crate::model::names::TopicName;
+use crate::model::placement::{self, UsableBroker};
 use crate::model::plan::{BrokerPlan, ControllerPlan, Hardware, LinkPlan, NetworkPlan, TopicPlan};
 use crate::model::rules::Rules;
 
@@ -141,7 +142,7 @@ fn legal_topic(name: &str) -> Result<(), &'static str> {
 pub(super) fn resolve(
     found: &mut Findings<'_>,
     file: &ScenarioFile,
-    version: &Version,
+    version: &'static Version,
     cast: &Cast,
 ) -> ClusterParts {
     let cluster = &file.cluster;
@@ -150,14 +151,16 @@ pub(super) fn resolve(
     versions::lay_rules(found, &at!["cluster", "rules"], &cluster.rules, &mut rules);
     let mut shared = BrokerConfig::default();
     let path = at!["cluster", "config"];
-    let cluster_topic_config = config::broker(found, &path, &cluster.config, &mut shared);
+    let given = config::broker(found, &path, &cluster.config, version, &mut shared);
+    let old = version.timestamp_after_max().filter(|(key, _)| !given.iter().any(|(k, _)| k == key));
+    let cluster_topic_config = old.into_iter().chain(given).collect();
     warn_min_insync(found, file, features);
     let disk = disk(found, &at!["disk"], &file.disk, Disk::DEFAULT);
     shared.log_dirs = disk.log_dirs;
     let broker = |place: usize| BrokerPlan {
         config: shared,
         rules,
-        rack: cast.rack_of(BrokerId::at(place)),
+        rack: cast.rack_rank(BrokerId::at(place)),
         disk_capacity: disk.capacity,
         disk_latency: disk.latency,
     };
@@ -195,7 +198,7 @@ pub(super) fn resolve(
                     continue;
                 }
             };
-            override_node(found, &path, table, &cluster.rules, slot);
+            override_node(found, &path, table, (&cluster.rules, version), slot);
         }
     }
     let hardware = hardware(found, cluster.hardware.as_deref());
@@ -231,15 +234,16 @@ fn override_node(
     found: &mut Findings<'_>,
     path: &Path,
     table: &NodeTable,
-    cluster_rules: &BTreeMap<String, String>,
+    (cluster_rules, mut version): (&BTreeMap<String, String>, &'static Version),
     slot: Slot<'_>,
 ) {
     if let Some(text) = &table.kafka {
-        *slot.rules = versions::version(found, &at![path; "kafka"], text).rules;
+        version = versions::version(found, &at![path; "kafka"], text);
+        *slot.rules = version.rules;
         versions::lay_rules(found, &at!["cluster", "rules"], cluster_rules, slot.rules);
     }
     versions::lay_rules(found, &at![path; "rules"], &table.rules, slot.rules);
-    let topic = config::broker(found, &at![path; "config"], &table.config, slot.config);
+    let topic = config::broker(found, &at![path; "config"], &table.config, version, slot.config);
     if !topic.is_empty() {
         found
             .error_key(&at![path; "config"], "a topic's default cannot differ between brokers")
@@ -346,40 +350,45 @@ pub(super) fn network(found: &mut Findings<'_>, file: &ScenarioFile, cast: &Cast
 pub(super) fn topics(
     found: &mut Findings<'_>,
     file: &ScenarioFile,
+    version: &Version,
     cast: &Cast,
-    defaults: &[(TopicKey, i64)],
+    cluster: &ClusterParts,
 ) -> Vec<TopicPlan> {
+    let usable = placement::usable(&cluster.brokers);
     let mut plans = Vec::new();
     for (place, topic) in file.topics.iter().enumerate() {
         let path = at!["topics", place];
         let mut config = TopicConfig::default();
-        for &(key, value) in defaults {
+        for &(key, value) in &cluster.cluster_topic_config {
             config.set(key, value);
         }
-        let overrides = config::topic(found, &at![path; "config"], &topic.config, &mut config);
+        let overrides =
+            config::topic(found, &at![path; "config"], &topic.config, version, &mut config);
         let partitions = usize::from(cast.names.topics[place].partitions);
-        let replicas = replicas(found, &path, topic, cast, partitions);
+        let replicas = replicas(found, &path, topic, cast, (&usable, partitions));
         let smallest = replicas.iter().map(Vec::len).min().unwrap_or(1);
         if config.min_insync_replicas as usize > smallest {
             let at_topic = at![path; "config", "min.insync.replicas"];
             found
                 .warn_key(&at_topic, "more than there are replicas")
                 .label(format!("{} of {smallest}", config.min_insync_replicas))
-                .help("acks=all is always refused: NOT_ENOUGH_REPLICAS");
+                .help(
+                    "Kafka takes the number of replicas instead (`Partition.effectiveMinIsr`): \
+                     acks=all needs every replica in sync",
+                );
         }
         plans.push(TopicPlan { config, overrides, replicas });
     }
     plans
 }
 
-/// The replica lists of a topic: as written, or as Kafka places a cluster's first topic
-/// (recorded: partition p is led by broker p mod N + 1, its followers come next in order).
+/// The replica lists of a topic: as written, or as Kafka places it.
 fn replicas(
     found: &mut Findings<'_>,
     path: &Path,
     topic: &Topic,
     cast: &Cast,
-    partitions: usize,
+    (usable, partitions): (&[UsableBroker], usize),
 ) -> Vec<Vec<BrokerId>> {
     let brokers = u32::from(cast.brokers);
     let factor_path = at![path; "replication-factor"];
@@ -391,11 +400,10 @@ fn replicas(
     } else {
         in_range(found, &factor_path, topic.replication_factor, 1, (1, MOST_REPLICAS));
     }
-    let factor = topic.replication_factor.unwrap_or(3).clamp(1, most);
-    let placed = |p: usize| -> Vec<BrokerId> {
-        (0..factor as usize).map(|r| BrokerId::at((p + r) % usize::from(cast.brokers))).collect()
-    };
-    let Some(lists) = &topic.replicas else { return (0..partitions).map(placed).collect() };
+    let factor = topic.replication_factor.unwrap_or(3).clamp(1, most) as usize;
+    let placed = placement::place(usable, partitions, factor, None)
+        .expect("a factor from 1 to the number of brokers, of which none is fenced");
+    let Some(lists) = &topic.replicas else { return placed };
     let lists_path = at![path; "replicas"];
     if lists.len() != partitions {
         let message = format!("replica lists: {}, partitions: {partitions}", lists.len());
@@ -419,8 +427,12 @@ fn replicas(
             let message = "not as many replicas as `replication-factor` says";
             found.error(&path, message).label(format!("{} replicas", list.len()));
         }
-        resolved.push(if brokers.is_empty() { placed(p) } else { brokers });
+        resolved.push(brokers);
     }
-    resolved.resize_with(partitions, || placed(0));
-    resolved
+    // What is missing has been complained about; the rest of the file is looked at all the same.
+    let missing = |(p, list): (usize, Vec<BrokerId>)| {
+        let written = resolved.get(p).filter(|brokers| !brokers.is_empty());
+        written.cloned().unwrap_or(list)
+    };
+    placed.into_iter().enumerate().map(missing).collect()
 }

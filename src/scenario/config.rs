@@ -10,6 +10,7 @@ use super::findings::Findings;
 use super::inert;
 use super::path::{Path, at};
 use super::properties::{Effect, Property, Scope, modelled};
+use super::versions::Version;
 
 /// Reads a table: every modelled property in it with its number, in the order of application.
 fn read(
@@ -17,12 +18,13 @@ fn read(
     scope: Scope,
     path: &Path,
     table: &Properties,
+    version: &Version,
 ) -> Vec<(&'static Property, i64)> {
     let mut values = Vec::new();
     for property in modelled(scope) {
         let Some(text) = table.get(property.name) else { continue };
         let path = at![path; property.name];
-        match property.number(&text.0) {
+        match property.number(&text.0, version) {
             Ok(0) if matches!(property.effect, Effect::DefaultOnly) => {}
             Ok(_) if matches!(property.effect, Effect::DefaultOnly) => {
                 found.later(&path, "log compaction cannot be simulated yet");
@@ -80,10 +82,11 @@ pub(super) fn topic(
     found: &mut Findings<'_>,
     path: &Path,
     table: &Properties,
+    version: &Version,
     config: &mut TopicConfig,
 ) -> Vec<(TopicKey, i64)> {
     let mut set = Vec::new();
-    for (property, value) in read(found, Scope::Topic, path, table) {
+    for (property, value) in read(found, Scope::Topic, path, table, version) {
         if let Effect::Topic(key, _) = property.effect {
             config.set(key, value);
             set.push((key, value));
@@ -97,8 +100,8 @@ pub(super) fn topic_value(
     found: &mut Findings<'_>,
     key_path: &Path,
     value_path: &Path,
-    name: &str,
-    value: &str,
+    (name, value): (&str, &str),
+    version: &Version,
 ) -> Option<(TopicKey, i64)> {
     let Some(property) = modelled(Scope::Topic).find(|p| p.name == name) else {
         let names = modelled(Scope::Topic).map(|p| p.name);
@@ -113,7 +116,7 @@ pub(super) fn topic_value(
         found.wrong(key_path, &super::findings::Wrong::later("it cannot be changed yet"));
         return None;
     };
-    match property.number(value) {
+    match property.number(value, version) {
         Ok(number) => Some((key, number)),
         Err(expected) => {
             let message = format!("Kafka refuses the value `{value}` (ConfigException)");
@@ -128,10 +131,11 @@ pub(super) fn broker(
     found: &mut Findings<'_>,
     path: &Path,
     table: &Properties,
+    version: &Version,
     config: &mut BrokerConfig,
 ) -> Vec<(TopicKey, i64)> {
     let mut set: Vec<(TopicKey, i64)> = Vec::new();
-    for (property, value) in read(found, Scope::Broker, path, table) {
+    for (property, value) in read(found, Scope::Broker, path, table, version) {
         match property.effect {
             Effect::Broker(apply) => apply(config, value),
             Effect::Topic(key, factor) => {
@@ -157,20 +161,19 @@ pub(super) fn broker(
     set
 }
 
-/// A producer's properties, as the Java client makes a configuration of them. `linger` is the
-/// default of its version.
+/// A producer's properties, as the Java client of a version makes a configuration of them.
 pub(super) fn producer(
     found: &mut Findings<'_>,
     path: &Path,
     table: &Properties,
-    linger: i64,
+    version: &Version,
 ) -> ProducerConfig {
     let errors = found.errors();
-    let read = read(found, Scope::Producer, path, table);
+    let read = read(found, Scope::Producer, path, table, version);
     if found.errors() > errors {
         return ProducerConfig::default();
     }
-    let mut given = vec![("linger.ms".to_owned(), linger.to_string())];
+    let mut given = vec![("linger.ms".to_owned(), version.linger().to_string())];
     given.extend(read.iter().map(|(p, _)| (p.name.to_owned(), table[p.name].0.clone())));
     match effective_producer(&given) {
         Ok((config, _)) => config,
@@ -212,9 +215,10 @@ pub(super) fn consumer(
     found: &mut Findings<'_>,
     path: &Path,
     table: &Properties,
+    version: &Version,
     config: &mut ConsumerConfig,
 ) {
-    for (property, value) in read(found, Scope::Consumer, path, table) {
+    for (property, value) in read(found, Scope::Consumer, path, table, version) {
         match property.effect {
             Effect::Client(apply) => apply(&mut config.client, value),
             Effect::Consumer(apply) => apply(config, value),

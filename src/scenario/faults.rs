@@ -14,12 +14,15 @@ use super::fault_file::{FaultEntry, SwarmWord};
 use super::file::ScenarioFile;
 use super::findings::Findings;
 use super::path::{Path, at};
+use super::versions::Version;
 
 /// What faults are checked against: who is there and how it is laid out.
 pub(super) struct Stage<'a> {
     pub(super) cast: &'a Cast,
     pub(super) brokers: &'a [BrokerPlan],
     pub(super) topics: &'a [TopicPlan],
+    /// The version of the column.
+    pub(super) version: &'a Version,
     /// End of the fault phase.
     pub(super) duration: Span,
 }

@@ -95,7 +95,7 @@ pub(super) struct Cluster {
     /// How many voters of the metadata quorum; 1.
     #[schemars(range(min = 1, max = 1))]
     pub(super) controllers: Option<u32>,
-    /// Racks, dealt to the brokers in turn.
+    /// Racks, dealt to the brokers in turn. The replicas of a topic are spread over them.
     pub(super) racks: Vec<String>,
     /// Kafka versions, one run each: the columns of the report; `["4.1"]` if not said.
     pub(super) kafka: Option<Vec<String>>,

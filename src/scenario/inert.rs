@@ -104,7 +104,6 @@ const BROKER: &[&str] = &[
     "password.encoder.secret",
     "principal.builder.class",
     "process.roles",
-    "producer.id.expiration.check.interval.ms",
     "producer.purgatory.purge.interval.requests",
     "queued.max.request.bytes",
     "queued.max.requests",

@@ -27,11 +27,11 @@ pub(super) fn resolve(
     let mut cast = cluster::cast(found, file);
     clients::cast(found, file, &mut cast);
     let parts = cluster::resolve(found, file, version, &cast);
-    let topics = cluster::topics(found, file, &cast, &parts.cluster_topic_config);
+    let topics = cluster::topics(found, file, version, &cast, &parts);
     let mut processes = clients::resolve(found, file, version, &cast);
     let run = run(found, file);
-    let stage =
-        Stage { cast: &cast, brokers: &parts.brokers, topics: &topics, duration: run.duration };
+    let (brokers, duration) = (&parts.brokers, run.duration);
+    let stage = Stage { cast: &cast, brokers, topics: &topics, version, duration };
     let faults = faults::resolve(found, file, &stage);
     let script = script::resolve(found, file, &stage, version);
     cast.names.labels = script.labels;

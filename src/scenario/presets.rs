@@ -41,6 +41,7 @@ table![
     "stale-follower-first",
     "unclean-election",
     "unclean-election-on",
+    "zone-of-five",
 ];
 
 /// The text of a preset.

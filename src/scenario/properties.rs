@@ -9,6 +9,8 @@
 use crate::base::time::Span;
 use crate::model::config::{BrokerConfig, ClientConfig, ConsumerConfig, OffsetReset, TopicKey};
 
+use super::versions::Version;
+
 /// Whose property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
@@ -50,6 +52,9 @@ impl Scope {
 pub(super) enum Values {
     /// Whole numbers in a range.
     Number(i64, i64),
+    /// Whole numbers up to the last one, from the first one on before KIP-1030, which raised the
+    /// minimum to the second.
+    Raised(i64, i64, i64),
     /// `true` or `false`.
     Boolean,
     /// One of these words; counted from 0.
@@ -82,9 +87,14 @@ pub(super) struct Property {
 }
 
 impl Property {
-    /// The number of a value, or what the value should have been.
-    pub(super) fn number(&self, text: &str) -> Result<i64, String> {
-        match self.values {
+    /// The number of a value in a version, or what the value should have been.
+    pub(super) fn number(&self, text: &str, version: &Version) -> Result<i64, String> {
+        let values = match self.values {
+            Values::Raised(_, low, high) if version.kip_1030 => Values::Number(low, high),
+            Values::Raised(low, _, high) => Values::Number(low, high),
+            other => other,
+        };
+        match values {
             Values::Boolean if text.eq_ignore_ascii_case("true") => Ok(1),
             Values::Boolean if text.eq_ignore_ascii_case("false") => Ok(0),
             Values::Boolean => Err("true or false".to_owned()),
@@ -92,12 +102,14 @@ impl Property {
                 Some(place) => Ok(place as i64),
                 None => Err(format!("one of {}", words.join(", "))),
             },
-            Values::Number(low, high) => match text.trim().parse::<i64>() {
-                Ok(n) if n >= low && n <= high => Ok(n),
-                Ok(n) if n < low => Err(format!("at least {low}")),
-                Ok(_) => Err(format!("at most {high}")),
-                Err(_) => Err("a whole number".to_owned()),
-            },
+            Values::Number(low, high) | Values::Raised(low, _, high) => {
+                match text.trim().parse::<i64>() {
+                    Ok(n) if n >= low && n <= high => Ok(n),
+                    Ok(n) if n < low => Err(format!("at least {low}")),
+                    Ok(_) => Err(format!("at most {high}")),
+                    Err(_) => Err("a whole number".to_owned()),
+                }
+            }
         }
     }
 }
@@ -160,7 +172,7 @@ const fn alias(
 }
 
 const RETENTION: Values = Values::Number(-1, LONG);
-const SEGMENT: Values = Values::Number(1_048_576, INT);
+const SEGMENT: Values = Values::Raised(14, 1_048_576, INT);
 
 /// Topic properties.
 static TOPIC: &[Property] = &[
@@ -259,6 +271,9 @@ static BROKER: &[Property] = &[
     }),
     broker("producer.id.expiration.ms", "86400000", AT_LEAST_1, |c, v| {
         c.producer_id_expiration = ms(v);
+    }),
+    broker("producer.id.expiration.check.interval.ms", "600000", AT_LEAST_1, |c, v| {
+        c.producer_id_expiration_check_interval = ms(v);
     }),
     broker("unclean.leader.election.interval.ms", "300000", AT_LEAST_1, |c, v| {
         c.unclean_election_interval = ms(v);
@@ -361,6 +376,7 @@ pub(super) fn modelled(scope: Scope) -> impl Iterator<Item = &'static Property> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::versions::newest;
     use super::{Effect, Scope, Values, modelled};
     use crate::kafka::client::config::effective_producer;
     use crate::model::config::{BrokerConfig, ConsumerConfig, ProducerConfig, TopicConfig};
@@ -379,7 +395,7 @@ mod tests {
                 if !has_default(property.default) {
                     continue;
                 }
-                let value = property.number(property.default).expect(name);
+                let value = property.number(property.default, newest()).expect(name);
                 let mut topic = TopicConfig::default();
                 let mut broker = BrokerConfig::default();
                 let mut consumer = ConsumerConfig::default();
@@ -409,10 +425,10 @@ mod tests {
                 assert_eq!(config, ProducerConfig::default(), "{name}");
             }
             let wrong = match property.values {
-                Values::Number(low, _) => (low - 1).to_string(),
+                Values::Number(low, _) | Values::Raised(_, low, _) => (low - 1).to_string(),
                 Values::Boolean | Values::Word(_) => "perhaps".to_owned(),
             };
-            assert!(property.number(&wrong).is_err(), "{name}");
+            assert!(property.number(&wrong, newest()).is_err(), "{name}");
             assert_eq!(ask(&wrong).map_err(|refusal| refusal.property).err(), Some(name));
         }
     }
@@ -434,7 +450,7 @@ mod tests {
         ];
         for (scope, name, value) in refused {
             let property = modelled(scope).find(|p| p.name == name).expect(name);
-            assert!(property.number(value).is_err(), "{name}={value}");
+            assert!(property.number(value, newest()).is_err(), "{name}={value}");
         }
     }
 }

@@ -369,6 +369,35 @@ fn defaults_follow_the_version_and_each_other() {
     assert_eq!(producer(&scenario).config.linger, Span::ZERO, "3.9 does not linger");
 }
 
+/// KIP-1030: limits and defaults that came with 4.0.
+#[test]
+fn release_3_9_has_the_older_limits() {
+    let of = |version: &str, broker: &str, topic: &str| {
+        let text = format!(
+            r#"{{ "version": 1, "title": "t", "producers": [{{ "name": "p" }}],
+  "cluster": {{ "kafka": ["{version}"], "mode": "kraft", "config": {{ {broker} }} }},
+  "topics": [{{ "name": "t", "config": {{ {topic} }} }}] }}"#
+        );
+        read(&text)
+    };
+    let after_max = |version, broker| {
+        let scenario = of(version, broker, "").unwrap_or_else(|errors| panic!("{errors}"));
+        scenario.columns[0].topics[0].config.timestamp_after_max
+    };
+    assert_eq!(after_max("4.0", ""), Span::secs(3_600));
+    assert!(after_max("3.9", "") > Span::secs(100 * 365 * 86_400), "no limit");
+    let set = r#""log.message.timestamp.after.max.ms": 5000"#;
+    assert_eq!(after_max("3.9", set), Span::secs(5));
+    for (version, bytes, accepted) in
+        [("3.9", 14, true), ("3.9", 13, false), ("4.0", 1000, false), ("4.0", 1 << 20, true)]
+    {
+        let (topic, broker) = (format!(r#""segment.bytes": {bytes}"#), "");
+        assert_eq!(of(version, broker, &topic).is_ok(), accepted, "{version}: {bytes}");
+        let broker = format!(r#""log.segment.bytes": {bytes}"#);
+        assert_eq!(of(version, &broker, "").is_ok(), accepted, "{version}: {bytes}");
+    }
+}
+
 #[test]
 fn min_insync_at_the_broker_is_promoted_with_a_warning() {
     let text = whole(r#""cluster": { "config": { "min.insync.replicas": 2 } }"#);
@@ -379,6 +408,36 @@ fn min_insync_at_the_broker_is_promoted_with_a_warning() {
     assert_eq!(plan.cluster_topic_config, [(TopicKey::MinInsyncReplicas, 2)]);
     assert_eq!(plan.topics[0].config.min_insync_replicas, 2);
     assert!(plan.topics[0].overrides.is_empty());
+}
+
+#[test]
+fn more_in_sync_replicas_than_replicas_are_as_many_as_there_are() {
+    let text = r#"{ "version": 1, "title": "t",
+  "topics": [{ "name": "t", "config": { "min.insync.replicas": 5 } }],
+  "producers": [{ "name": "p" }] }"#;
+    let scenario = read(text).expect("it is only a warning");
+    assert_eq!(scenario.warnings.len(), 1);
+    let said = Diagnostics(scenario.warnings).to_string();
+    assert!(said.contains("acks=all needs every replica") && !said.contains("refused"), "{said}");
+}
+
+#[test]
+fn replicas_are_spread_over_racks_in_the_order_of_their_names() {
+    let placed = |cluster: &str| {
+        let text = format!(
+            r#"{{ "version": 1, "title": "t", {cluster},
+  "topics": [{{ "name": "t", "partitions": 2 }}], "producers": [{{ "name": "p" }}] }}"#
+        );
+        let scenario = read(&text).unwrap_or_else(|errors| panic!("{errors}"));
+        let lists = scenario.columns[0].topics[0].replicas.clone();
+        lists.iter().map(|list| list.iter().map(|b| b.0).collect()).collect::<Vec<Vec<u16>>>()
+    };
+    let without = placed(r#""cluster": { "brokers": 5 }"#);
+    assert_eq!(without, [[1, 2, 3], [2, 3, 4]]);
+    let in_order = placed(r#""cluster": { "brokers": 5, "racks": ["a", "b", "c"] }"#);
+    assert_eq!(in_order, [[1, 2, 3], [5, 3, 4]]);
+    let reversed = placed(r#""cluster": { "brokers": 5, "racks": ["c", "b", "a"] }"#);
+    assert_eq!(reversed, [[3, 2, 1], [5, 4, 3]], "rack a holds broker 3 alone");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::config::Features;
+use crate::model::config::{Features, TopicKey};
 use crate::model::rules::{
     FetchEpochCheck, HwNeedsMinIsr, HwQuorum, IsrJoinLiveness, IsrJoinRule, LastKnownLeaderCheck,
     ProducerDedup, Rules, ShutdownSession, Truncation,
@@ -23,8 +23,20 @@ pub(super) struct Version {
     pub(super) rules: Rules,
     /// Whether eligible leader replicas exist, and whether a new cluster has them on.
     elr: Elr,
-    /// `linger.ms` of its producers (5 since 4.0).
-    pub(super) linger: i64,
+    /// Whether it has the defaults and limits of KIP-1030 (since 4.0).
+    pub(super) kip_1030: bool,
+}
+
+impl Version {
+    /// `linger.ms` of its producers.
+    pub(super) const fn linger(&self) -> i64 {
+        if self.kip_1030 { 5 } else { 0 }
+    }
+
+    /// `log.message.timestamp.after.max.ms` of its brokers, where it is not the newest default.
+    pub(super) fn timestamp_after_max(&self) -> Option<(TopicKey, i64)> {
+        (!self.kip_1030).then_some((TopicKey::TimestampAfterMaxMs, i64::MAX))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +48,9 @@ enum Elr {
 
 /// Every version that can be simulated, oldest first.
 static VERSIONS: &[Version] = &[
-    Version { name: "3.9", rules: Rules::KAFKA_3_9, elr: Elr::Absent, linger: 0 },
-    Version { name: "4.0", rules: Rules::KAFKA_4_0, elr: Elr::Off, linger: 5 },
-    Version { name: "4.1", rules: Rules::KAFKA_4_1, elr: Elr::On, linger: 5 },
+    Version { name: "3.9", rules: Rules::KAFKA_3_9, elr: Elr::Absent, kip_1030: false },
+    Version { name: "4.0", rules: Rules::KAFKA_4_0, elr: Elr::Off, kip_1030: true },
+    Version { name: "4.1", rules: Rules::KAFKA_4_1, elr: Elr::On, kip_1030: true },
 ];
 
 /// The column of a file that does not name its versions.
@@ -50,7 +62,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The newest, for going on after an error.
-fn newest() -> &'static Version {
+pub(super) fn newest() -> &'static Version {
     &VERSIONS[VERSIONS.len() - 1]
 }
 

@@ -66,9 +66,9 @@ const TAIL_LOST: Canary = Canary {
     name: "tail-lost",
     set: ("promise.taint", "tail-lost"),
     seeds: 2_000,
+    // How the other replicas went before, the seed decides: killed, halted, shut down.
     causes: &[
         "(acks=all)",
-        "was killed",
         "lost power",
         "the record included",
         "after an unclean stop and could lead no longer; nobody else was left",

@@ -12,19 +12,19 @@ use crate::model::fact::StopKind;
 
 /// `LogManager.InitialTaskDelayMs`.
 const FIRST_RUN: Span = Span::secs(30);
-/// `producer.id.expiration.check.interval.ms`.
-const EXPIRY_CHECK: Span = Span::secs(600);
 
 impl Broker {
     /// Sets the timers of the regular tasks. At time zero of a run each is at a random point of its
     /// interval, as in a cluster that has been up for a while.
     pub(super) fn schedule_tasks(&mut self, in_the_middle: bool, ctx: &mut Ctx<'_>) {
         let config = self.config;
+        let expiry_check = config.producer_id_expiration_check_interval;
         let tasks = [
             (TimerKind::IsrCheck, Span::ZERO, config.replica_lag_time_max.scaled(1, 2)),
             (TimerKind::WatermarkCheckpoint, Span::ZERO, config.watermark_checkpoint_interval),
             (TimerKind::RecoveryCheckpoint, FIRST_RUN, config.recovery_checkpoint_interval),
             (TimerKind::Retention, FIRST_RUN, config.retention_check_interval),
+            (TimerKind::ProducerExpiry, expiry_check, expiry_check),
         ];
         for (kind, first, interval) in tasks {
             let random = Span::nanos(ctx.rng.below(interval.0.max(1)));
@@ -51,22 +51,27 @@ impl Broker {
         }
     }
 
-    /// Every few minutes: old segments and idle producers go.
+    /// Every few minutes: idle producers go. Kafka has a task per log, which begins when the log
+    /// is created or loaded; here the logs of a broker share one.
+    ///
+    /// Kafka: UnifiedLog.removeExpiredProducers
+    pub(super) fn on_producer_expiry(&mut self, ctx: &mut Ctx<'_>) {
+        let interval = self.config.producer_id_expiration_check_interval;
+        ctx.set(Timer::of(TimerKind::ProducerExpiry), interval);
+        let expiration = self.config.producer_id_expiration;
+        for replica in self.partitions.values_mut().filter(|replica| !replica.offline) {
+            replica.log.producers().expire(ctx.wall(), expiration);
+        }
+    }
+
+    /// Every few minutes: old segments go.
     pub(super) fn on_retention(&mut self, ctx: &mut Ctx<'_>) {
         ctx.set(Timer::of(TimerKind::Retention), self.config.retention_check_interval);
-        let expires = ctx.monotonic() >= self.next_expiry;
-        if expires {
-            self.next_expiry = ctx.monotonic() + EXPIRY_CHECK;
-        }
         let mut next = 0;
         while let Some((place, replica)) = self.partitions.next_mut(next) {
             next = place + 1;
             if replica.offline {
                 continue;
-            }
-            if expires {
-                let expiration = self.config.producer_id_expiration;
-                replica.log.producers().expire(ctx.wall(), expiration);
             }
             let config = self.image.topic_config(replica.topic);
             if replica.log.retain(config, &mut self.disk, ctx).is_err() {

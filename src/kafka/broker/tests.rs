@@ -132,6 +132,24 @@ fn a_repeated_batch_gets_its_old_offset_and_a_gap_is_refused() {
     }
 }
 
+/// Recorded: `cut-expired-producer-state`.
+#[test]
+fn an_idle_producer_is_forgotten_when_the_check_comes() {
+    let config = BrokerConfig {
+        producer_id_expiration: Span::secs(5),
+        producer_id_expiration_check_interval: Span::secs(1),
+        ..BrokerConfig::default()
+    };
+    let mut cluster = Cluster::with(3, Rules::KAFKA_4_1, config, 1);
+    let client = cluster.connect(1);
+    let batch = cluster.batch(1);
+    for (pause, offset, what) in [(0, 0, "new"), (4000, 0, "known"), (2100, 1, "forgotten")] {
+        cluster.pass(Span::millis(pause));
+        let sent = cluster.produce(client, batch, Acks::All);
+        assert_eq!(cluster.produced(sent), Some((OK, offset)), "{what}");
+    }
+}
+
 #[test]
 fn too_few_in_sync_replicas_before_and_after_the_append() {
     let mut cluster = three();

@@ -10,7 +10,7 @@ use crate::base::ids::{LeaderEpoch, PartitionId, ProcessId};
 use crate::base::number_set::NumberSet;
 use crate::base::time::{Span, Time};
 use crate::kafka::client::idempotence::Sequences;
-use crate::model::batch::{BATCH_OVERHEAD_BYTES, RecordId, Sequence};
+use crate::model::batch::{BATCH_OVERHEAD_BYTES, RecordId, Sequence, increment_sequence};
 
 /// What a record adds to a batch beside key and value: length, attributes, deltas and counts, all
 /// variable-length integers (`DefaultRecord.java`), taken as constant.
@@ -86,7 +86,7 @@ impl ProducerBatch {
 
     /// The sequence after its last record.
     pub(super) fn next_sequence(&self) -> Option<u32> {
-        self.sequence.map(|s| (s.first + self.count) & 0x7fff_ffff)
+        self.sequence.map(|s| increment_sequence(s.first, self.count))
     }
 }
 
@@ -376,7 +376,7 @@ impl Accumulator {
                 retried: false,
                 sequence: big
                     .sequence
-                    .map(|s| Sequence { first: (s.first + done) & 0x7fff_ffff, ..s }),
+                    .map(|s| Sequence { first: increment_sequence(s.first, done), ..s }),
                 reserved: 0,
                 ..big
             };

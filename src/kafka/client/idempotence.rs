@@ -6,7 +6,7 @@
 
 use crate::base::ids::{ProducerEpoch, ProducerId};
 use crate::kafka::client::accumulator::{ProducerBatch, Queue, Slab};
-use crate::model::batch::Sequence;
+use crate::model::batch::{Sequence, increment_sequence};
 use crate::model::error::ErrorCode;
 
 /// A producer id and its epoch.
@@ -89,14 +89,19 @@ impl Sequences {
         let (id, epoch) = producer;
         let batch = &mut batches[slot];
         batch.sequence = Some(Sequence { producer: id, epoch, first: self.next });
-        self.next = (self.next + batch.count) & 0x7fff_ffff;
+        self.next = increment_sequence(self.next, batch.count);
         self.track(slot, batches);
     }
 
+    /// Whether a sequence follows the last acknowledged one. Kafka does not wrap here: behind the
+    /// last of 2³¹ sequences nothing is next.
+    ///
+    /// Kafka: TransactionManager.isNextSequence
     fn is_next(&self, sequence: u32) -> bool {
         self.last_acked.map_or(0, |acked| acked + 1) == sequence
     }
 
+    /// Kafka: TxnPartitionEntry.startSequencesAtBeginning
     fn start_at_zero(&mut self, producer: Producer, batches: &mut Slab) {
         let (id, epoch) = producer;
         self.next = 0;
@@ -125,7 +130,7 @@ impl Identity {
     /// A batch was acknowledged, perhaps after it had been given up.
     pub(super) fn acknowledged(slot: u32, queue: &mut Queue, batches: &Slab) {
         let batch = &batches[slot];
-        let last = batch.sequence.map(|s| (s.first + (batch.count - 1)) & 0x7fff_ffff);
+        let last = batch.sequence.map(|s| increment_sequence(s.first, batch.count - 1));
         queue.sequences.last_acked = queue.sequences.last_acked.max(last);
         queue.sequences.untrack(slot);
     }

@@ -96,6 +96,13 @@ pub(super) fn sessions_end_on_time(rules: &Rules) -> bool {
     }
 }
 
+/// Whether the controller looks at regular times for leaders to elect, as from 4.0 on
+/// (`PeriodicTaskControlManager.java`), or one interval after a write that left something to do, as
+/// 3.9 does. Came with the sessions of fenced brokers.
+pub(super) fn checks_elections_periodically(rules: &Rules) -> bool {
+    !sessions_end_on_time(rules)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

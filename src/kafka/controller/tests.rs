@@ -1,5 +1,6 @@
 //! Tests of the whole controller, from requests and timers to records and answers.
 
+mod elections;
 mod lab;
 mod recordings;
 mod requests;

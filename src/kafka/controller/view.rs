@@ -195,6 +195,16 @@ impl View<'_> {
         }
     }
 
+    /// Whether some partition has no leader.
+    pub(super) fn has_leaderless(&self) -> bool {
+        self.image.partitions().any(|(_, p)| p.state.leader.is_none())
+    }
+
+    /// Whether some partition is led by another than its preferred replica, or by none.
+    pub(super) fn has_imbalanced(&self) -> bool {
+        self.image.partitions().any(|(_, p)| !p.has_preferred_leader())
+    }
+
     /// The periodic unclean election (`maybeElectUncleanLeaders`): leaderless partitions of topics
     /// that allow it. Allowing it does not elect by itself; recorded: `unclean-election`.
     pub(super) fn elect_unclean_where_allowed(&self, records: &mut Vec<MetadataRecord>) {
@@ -213,7 +223,7 @@ impl View<'_> {
     pub(super) fn elect_preferred(&self, records: &mut Vec<MetadataRecord>) -> ErrorCode {
         let before = records.len();
         for (id, partition) in self.image.partitions() {
-            if partition.state.leader != partition.replicas.first().copied() {
+            if !partition.has_preferred_leader() {
                 let wanted = Wanted::elect(partition, Election::Preferred);
                 self.push(id, partition, &wanted, Moving::Nobody, records);
             }
@@ -242,9 +252,13 @@ impl View<'_> {
         ErrorCode::None
     }
 
-    /// An operator changes a topic property. Another `min.insync.replicas` makes the ELRs
-    /// worthless, for the high watermark may have moved under another minimum: they are cleared
-    /// (`createClearElrRecordsAsNeeded`, KIP-966).
+    /// An operator changes a topic property. A topic's value that is set already changes nothing;
+    /// a cluster default is written all the same (KAFKA-14136). Another `min.insync.replicas`
+    /// makes the ELRs worthless, for the high watermark may have moved under another minimum: they
+    /// are cleared (KIP-966).
+    ///
+    /// Kafka: ConfigurationControlManager.incrementalAlterConfigResource
+    /// Kafka: ConfigurationControlManager.createClearElrRecordsAsNeeded
     pub(super) fn alter_config(
         &self,
         request: IncrementalAlterConfigsRequest,
@@ -254,6 +268,9 @@ impl View<'_> {
         let concerned = |p: &PartitionImage| topic.is_none_or(|t| p.topic == t);
         if topic.is_some() && !self.image.partitions().any(|(_, p)| concerned(p)) {
             return ErrorCode::UnknownTopicOrPartition;
+        }
+        if topic.is_some() && self.image.config_set(topic, key) == value {
+            return ErrorCode::None;
         }
         records.push(MetadataRecord::ConfigSet { topic, key, value });
         if key != TopicKey::MinInsyncReplicas || !self.elr {

@@ -76,7 +76,7 @@ macro_rules! ctx {
 
 pub(super) use ctx;
 
-fn start(elr: bool, log_dirs: u16) -> ControllerStart {
+pub(super) fn start(elr: bool, log_dirs: u16) -> ControllerStart {
     ControllerStart {
         id: ControllerId(1),
         config: BrokerConfig { log_dirs, ..BrokerConfig::default() },

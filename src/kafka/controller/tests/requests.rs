@@ -366,14 +366,14 @@ fn observers_are_answered_at_once_or_when_there_is_more_or_when_time_is_up() {
     assert_eq!(fetched(&mut lab), Some((1, Offset(9))), "woken");
     assert_eq!(lab.timers.get(&wait), None);
 
-    for _ in 0..600 {
-        lab.set_config(TopicKey::FlushMs, 2);
+    for value in 0..600 {
+        lab.set_config(TopicKey::FlushMs, 2 + value % 2);
     }
     assert_eq!(fetch(&mut lab, 9), Some((500, Offset(609))), "a chunk at a time");
     assert_eq!(fetch(&mut lab, 609), None);
     lab.controller.on_closed(ConnectionId(1), CloseReason::Reset, &mut ctx!(lab));
     lab.drain();
-    lab.set_config(TopicKey::FlushMs, 3);
+    lab.set_config(TopicKey::FlushMs, 4);
     assert_eq!(lab.parts.in_use(), 0, "nothing is sent to a closed connection");
 }
 
