@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod body;
 pub mod config;
+pub mod directory;
 pub mod disk;
 pub mod error;
 pub mod fact;

@@ -46,7 +46,7 @@ id!(
     ProcessId(u16), "p"
 );
 id!(
-    /// The directory ids of a broker's disk, all at once: how often it has been formatted anew.
+    /// How often a broker's disk has been formatted anew: each time its log directories get new ids.
     DiskId(u32), "disk"
 );
 id!(

@@ -290,7 +290,7 @@ impl Broker {
             Content::AlterPartitionResponse(response) => self.on_partition_altered(response, ctx),
             Content::AllocateProducerIdsResponse(response) => self.on_producer_ids(response, ctx),
             Content::AssignReplicasToDirsResponse(response) => {
-                self.on_replicas_assigned(response.error, ctx);
+                self.on_replicas_assigned(response, ctx);
             }
             Content::FetchResponse(response) => {
                 if let Peer::Broker(leader) = peer {

@@ -31,6 +31,7 @@ mod view;
 
 use crate::base::ids::{BrokerEpoch, ConnectionId, NodeId, Offset, PartitionId, ProducerId};
 use crate::base::time::Span;
+use crate::kafka::controller::election::Election;
 use crate::kafka::controller::elections::Scheduled;
 use crate::kafka::controller::observers::{Fetch, Observers};
 use crate::kafka::controller::registry::{Registry, Standing};
@@ -39,6 +40,7 @@ use crate::kafka::ctx::{CloseReason, Ctx, Node, Timer, TimerKind};
 use crate::kafka::image::Image;
 use crate::kafka::start::ControllerStart;
 use crate::model::config::BrokerConfig;
+use crate::model::directory::Directory;
 use crate::model::disk::{Disk, IoError};
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
@@ -46,8 +48,8 @@ use crate::model::message::{
     AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterPartitionRequest,
     AlterPartitionResponse, AssignReplicasToDirsRequest, AssignReplicasToDirsResponse,
     BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
-    BrokerRegistrationResponse, Content, ElectLeadersResponse, ElectionType, FetchMetadataRequest,
-    IncrementalAlterConfigsResponse, Message, Part, broker_request, response,
+    BrokerRegistrationResponse, Content, ElectLeadersRequest, ElectLeadersResponse, ElectionType,
+    FetchMetadataRequest, IncrementalAlterConfigsResponse, Message, Part, broker_request, response,
 };
 use crate::model::metadata::MetadataRecord;
 use crate::model::rules::Rules;
@@ -128,7 +130,6 @@ impl Controller {
         };
         let mut standing = Standing::Fenced;
         if error.is_none() {
-            let news = self.registry.learn_offline_dirs(broker, offline_dirs);
             standing =
                 self.decide(ctx, |view, records| registry::heartbeat(view, heartbeat, records));
             let fenced = matches!(standing, Standing::Fenced | Standing::MayStop);
@@ -139,8 +140,10 @@ impl Controller {
             if standing == Standing::ShuttingDown {
                 self.registry.begin_shutdown(broker, self.image.end());
             }
-            if news != 0 {
-                self.decide(ctx, |view, records| view.remove_from_dirs(broker, news, records));
+            if offline_dirs != 0 {
+                self.decide(ctx, |view, records| {
+                    view.remove_from_dirs(broker, offline_dirs, records);
+                });
             }
         }
         BrokerHeartbeatResponse {
@@ -205,24 +208,70 @@ impl Controller {
         AllocateProducerIdsResponse { error, first: ProducerId(first), count }
     }
 
-    /// A broker says on which disk its replicas lie (`handleAssignReplicasToDirs`). If that is not
-    /// the disk it registered with, they count as lying in an offline directory: it leads none of
-    /// them and is in none of their ISRs. Its epoch is the one that its metadata has, so a broker
-    /// that has not registered anew is heard. Recorded: `wiped-disk`, `wiped-last-in-isr`.
+    /// A broker says in which log directories its replicas lie. Those in a directory that it did
+    /// not register or that is offline are not led by it, nor is it in their ISRs. Its epoch is the
+    /// one that its metadata has, so a broker that has not registered anew is heard. Recorded:
+    /// `wiped-disk`, `wiped-last-in-isr`.
+    ///
+    /// Kafka: ReplicationControlManager.handleAssignReplicasToDirs
     fn on_assign(
         &mut self,
         request: &AssignReplicasToDirsRequest,
         ctx: &mut Ctx<'_>,
     ) -> AssignReplicasToDirsResponse {
-        let AssignReplicasToDirsRequest { broker, epoch, disk } = *request;
+        let AssignReplicasToDirsRequest { broker, epoch, parts: request } = *request;
+        let parts = ctx.take_parts();
         let error = registry::check_epoch(&self.image, broker, epoch);
-        if error.is_none() {
-            let moved = self.decide(ctx, |view, records| view.assign(broker, disk, records));
-            if self.image.broker(broker).is_some_and(|b| b.disk != disk) {
-                self.decide(ctx, |view, records| view.remove_from_these(broker, &moved, records));
+        if !error.is_none() {
+            return AssignReplicasToDirsResponse { error, parts };
+        }
+        let mut records = std::mem::take(&mut self.records);
+        let mut offline = Vec::new();
+        let view = self.view(ctx.rules);
+        let dirs = view.image.broker(broker).map(|registered| registered.log_dirs);
+        let mut place = 0;
+        while let Some(Part::AssignToDir { partition, directory }) = ctx.part(request, place) {
+            place += 1;
+            let error = view.assign(broker, (partition, directory), &mut records);
+            if error.is_none() && dirs.is_some_and(|d| !d.has_online(Directory::In(directory))) {
+                offline.push(partition);
+            }
+            ctx.push_part(parts, Part::AssignedToDir { partition, error });
+        }
+        self.commit(records, ctx);
+        if !offline.is_empty() {
+            self.decide(ctx, |view, records| view.remove_from_these(broker, &offline, records));
+        }
+        AssignReplicasToDirsResponse { error, parts }
+    }
+
+    /// An operator asks for elections. Of all partitions, those that need none are not named.
+    ///
+    /// Kafka: ReplicationControlManager.electLeaders
+    fn on_elect_leaders(
+        &mut self,
+        request: ElectLeadersRequest,
+        ctx: &mut Ctx<'_>,
+    ) -> ElectLeadersResponse {
+        let parts = ctx.take_parts();
+        let mut records = std::mem::take(&mut self.records);
+        let view = self.view(ctx.rules);
+        match request.election {
+            ElectionType::Unclean(partition) => {
+                let error = view.elect_leader(partition, Election::Unclean, &mut records);
+                ctx.push_part(parts, Part::Elected { partition, error });
+            }
+            ElectionType::Preferred => {
+                for (partition, _) in view.image.partitions() {
+                    let error = view.elect_leader(partition, Election::Preferred, &mut records);
+                    if error != ErrorCode::ElectionNotNeeded {
+                        ctx.push_part(parts, Part::Elected { partition, error });
+                    }
+                }
             }
         }
-        AssignReplicasToDirsResponse { error }
+        self.commit(records, ctx);
+        ElectLeadersResponse { parts }
     }
 
     /// Fences whose session has ended, one after the other, so that each sees the one before
@@ -306,13 +355,7 @@ impl Node for Controller {
                 let error = self.decide(ctx, |view, records| view.alter_config(request, records));
                 IncrementalAlterConfigsResponse { error }.into()
             }
-            Content::ElectLeadersRequest(request) => {
-                let error = self.decide(ctx, |view, records| match request.election {
-                    ElectionType::Unclean(partition) => view.elect_unclean(partition, records),
-                    ElectionType::Preferred => view.elect_preferred(records),
-                });
-                ElectLeadersResponse { error }.into()
-            }
+            Content::ElectLeadersRequest(request) => self.on_elect_leaders(request, ctx).into(),
             Content::FetchMetadataRequest(FetchMetadataRequest { from, max_wait }) => {
                 let log = self.disk.metadata();
                 let fetch = Fetch { connection, correlation: message.correlation, from };

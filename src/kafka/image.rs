@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, Offset, PartitionId, ReplicaSet, TopicId};
+use crate::base::ids::{BrokerEpoch, BrokerId, Offset, PartitionId, ReplicaSet, TopicId};
 use crate::base::replicas::ReplicaList;
 use crate::model::body::Bodies;
 use crate::model::config::{TopicConfig, TopicKey};
+use crate::model::directory::{Directory, DirectoryId, LogDirs};
 use crate::model::metadata::{MetadataRecord, PartitionState};
 
 /// A registered broker.
@@ -22,8 +23,8 @@ pub struct BrokerImage {
     pub fenced: bool,
     /// In controlled shutdown (KIP-841).
     pub shutting_down: bool,
-    /// The log directories it registered with (KIP-858).
-    pub disk: DiskId,
+    /// Its online log directories (KIP-858).
+    pub log_dirs: LogDirs,
 }
 
 impl BrokerImage {
@@ -43,15 +44,16 @@ pub struct PartitionImage {
     pub replicas: ReplicaList,
     /// Its committed state.
     pub state: PartitionState,
-    /// Where replicas lie that do not lie on their broker's first disk.
-    moved: Vec<(BrokerId, DiskId)>,
+    /// Where replicas lie that do not lie in the first directory of their broker's first disk, as
+    /// most do.
+    elsewhere: Vec<(BrokerId, Directory)>,
 }
 
 impl PartitionImage {
-    /// A partition whose replicas lie where they were put first.
+    /// A partition whose replicas lie in the first directories.
     #[must_use]
     pub const fn new(topic: TopicId, replicas: ReplicaList, state: PartitionState) -> Self {
-        Self { topic, replicas, state, moved: Vec::new() }
+        Self { topic, replicas, state, elsewhere: Vec::new() }
     }
 
     /// The place of a broker in the replica list.
@@ -72,11 +74,20 @@ impl PartitionImage {
         self.state.leader == self.replicas.first().copied()
     }
 
-    /// In which directories a broker's replica lies (`PartitionRegistration.directory`).
+    /// In which directory a broker's replica lies.
+    ///
+    /// Kafka: PartitionRegistration.directory
     #[must_use]
-    pub fn disk_of(&self, broker: BrokerId) -> DiskId {
-        let moved = self.moved.iter().find(|(of, _)| *of == broker);
-        moved.map_or(DiskId(0), |(_, disk)| *disk)
+    pub fn directory(&self, broker: BrokerId) -> Directory {
+        let known = self.elsewhere.iter().find(|(of, _)| *of == broker);
+        known.map_or(Directory::In(DirectoryId::default()), |(_, directory)| *directory)
+    }
+
+    fn set_directory(&mut self, broker: BrokerId, directory: Directory) {
+        self.elsewhere.retain(|(of, _)| *of != broker);
+        if directory != Directory::In(DirectoryId::default()) {
+            self.elsewhere.push((broker, directory));
+        }
     }
 
     /// `min(min.insync.replicas, replication factor)`: what Kafka calls the effective minimum ISR.
@@ -160,9 +171,10 @@ impl Image {
     /// Replays the next record.
     pub fn replay(&mut self, record: &MetadataRecord, bodies: &Bodies) {
         match *record {
-            MetadataRecord::BrokerRegistered { broker, epoch, incarnation, disk, .. } => {
+            MetadataRecord::BrokerRegistered { broker, epoch, incarnation, log_dirs, .. } => {
                 let (fenced, shutting_down) = (true, false);
-                let registered = BrokerImage { epoch, incarnation, fenced, shutting_down, disk };
+                let registered =
+                    BrokerImage { epoch, incarnation, fenced, shutting_down, log_dirs };
                 *slot(&mut self.brokers, broker.index()) = Some(registered);
             }
             MetadataRecord::BrokerFenced { broker, epoch } => {
@@ -171,19 +183,27 @@ impl Image {
             MetadataRecord::BrokerUnfenced { broker, epoch } => {
                 self.change_broker(broker, epoch, |b| b.fenced = false);
             }
+            MetadataRecord::BrokerLogDirsChanged { broker, epoch, log_dirs } => {
+                self.change_broker(broker, epoch, |b| b.log_dirs = log_dirs);
+            }
             MetadataRecord::BrokerShuttingDown { broker, epoch } => {
                 self.change_broker(broker, epoch, |b| b.shutting_down = true);
             }
             MetadataRecord::PartitionCreated { partition, topic, replicas, state } => {
-                let replicas = ReplicaList::from(bodies.replicas(replicas));
-                *slot(&mut self.partitions, partition.index()) =
-                    Some(Arc::new(PartitionImage::new(topic, replicas, state)));
+                let brokers = bodies.replicas(replicas);
+                let mut image = PartitionImage::new(topic, ReplicaList::from(brokers), state);
+                // Kafka writes these into the record; they follow from the records before it.
+                for broker in brokers {
+                    let dirs = self.broker(*broker).map(|registered| registered.log_dirs);
+                    let directory = dirs.map_or(Directory::Unassigned, LogDirs::default_dir);
+                    image.set_directory(*broker, directory);
+                }
+                *slot(&mut self.partitions, partition.index()) = Some(Arc::new(image));
             }
-            MetadataRecord::ReplicaAssigned { partition, broker, disk, state } => {
+            MetadataRecord::ReplicaAssigned { partition, broker, directory, state } => {
                 if let Some(image) = self.partition_mut(partition) {
                     image.state = state;
-                    image.moved.retain(|(of, _)| *of != broker);
-                    image.moved.push((broker, disk));
+                    image.set_directory(broker, Directory::In(directory));
                 }
             }
             MetadataRecord::PartitionChanged { partition, state } => {
@@ -249,6 +269,7 @@ mod tests {
     use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, Offset, TopicId};
     use crate::model::body::Bodies;
     use crate::model::config::TopicKey;
+    use crate::model::directory::LogDirs;
     use crate::model::metadata::MetadataRecord;
 
     fn image_of(records: &[MetadataRecord]) -> Image {
@@ -266,7 +287,7 @@ mod tests {
             epoch,
             incarnation,
             unclean: false,
-            disk: DiskId(0),
+            log_dirs: LogDirs::new(DiskId(0), 1, 0),
         }
     }
 

@@ -111,6 +111,8 @@ errors! {
     StaleBrokerEpoch = 77, "STALE_BROKER_EPOCH", Fatal, "StaleBrokerEpochException";
     /// ListOffsets before the high watermark has reached the leader's epoch start.
     OffsetNotAvailable = 78, "OFFSET_NOT_AVAILABLE", Retriable, "OffsetNotAvailableException";
+    /// The preferred replica may not become leader.
+    PreferredLeaderNotAvailable = 80, "PREFERRED_LEADER_NOT_AVAILABLE", RefreshMetadata, "PreferredLeaderNotAvailableException";
     /// No replica may become leader.
     EligibleLeadersNotAvailable = 83, "ELIGIBLE_LEADERS_NOT_AVAILABLE", RefreshMetadata, "EligibleLeadersNotAvailableException";
     /// The partition has a leader already.

@@ -4,10 +4,11 @@
 //! [`PartitionState`] is the whole state after the change, so that folding is assignment.
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, DiskId, LeaderEpoch, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
+    BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
 };
 use crate::model::body::BodyId;
 use crate::model::config::TopicKey;
+use crate::model::directory::{DirectoryId, LogDirs};
 
 /// What the cluster has agreed on about one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +42,8 @@ pub enum MetadataRecord {
         incarnation: u32,
         /// Whether the start followed an unclean stop (previous epoch unknown or different).
         unclean: bool,
-        /// Its log directories (KIP-858).
-        disk: DiskId,
+        /// Its online log directories (KIP-858).
+        log_dirs: LogDirs,
     },
     /// A broker's session ended, or it asked for it.
     BrokerFenced {
@@ -57,6 +58,15 @@ pub enum MetadataRecord {
         broker: BrokerId,
         /// Of which registration.
         epoch: BrokerEpoch,
+    },
+    /// Log directories of a broker went offline (`BrokerRegistrationChangeRecord.LogDirs`).
+    BrokerLogDirsChanged {
+        /// Which broker.
+        broker: BrokerId,
+        /// Of which registration.
+        epoch: BrokerEpoch,
+        /// Those that are left.
+        log_dirs: LogDirs,
     },
     /// A broker is shutting down in a controlled way (KIP-841).
     BrokerShuttingDown {
@@ -83,7 +93,7 @@ pub enum MetadataRecord {
         /// The whole state from now on.
         state: PartitionState,
     },
-    /// A replica lies in other log directories than before (`PartitionChangeRecord.Directories`,
+    /// A replica lies in another log directory than the metadata said (`PartitionChangeRecord.Directories`,
     /// KIP-858): nothing that anybody sees but a change.
     ReplicaAssigned {
         /// Which partition.
@@ -91,7 +101,7 @@ pub enum MetadataRecord {
         /// Whose replica.
         broker: BrokerId,
         /// Where it lies.
-        disk: DiskId,
+        directory: DirectoryId,
         /// The state as before, one partition epoch later.
         state: PartitionState,
     },

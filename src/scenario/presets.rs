@@ -35,6 +35,7 @@ table![
     "network-partition/leader-from-followers",
     "network-partition/one-way",
     "no-retry",
+    "own-log-dirs",
     "power-loss",
     "rolling-restart",
     "slow-followers",

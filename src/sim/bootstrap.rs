@@ -8,6 +8,7 @@ use crate::base::ids::{
 };
 use crate::kafka::start::Initial;
 use crate::model::body::{Bodies, Body};
+use crate::model::directory::LogDirs;
 use crate::model::disk::Disk;
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::plan::Plan;
@@ -23,7 +24,7 @@ pub(super) fn records(plan: &Plan, bodies: &mut Bodies) -> Vec<MetadataRecord> {
             epoch,
             incarnation: 0,
             unclean: false,
-            disk: DiskId(0),
+            log_dirs: LogDirs::new(DiskId(0), plan.brokers[place].config.log_dirs, 0),
         };
         log.push(registered);
         log.push(MetadataRecord::BrokerUnfenced { broker, epoch });

@@ -112,6 +112,7 @@ fn note_record(record: &MetadataRecord, note: &mut impl FnMut(Fact)) {
         MetadataRecord::PartitionCreated { .. }
         | MetadataRecord::PartitionChanged { .. }
         | MetadataRecord::ReplicaAssigned { .. }
+        | MetadataRecord::BrokerLogDirsChanged { .. }
         | MetadataRecord::ProducerIds { .. } => {}
     }
 }

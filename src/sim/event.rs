@@ -169,6 +169,9 @@ fn content_words(content: &Content) -> (u64, u64, u64) {
         | Content::MetadataResponse(_)
         | Content::AlterPartitionRequest(_)
         | Content::AlterPartitionResponse(_)
+        | Content::AssignReplicasToDirsRequest(_)
+        | Content::AssignReplicasToDirsResponse(_)
+        | Content::ElectLeadersResponse(_)
         | Content::FetchMetadataResponse(_) => (0, 0, 0),
         Content::MetadataRequest(_) => (5, 0, 0),
         Content::InitProducerIdRequest(_) => (7, 0, 0),
@@ -213,11 +216,6 @@ fn content_words(content: &Content) -> (u64, u64, u64) {
             ElectionType::Preferred => (26, 0, 0),
         },
         Content::IncrementalAlterConfigsResponse(r) => (25, r.error as u64, 0),
-        Content::ElectLeadersResponse(r) => (25, r.error as u64, 0),
-        Content::AssignReplicasToDirsRequest(r) => {
-            (27, u64::from(r.broker.0) << 32 | u64::from(r.disk.0), r.epoch.0)
-        }
-        Content::AssignReplicasToDirsResponse(r) => (28, r.error as u64, 0),
     }
 }
 
@@ -226,7 +224,9 @@ mod tests {
     use super::{Digest, HostId, Kind};
     use crate::base::ids::{Offset, PartitionId};
     use crate::model::error::ErrorCode;
-    use crate::model::message::{Content, ElectLeadersResponse, Part, PartPool, ProduceResponse};
+    use crate::model::message::{
+        Content, IncrementalAlterConfigsResponse, Part, PartPool, ProduceResponse,
+    };
 
     fn digest(host: u16, parts: usize) -> u64 {
         let mut pool = PartPool::default();
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_digest_depends_on_the_node_and_on_what_a_message_says() {
         let (pool, host) = (PartPool::default(), HostId(1));
-        let answer = |error| Content::from(ElectLeadersResponse { error });
+        let answer = |error| Content::from(IncrementalAlterConfigsResponse { error });
         let message = Digest::of(Kind::Message, host);
         let said = |error| message.content(&answer(error), None, &pool).value();
         assert_eq!(said(ErrorCode::None), said(ErrorCode::None));

@@ -14,10 +14,11 @@ use crate::kafka::image::Image;
 use crate::kafka::start::Command;
 use crate::model::body::{Bodies, Body};
 use crate::model::config::{BrokerConfig, ConsumerConfig, Features, ProducerConfig, TopicConfig};
+use crate::model::directory::LogDirs;
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::fault::{Action, Direction, Fault, FaultLine, RestartHow, Source, Target};
-use crate::model::message::ElectLeadersResponse;
+use crate::model::message::IncrementalAlterConfigsResponse;
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::names::{Names, TopicName};
 use crate::model::plan::{
@@ -168,7 +169,7 @@ impl Stage {
                 epoch,
                 incarnation: 0,
                 unclean: false,
-                disk: DiskId(0),
+                log_dirs: LogDirs::new(DiskId(0), 1, 0),
             },
             MetadataRecord::BrokerUnfenced { broker, epoch },
         ] {
@@ -279,7 +280,7 @@ impl Toy {
     /// An operation is answered now.
     pub(super) fn answer(&mut self) {
         let mut out = Vec::new();
-        let content = ElectLeadersResponse { error: ErrorCode::None }.into();
+        let content = IncrementalAlterConfigsResponse { error: ErrorCode::None }.into();
         self.director.on_answer(self.now, content, &mut out);
         self.carry_out(out);
     }

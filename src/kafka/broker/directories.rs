@@ -1,21 +1,27 @@
 //! Telling the controller in which log directories replicas lie.
 //!
-//! Follows `AssignmentsManager.java` and `ReplicaManager.maybeUpdateTopicAssignment` (KIP-858). A
-//! disk that was emptied and formatted anew has new directory ids, so that every replica on it has
-//! moved. Does not know what the controller makes of it.
+//! Follows `AssignmentsManager.java` (KIP-858). The choice is the broker's own; the controller
+//! hears of it per replica, unless there is one directory only. A disk that was emptied and
+//! formatted anew has new directory ids, so that every replica on it has moved. Does not know what
+//! the controller makes of it.
 
+use crate::base::ids::PartitionId;
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::DIRECTORY_ASSIGNMENTS;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::model::directory::{Directory, DirectoryId, LogDirs};
 use crate::model::error::ErrorCode;
-use crate::model::message::AssignReplicasToDirsRequest;
+use crate::model::message::{AssignReplicasToDirsRequest, AssignReplicasToDirsResponse, Part};
 
 /// `AssignmentsManagerDeadlineFunction`: how long assignments are collected, and the first pause
 /// after a failure.
 const DELAY: Span = Span::millis(100);
 /// The longest pause after failures.
 const DELAY_MAX: Span = Span::secs(10);
+
+/// `AssignReplicasToDirsRequest.MAX_ASSIGNMENTS_PER_REQUEST`.
+const MOST: usize = 2_250;
 
 /// What is to be said of directories.
 #[derive(Clone, Debug, Default)]
@@ -24,24 +30,47 @@ pub(super) struct Assignments {
     due: bool,
     /// A timer is set, a request due or in flight.
     under_way: bool,
+    /// Something was noticed while a request was under way.
+    more: bool,
     failures: u32,
 }
 
 impl Broker {
-    /// Whether the metadata says of some replica that it lies elsewhere than it does.
-    fn has_moved_replicas(&self) -> bool {
-        let disk = self.disk.id();
-        let hosted = self.partitions.values().filter(|replica| !replica.offline);
-        let mut images = hosted.filter_map(|replica| self.image.partition(replica.id));
-        images.any(|image| image.disk_of(self.id) != disk)
+    /// The log directories that are online.
+    pub(super) const fn log_dirs(&self) -> LogDirs {
+        LogDirs::new(self.disk.id(), self.disk.dirs(), self.offline_dirs)
     }
 
-    /// Metadata was acted on: it may not know where replicas lie.
-    pub(super) fn check_assignments(&mut self, ctx: &mut Ctx<'_>) {
-        if !self.assignments.under_way && self.has_moved_replicas() {
-            self.assignments.under_way = true;
-            ctx.set(Timer::of(TimerKind::Assignments), DELAY);
+    /// The directory of a replica, if the metadata says that it lies elsewhere.
+    fn misplaced(&self, id: PartitionId) -> Option<DirectoryId> {
+        let dir = self.dir_of_hosted(id)?;
+        let image = self.image.partition(id).filter(|image| image.place(self.id).is_some())?;
+        let directory = DirectoryId { disk: self.disk.id(), dir };
+        (image.directory(self.id) != Directory::In(directory)).then_some(directory)
+    }
+
+    /// Where the log of a replica lies on this disk; nowhere if it has none.
+    fn dir_of_hosted(&self, id: PartitionId) -> Option<u16> {
+        self.partitions.get(id.index()).map(|replica| self.disk.dir_of(replica.id))
+    }
+
+    /// Metadata of these partitions was acted on: it may not know where replicas lie.
+    ///
+    /// Kafka: ReplicaManager.maybeUpdateTopicAssignment
+    pub(super) fn check_assignments(&mut self, changed: &[PartitionId], ctx: &mut Ctx<'_>) {
+        if !changed.iter().any(|id| self.misplaced(*id).is_some()) {
+            return;
         }
+        if self.assignments.under_way {
+            self.assignments.more = true;
+        } else {
+            self.collect_assignments(DELAY, ctx);
+        }
+    }
+
+    fn collect_assignments(&mut self, pause: Span, ctx: &mut Ctx<'_>) {
+        self.assignments.under_way = true;
+        ctx.set(Timer::of(TimerKind::Assignments), pause);
     }
 
     /// Enough has been collected.
@@ -51,7 +80,10 @@ impl Broker {
     }
 
     /// Sends what is due, if the channel is free. The broker epoch is the one that the metadata
-    /// has: of an earlier registration, while this process waits for its own.
+    /// has: of an earlier registration, while this process waits for its own. What lies in a
+    /// directory that is offline by now is said, too, so that the controller can act on it.
+    ///
+    /// Kafka: AssignmentsManager.maybeSendAssignments
     pub(super) fn send_assignments(&mut self, ctx: &mut Ctx<'_>) {
         if !self.assignments.due {
             return;
@@ -59,27 +91,50 @@ impl Broker {
         let Some(epoch) = self.image.broker(self.id).map(|registered| registered.epoch) else {
             return;
         };
-        if self.channels.ready(DIRECTORY_ASSIGNMENTS, ctx) {
-            let (broker, disk) = (self.id, self.disk.id());
-            let content = AssignReplicasToDirsRequest { broker, epoch, disk };
-            self.channels.send(DIRECTORY_ASSIGNMENTS, content.into(), (), ctx);
+        if !self.channels.ready(DIRECTORY_ASSIGNMENTS, ctx) {
+            return;
         }
+        let parts = ctx.take_parts();
+        let hosted = self.partitions.values().map(|replica| replica.id);
+        let logs = hosted.filter_map(|id| Some((id, self.misplaced(id)?)));
+        for (partition, directory) in logs.take(MOST) {
+            ctx.push_part(parts, Part::AssignToDir { partition, directory });
+        }
+        self.assignments.more |= ctx.parts(parts).len() == MOST;
+        let broker = self.id;
+        let request = AssignReplicasToDirsRequest { broker, epoch, parts };
+        self.channels.send(DIRECTORY_ASSIGNMENTS, request.into(), (), ctx);
     }
 
     /// The controller answered.
-    pub(super) fn on_replicas_assigned(&mut self, error: ErrorCode, ctx: &mut Ctx<'_>) {
+    ///
+    /// Kafka: AssignmentsManager.handleResponse
+    pub(super) fn on_replicas_assigned(
+        &mut self,
+        response: &AssignReplicasToDirsResponse,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let AssignReplicasToDirsResponse { error, parts } = *response;
         self.assignments.due = false;
         if error == ErrorCode::NotController {
             self.leave_controller(DIRECTORY_ASSIGNMENTS, ctx);
         }
-        if error.is_none() {
-            // The metadata will say so; of what it says meanwhile the next look finds the rest.
-            self.assignments = Assignments::default();
-            return;
+        if !error.is_none() {
+            return self.assignments_failed(ctx);
         }
+        let refused =
+            |part: &Part| matches!(part, Part::AssignedToDir { error, .. } if !error.is_none());
+        let again = self.assignments.more || ctx.parts(parts).iter().any(refused);
+        self.assignments = Assignments::default();
+        if again {
+            self.collect_assignments(DELAY, ctx);
+        }
+    }
+
+    fn assignments_failed(&mut self, ctx: &mut Ctx<'_>) {
         self.assignments.failures += 1;
         let pause = DELAY.scaled(1 << self.assignments.failures.min(7), 1).min(DELAY_MAX);
         let pause = ctx.rng.jitter(pause, 2);
-        ctx.set(Timer::of(TimerKind::Assignments), pause);
+        self.collect_assignments(pause, ctx);
     }
 }

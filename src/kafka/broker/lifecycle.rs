@@ -186,7 +186,7 @@ impl Broker {
                 broker: self.id,
                 incarnation: self.lifecycle.incarnation,
                 previous: self.lifecycle.previous,
-                disk: self.disk.id(),
+                log_dirs: self.log_dirs(),
             }),
             Some(epoch) => Content::BrokerHeartbeatRequest(BrokerHeartbeatRequest {
                 broker: self.id,

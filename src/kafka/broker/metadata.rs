@@ -80,9 +80,9 @@ impl Broker {
                 self.apply(*partition, leads, ctx);
             }
         }
+        self.check_assignments(&changed, ctx);
         changed.clear();
         self.changed = changed;
-        self.check_assignments(ctx);
         // All partitions first, then the fetches: one request carries them all.
         let mut next = 0;
         while let Some((leader, _)) = self.fetchers.next_mut(next) {

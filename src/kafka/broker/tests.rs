@@ -4,9 +4,12 @@
 mod harness;
 
 use self::harness::{Cluster, P};
-use crate::base::ids::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, ReplicaSet};
+use crate::base::ids::{
+    BrokerEpoch, BrokerId, DiskId, LeaderEpoch, Offset, PartitionId, ReplicaSet,
+};
 use crate::base::time::Span;
 use crate::model::config::{Acks, BrokerConfig, TopicKey};
+use crate::model::directory::DirectoryId;
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::message::{
@@ -350,6 +353,23 @@ fn a_failed_directory_among_several_is_reported() {
     assert!(cluster.is_up(1) && cluster.view(1).offline);
     let told = cluster.heartbeats.iter().any(|(broker, _, dirs)| broker.0 == 1 && *dirs == 1);
     assert!(told, "the controller hears of it at once");
+}
+
+#[test]
+fn a_broker_with_several_directories_says_where_each_replica_lies() {
+    let config = BrokerConfig { log_dirs: 2, ..BrokerConfig::default() };
+    let mut cluster = Cluster::with(3, Rules::KAFKA_4_1, config, 2);
+    cluster.pass(Span::millis(300));
+    let assigned = |number: u16| {
+        let partition = PartitionId(number);
+        let directory = DirectoryId { disk: DiskId(0), dir: number };
+        (BrokerId(1), Part::AssignToDir { partition, directory })
+    };
+    let of_one: Vec<_> = cluster.assigned.iter().filter(|(b, _)| b.0 == 1).copied().collect();
+    assert_eq!(of_one, [assigned(0), assigned(1)]);
+    let mut single = three();
+    single.pass(Span::millis(300));
+    assert_eq!(single.assigned, [], "of one directory nothing need be said");
 }
 
 #[test]

@@ -84,7 +84,7 @@ pub(super) fn decide(
         stopped_uncleanly: ReplicaSet::EMPTY,
         election: view.usual_election(partition),
     };
-    let Some(state) = view.change(id, partition, &wanted, Moving::Nobody) else {
+    let Some(state) = view.change(partition, &wanted, Moving::Nobody) else {
         return (ErrorCode::None, partition.state);
     };
     records.push(MetadataRecord::PartitionChanged { partition: id, state });

@@ -5,7 +5,7 @@
 //! `ClusterControlManager.java`, `BrokerHeartbeatManager.java` and `BrokerHeartbeatTracker.java`.
 //! The decisions are pure and push records; what they decide takes effect when those are replayed.
 
-use crate::base::ids::{BrokerEpoch, BrokerId, Offset, PartitionId};
+use crate::base::ids::{BrokerEpoch, BrokerId, Offset};
 use crate::base::time::{Span, Time};
 use crate::kafka::controller::rulings;
 use crate::kafka::controller::view::View;
@@ -24,8 +24,6 @@ struct Liveness {
     replayed: Offset,
     /// In controlled shutdown: where the metadata log ended when its leaders had been moved.
     shutdown_at: Option<Offset>,
-    /// Log directories it has reported offline; they stay so until it registers anew.
-    offline_dirs: u64,
 }
 
 /// What the controller knows of brokers besides the metadata.
@@ -33,7 +31,6 @@ struct Liveness {
 pub(super) struct Registry {
     brokers: Vec<Liveness>,
     session_timeout: Span,
-    log_dirs: u16,
 }
 
 /// How a broker stands (`BrokerControlState.java`).
@@ -59,12 +56,9 @@ impl Registry {
         now: Time,
         mut heard: impl FnMut() -> Span,
     ) -> Self {
-        let BrokerConfig { session_timeout, log_dirs, .. } = *config;
-        let mut registry = Self {
-            brokers: vec![Liveness::default(); usize::from(brokers)],
-            session_timeout,
-            log_dirs: log_dirs.max(1),
-        };
+        let session_timeout = config.session_timeout;
+        let mut registry =
+            Self { brokers: vec![Liveness::default(); usize::from(brokers)], session_timeout };
         for (broker, registered) in image.brokers().filter(|(_, b)| !b.fenced) {
             let ends = now + Span(session_timeout.0.saturating_sub(heard().0));
             registry.entry(broker).session = Some((registered.epoch, ends));
@@ -82,24 +76,6 @@ impl Registry {
 
     fn get(&self, broker: BrokerId) -> Liveness {
         self.brokers.get(broker.index()).copied().unwrap_or_default()
-    }
-
-    /// The log directory of a partition, as every broker's disk deals them out.
-    pub(super) const fn dir_of(&self, partition: PartitionId) -> u16 {
-        partition.0 % self.log_dirs
-    }
-
-    /// Whether a broker has not reported a partition's log directory offline.
-    pub(super) fn is_dir_online(&self, broker: BrokerId, partition: PartitionId) -> bool {
-        self.get(broker).offline_dirs >> self.dir_of(partition) & 1 == 0
-    }
-
-    /// Takes note of offline directories; gives those that are news.
-    pub(super) fn learn_offline_dirs(&mut self, broker: BrokerId, offline: u64) -> u64 {
-        let known = &mut self.entry(broker).offline_dirs;
-        let news = offline & !*known;
-        *known |= offline;
-        news
     }
 
     /// A heartbeat has been handled: the session goes on, unless fenced brokers have none.
@@ -183,7 +159,7 @@ pub(super) fn register(
     now: Time,
     records: &mut Vec<MetadataRecord>,
 ) -> Result<BrokerEpoch, ErrorCode> {
-    let BrokerRegistrationRequest { broker, incarnation, previous, disk } = *request;
+    let BrokerRegistrationRequest { broker, incarnation, previous, log_dirs } = *request;
     let mut unclean = false;
     if let Some(registered) = view.image.broker(broker) {
         if registered.incarnation == incarnation {
@@ -201,7 +177,9 @@ pub(super) fn register(
         }
     }
     let epoch = BrokerEpoch((view.image.end() + records.len() as u64).0);
-    records.push(MetadataRecord::BrokerRegistered { broker, epoch, incarnation, unclean, disk });
+    let registered =
+        MetadataRecord::BrokerRegistered { broker, epoch, incarnation, unclean, log_dirs };
+    records.push(registered);
     Ok(epoch)
 }
 

@@ -107,6 +107,7 @@ pub(super) fn checks_elections_periodically(rules: &Rules) -> bool {
 mod tests {
     use super::*;
     use crate::base::ids::{DiskId, PartitionEpoch};
+    use crate::model::directory::LogDirs;
 
     const fn set(bits: u64) -> ReplicaSet {
         ReplicaSet(bits)
@@ -161,7 +162,7 @@ mod tests {
             incarnation: 1,
             fenced,
             shutting_down,
-            disk: DiskId(0),
+            log_dirs: LogDirs::new(DiskId(0), 1, 0),
         };
         let rules = |isr_join_liveness| Rules { isr_join_liveness, ..Rules::KAFKA_4_1 };
         let none = rules(IsrJoinLiveness::None);

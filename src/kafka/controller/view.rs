@@ -5,11 +5,12 @@
 //! and pushes the records it wants. Does not append, replay or answer: that is one place in
 //! [`super`].
 
-use crate::base::ids::{BrokerId, DiskId, PartitionId, ReplicaSet};
+use crate::base::ids::{BrokerId, PartitionId, ReplicaSet};
 use crate::kafka::controller::election::{self, Election, Terms, Wanted};
 use crate::kafka::controller::registry::Registry;
-use crate::kafka::image::{Image, PartitionImage};
+use crate::kafka::image::{BrokerImage, Image, PartitionImage};
 use crate::model::config::TopicKey;
+use crate::model::directory::{Directory, DirectoryId};
 use crate::model::error::ErrorCode;
 use crate::model::message::IncrementalAlterConfigsRequest;
 use crate::model::metadata::{MetadataRecord, PartitionState};
@@ -42,27 +43,21 @@ pub(super) enum Moving {
 
 impl View<'_> {
     /// Whether a broker may lead a partition: active, with the log directory online.
-    fn acceptable(&self, moving: Moving, partition: PartitionId, broker: BrokerId) -> bool {
+    ///
+    /// Kafka: ReplicationControlManager.LeaderAcceptor.test
+    fn acceptable(&self, moving: Moving, partition: &PartitionImage, broker: BrokerId) -> bool {
         let active = match moving {
             Moving::Out(gone) if gone == broker => false,
             Moving::In(back) if back == broker => true,
             _ => self.image.is_active(broker),
         };
-        active && self.registry.is_dir_online(broker, partition) && self.lies_on(broker, partition)
-    }
-
-    /// Whether a broker's replica lies on the disk that the broker registered with: only of that
-    /// disk it has said that it is online (`BrokerRegistration.hasOnlineDir`).
-    fn lies_on(&self, broker: BrokerId, partition: PartitionId) -> bool {
-        let partition = self.image.partition(partition);
         let registered = self.image.broker(broker);
-        registered.zip(partition).is_none_or(|(b, p)| p.disk_of(broker) == b.disk)
+        active && registered.is_some_and(|b| b.log_dirs.has_online(partition.directory(broker)))
     }
 
     /// The partition's state after a change, if anything changes.
     pub(super) fn change(
         &self,
-        id: PartitionId,
         partition: &PartitionImage,
         wanted: &Wanted,
         moving: Moving,
@@ -73,7 +68,7 @@ impl View<'_> {
             elr: self.elr,
             min_isr: partition.effective_min_isr(config),
         };
-        election::change(partition, wanted, &terms, |broker| self.acceptable(moving, id, broker))
+        election::change(partition, wanted, &terms, |b| self.acceptable(moving, partition, b))
     }
 
     /// How far an election of this partition may go when nobody asked for more.
@@ -93,7 +88,7 @@ impl View<'_> {
         moving: Moving,
         records: &mut Vec<MetadataRecord>,
     ) {
-        let state = self.change(id, partition, wanted, moving);
+        let state = self.change(partition, wanted, moving);
         records
             .extend(state.map(|state| MetadataRecord::PartitionChanged { partition: id, state }));
     }
@@ -122,40 +117,58 @@ impl View<'_> {
         self.remove_from(broker, |_, partition, place| partition.state.isr.has(place), records);
     }
 
-    /// Log directories of a broker went offline: it leaves the ISRs of the partitions in them
-    /// (KIP-858, `handleDirectoriesOffline`).
+    /// A broker says which of its log directories are offline: of those for which that is news it
+    /// leaves the ISRs of the partitions in them (KIP-858).
+    ///
+    /// Kafka: ReplicationControlManager.handleDirectoriesOffline
     pub(super) fn remove_from_dirs(
         &self,
         broker: BrokerId,
-        dirs: u64,
+        offline: u64,
         records: &mut Vec<MetadataRecord>,
     ) {
-        let registry = self.registry;
-        self.remove_from(broker, |id, _, _| dirs >> registry.dir_of(id) & 1 == 1, records);
+        let Some(BrokerImage { epoch, log_dirs, .. }) = self.image.broker(broker).copied() else {
+            return;
+        };
+        let news = log_dirs.intersection(offline);
+        if news == 0 {
+            return;
+        }
+        let left = log_dirs.without(news);
+        let lies_there = |_, partition: &PartitionImage, _| {
+            let directory = partition.directory(broker);
+            log_dirs.has_online(directory) && !left.has_online(directory)
+        };
+        self.remove_from(broker, lies_there, records);
+        records.push(MetadataRecord::BrokerLogDirsChanged { broker, epoch, log_dirs: left });
     }
 
-    /// A broker's replicas lie on this disk: those for which that is news.
+    /// A broker says in which directory its replica of a partition lies.
+    ///
+    /// Kafka: ReplicationControlManager.handleAssignReplicasToDirs
     pub(super) fn assign(
         &self,
         broker: BrokerId,
-        disk: DiskId,
+        (id, directory): (PartitionId, DirectoryId),
         records: &mut Vec<MetadataRecord>,
-    ) -> Vec<PartitionId> {
-        let mut moved = Vec::new();
-        for (id, partition) in self.image.partitions() {
-            if partition.place(broker).is_some() && partition.disk_of(broker) != disk {
-                let partition_epoch = partition.state.partition_epoch.next();
-                let state = PartitionState { partition_epoch, ..partition.state };
-                records.push(MetadataRecord::ReplicaAssigned {
-                    partition: id,
-                    broker,
-                    disk,
-                    state,
-                });
-                moved.push(id);
-            }
+    ) -> ErrorCode {
+        let Some(partition) = self.image.partition(id) else {
+            return ErrorCode::UnknownTopicOrPartition;
+        };
+        if partition.place(broker).is_none() {
+            return ErrorCode::NotLeaderOrFollower;
         }
-        moved
+        if partition.directory(broker) != Directory::In(directory) {
+            let partition_epoch = partition.state.partition_epoch.next();
+            let state = PartitionState { partition_epoch, ..partition.state };
+            records.push(MetadataRecord::ReplicaAssigned {
+                partition: id,
+                broker,
+                directory,
+                state,
+            });
+        }
+        ErrorCode::None
     }
 
     /// Takes a broker out of the ISRs of these partitions.
@@ -218,38 +231,45 @@ impl View<'_> {
         }
     }
 
-    /// The preferred election, periodic (`maybeBalancePartitionLeaders`) or asked for by an
-    /// operator (`ElectLeadersRequest` of all partitions). Whether there was anybody to elect.
-    pub(super) fn elect_preferred(&self, records: &mut Vec<MetadataRecord>) -> ErrorCode {
-        let before = records.len();
+    /// The periodic preferred election.
+    ///
+    /// Kafka: ReplicationControlManager.maybeTriggerLeaderChangeForPartitionsWithoutPreferredLeader
+    pub(super) fn elect_preferred(&self, records: &mut Vec<MetadataRecord>) {
         for (id, partition) in self.image.partitions() {
             if !partition.has_preferred_leader() {
                 let wanted = Wanted::elect(partition, Election::Preferred);
                 self.push(id, partition, &wanted, Moving::Nobody, records);
             }
         }
-        if records.len() == before { ErrorCode::ElectionNotNeeded } else { ErrorCode::None }
     }
 
-    /// An operator asks for an unclean election (`ElectLeadersRequest`).
-    pub(super) fn elect_unclean(
+    /// An operator asks for an election in one partition, preferred or unclean.
+    ///
+    /// Kafka: ReplicationControlManager.electLeader
+    pub(super) fn elect_leader(
         &self,
         id: PartitionId,
+        election: Election,
         records: &mut Vec<MetadataRecord>,
     ) -> ErrorCode {
         let Some(partition) = self.image.partition(id) else {
             return ErrorCode::UnknownTopicOrPartition;
         };
-        if partition.state.leader.is_some() {
+        let (needless, nobody) = match election {
+            Election::Preferred => {
+                (partition.has_preferred_leader(), ErrorCode::PreferredLeaderNotAvailable)
+            }
+            Election::Online | Election::Unclean => {
+                (partition.state.leader.is_some(), ErrorCode::EligibleLeadersNotAvailable)
+            }
+        };
+        if needless {
             return ErrorCode::ElectionNotNeeded;
         }
         let before = records.len();
-        let wanted = Wanted::elect(partition, Election::Unclean);
+        let wanted = Wanted::elect(partition, election);
         self.push(id, partition, &wanted, Moving::Nobody, records);
-        if records.len() == before {
-            return ErrorCode::EligibleLeadersNotAvailable;
-        }
-        ErrorCode::None
+        if records.len() == before { nobody } else { ErrorCode::None }
     }
 
     /// An operator changes a topic property. A topic's value that is set already changes nothing;

@@ -4,6 +4,7 @@
 use crate::base::ids::{PartitionId, TopicId};
 use crate::model::config::TopicKey;
 use crate::model::error::ErrorCode;
+use crate::model::message::PartsId;
 
 message! {
     /// Sets (`Some`) or removes one property of a topic, or of the cluster default.
@@ -39,8 +40,8 @@ pub enum ElectionType {
 }
 
 message! {
-    /// Whether there was an election.
+    /// Parts are `Part::Elected`.
     pub struct ElectLeadersResponse {
-        pub error: ErrorCode,
+        pub parts: PartsId,
     }
 }

@@ -1,7 +1,8 @@
 //! A broker's life as the controller knows it: `BrokerRegistrationRequest.json`,
 //! `BrokerHeartbeatRequest.json`, and their responses.
 
-use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, Offset};
+use crate::base::ids::{BrokerEpoch, BrokerId, Offset};
+use crate::model::directory::LogDirs;
 use crate::model::error::ErrorCode;
 
 message! {
@@ -12,8 +13,8 @@ message! {
         pub incarnation: u32,
         /// The epoch of a clean shutdown before this start (KIP-966).
         pub previous: Option<BrokerEpoch>,
-        /// Its log directories.
-        pub disk: DiskId,
+        /// Its online log directories.
+        pub log_dirs: LogDirs,
     }
 }
 

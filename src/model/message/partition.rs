@@ -1,7 +1,7 @@
 //! What a broker asks the controller about its replicas: `AlterPartitionRequest.json`,
 //! `AssignReplicasToDirsRequest.json`, and their responses.
 
-use crate::base::ids::{BrokerEpoch, BrokerId, DiskId};
+use crate::base::ids::{BrokerEpoch, BrokerId};
 use crate::model::error::ErrorCode;
 use crate::model::message::PartsId;
 
@@ -24,17 +24,19 @@ message! {
 }
 
 message! {
-    /// All replicas of the broker lie on this disk (KIP-858).
+    /// In which log directories replicas of the broker lie (KIP-858). Parts are
+    /// `Part::AssignToDir`.
     pub struct AssignReplicasToDirsRequest {
         pub broker: BrokerId,
         pub epoch: BrokerEpoch,
-        pub disk: DiskId,
+        pub parts: PartsId,
     }
 }
 
 message! {
-    /// Whether the controller has taken note.
+    /// Parts are `Part::AssignedToDir`.
     pub struct AssignReplicasToDirsResponse {
         pub error: ErrorCode,
+        pub parts: PartsId,
     }
 }

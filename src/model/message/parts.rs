@@ -1,12 +1,13 @@
 //! The parts of messages: what repeats per partition or record, in pooled lists.
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, DiskId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ProducerEpoch,
+    BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ProducerEpoch,
     ProducerId, ReplicaSet, TopicId,
 };
 use crate::base::time::Span;
 use crate::model::batch::Batch;
 use crate::model::config::{Acks, TopicKey};
+use crate::model::directory::{DirectoryId, LogDirs};
 use crate::model::error::ErrorCode;
 use crate::model::message::{ElectionType, Fetcher, WhichOffset};
 use crate::model::metadata::{MetadataRecord, PartitionState};
@@ -66,6 +67,12 @@ pub enum Part {
     ReplicaEpoch { broker: BrokerId, epoch: Option<BrokerEpoch> },
     /// What became of a proposal; the state is the committed one.
     AlteredIsr { partition: PartitionId, error: ErrorCode, state: PartitionState },
+    /// In which log directory the sender's replica of a partition lies.
+    AssignToDir { partition: PartitionId, directory: DirectoryId },
+    /// Whether the controller has taken note of it.
+    AssignedToDir { partition: PartitionId, error: ErrorCode },
+    /// What became of an election that an operator asked for.
+    Elected { partition: PartitionId, error: ErrorCode },
     /// One record of the metadata log.
     Record(MetadataRecord),
 }
@@ -176,7 +183,7 @@ macro_rules! plain {
 }
 
 plain! {
-    Acks, BrokerEpoch, BrokerId, DiskId, ElectionType, ErrorCode, Fetcher, Offset, PartitionId,
+    Acks, BrokerEpoch, BrokerId, ElectionType, LogDirs, ErrorCode, Fetcher, Offset, PartitionId,
     ProducerEpoch, ProducerId, Span, TopicKey, WhichOffset, LeaderEpoch, bool, u32, u64,
     Option<LeaderEpoch>, Option<(LeaderEpoch, Offset)>, Option<BrokerEpoch>, Option<TopicId>,
     Option<i64>,

@@ -17,6 +17,7 @@ use crate::kafka::start::{BrokerStart, Initial, ReplicaView};
 use crate::model::batch::{Batch, BatchKind, RecordId, Sequence};
 use crate::model::body::{Bodies, Body};
 use crate::model::config::{Acks, BrokerConfig, TopicKey};
+use crate::model::directory::LogDirs;
 use crate::model::disk::{Disk, Kept};
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
@@ -32,6 +33,11 @@ use crate::model::rules::Rules;
 pub(super) const P: PartitionId = PartitionId(0);
 pub(super) const CLIENT: NodeId = NodeId::Process(ProcessId(0));
 const CONTROLLER: NodeId = NodeId::Controller(ControllerId(1));
+
+fn registered(of: (BrokerId, BrokerEpoch, u32), log_dirs: LogDirs) -> MetadataRecord {
+    let (broker, epoch, incarnation) = of;
+    MetadataRecord::BrokerRegistered { broker, epoch, incarnation, unclean: false, log_dirs }
+}
 
 enum Event {
     Opened(NodeId, ConnectionId, NodeId),
@@ -77,6 +83,7 @@ pub(super) struct Cluster {
     pub(super) answers: Vec<Answer>,
     pub(super) proposals: Vec<(ConnectionId, u32, Vec<Part>)>,
     pub(super) heartbeats: Vec<(BrokerId, bool, u64)>,
+    pub(super) assigned: Vec<(BrokerId, Part)>,
     pub(super) exits: BTreeMap<u16, StopKind>,
     pub(super) facts: Vec<Fact>,
     pub(super) silent: bool,
@@ -112,13 +119,8 @@ impl Cluster {
         let mut metadata = Vec::new();
         for broker in (0..count).map(BrokerId::at) {
             let epoch = BrokerEpoch(metadata.len() as u64);
-            metadata.push(MetadataRecord::BrokerRegistered {
-                broker,
-                epoch,
-                incarnation: 0,
-                unclean: false,
-                disk: DiskId(0),
-            });
+            let log_dirs = LogDirs::new(DiskId(0), config.log_dirs, 0);
+            metadata.push(registered((broker, epoch, 0), log_dirs));
             metadata.push(MetadataRecord::BrokerUnfenced { broker, epoch });
         }
         for partition in 0..partitions {
@@ -160,6 +162,7 @@ impl Cluster {
             answers: Vec::new(),
             proposals: Vec::new(),
             heartbeats: Vec::new(),
+            assigned: Vec::new(),
             exits: BTreeMap::new(),
             facts: Vec::new(),
             silent: false,
@@ -342,8 +345,7 @@ impl Cluster {
     /// Appends to the metadata log.
     pub(super) fn decide(&mut self, record: MetadataRecord) {
         self.metadata.push(record);
-        let waiting = std::mem::take(&mut self.waiting);
-        for (connection, correlation, from) in waiting {
+        for (connection, correlation, from) in std::mem::take(&mut self.waiting) {
             self.answer_metadata(connection, correlation, from);
         }
         self.settle();
@@ -587,15 +589,9 @@ impl Cluster {
                 return self.proposals.push((connection, correlation, parts));
             }
             Content::BrokerRegistrationRequest(request) => {
-                let BrokerRegistrationRequest { broker, incarnation, .. } = request;
+                let BrokerRegistrationRequest { broker, incarnation, log_dirs, .. } = request;
                 let epoch = BrokerEpoch(self.metadata.len() as u64);
-                self.decide_later(MetadataRecord::BrokerRegistered {
-                    broker,
-                    epoch,
-                    incarnation,
-                    unclean: false,
-                    disk: DiskId(0),
-                });
+                self.decide_later(registered((broker, epoch, incarnation), log_dirs));
                 BrokerRegistrationResponse { error: ErrorCode::None, epoch }.into()
             }
             Content::BrokerHeartbeatRequest(request) => {
@@ -614,6 +610,10 @@ impl Cluster {
                 let may_shutdown = want_shutdown && !led;
                 let error = ErrorCode::None;
                 BrokerHeartbeatResponse { error, caught_up, fenced, may_shutdown }.into()
+            }
+            Content::AssignReplicasToDirsRequest(request) => {
+                self.assigned.extend(parts.iter().map(|part| (request.broker, *part)));
+                return;
             }
             Content::AllocateProducerIdsRequest(_) => {
                 let (error, first, count) = (ErrorCode::None, ProducerId(1000), 1000);

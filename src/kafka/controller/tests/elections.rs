@@ -3,12 +3,14 @@
 use crate::base::ids::ReplicaSet;
 use crate::base::time::Span;
 use crate::kafka::controller::Controller;
-use crate::kafka::controller::tests::lab::{B1, B2, B3, Lab, ctx, kafka_3_9, kafka_4_1, start};
+use crate::kafka::controller::tests::lab::{B1, B2, B3, Lab, T0, ctx, kafka_3_9, kafka_4_1, start};
 use crate::kafka::ctx::{Ctx, Node, OPERATOR, Timer, TimerKind};
 use crate::kafka::start::ControllerStart;
 use crate::model::config::TopicKey;
 use crate::model::error::ErrorCode;
-use crate::model::message::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
+use crate::model::message::{
+    ElectionType, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+};
 use crate::model::metadata::MetadataRecord;
 
 const UNCLEAN: Timer = Timer::of(TimerKind::UncleanElection);
@@ -95,4 +97,18 @@ fn a_property_that_is_set_to_its_value_leaves_the_elr_alone() {
         assert_eq!(set.count(), written);
     }
     assert_eq!(lab.state().elr, ReplicaSet::EMPTY);
+}
+
+#[test]
+fn preferred_elections_are_answered_by_partition() {
+    let mut lab = kafka_4_1(1);
+    assert_eq!(lab.elect(ElectionType::Preferred), [], "what needs no election is not named");
+    lab.shut_down(B1);
+    let nobody = ErrorCode::PreferredLeaderNotAvailable;
+    assert_eq!(lab.elect(ElectionType::Preferred), [(T0, nobody)]);
+    lab.pass(Span::secs(10));
+    lab.start(B1);
+    lab.join(B1);
+    assert_eq!(lab.elect(ElectionType::Preferred), [(T0, ErrorCode::None)]);
+    assert_eq!(lab.state().leader, Some(B1));
 }

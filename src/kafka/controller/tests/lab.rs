@@ -14,14 +14,15 @@ use crate::kafka::ctx::{Ctx, Effects, Node, OPERATOR, Timer};
 use crate::kafka::start::ControllerStart;
 use crate::model::body::{Bodies, Body};
 use crate::model::config::{BrokerConfig, Features, TopicKey};
+use crate::model::directory::{DirectoryId, LogDirs};
 use crate::model::disk::Disk;
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
 use crate::model::message::{
-    AlterPartitionRequest, AlterPartitionResponse, BrokerHeartbeatRequest, BrokerHeartbeatResponse,
-    BrokerRegistrationRequest, BrokerRegistrationResponse, Content, ElectLeadersRequest,
-    ElectionType, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, Message, Part,
-    PartPool,
+    AlterPartitionRequest, AlterPartitionResponse, AssignReplicasToDirsRequest,
+    BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
+    BrokerRegistrationResponse, Content, ElectLeadersRequest, ElectionType,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, Message, Part, PartPool,
 };
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::rules::Rules;
@@ -54,6 +55,7 @@ pub(super) struct Lab {
     pub(super) now: Time,
     pub(super) timers: BTreeMap<Timer, Time>,
     pub(super) brokers: [LabBroker; 3],
+    log_dirs: u16,
     pub(super) facts: Vec<Fact>,
 }
 
@@ -87,7 +89,7 @@ pub(super) fn start(elr: bool, log_dirs: u16) -> ControllerStart {
 }
 
 /// Three brokers, registered and unfenced, and a topic of one partition on all of them.
-fn initial_disk(min_isr: i64, bodies: &mut Bodies) -> Disk {
+fn initial_disk(min_isr: i64, log_dirs: u16, bodies: &mut Bodies) -> Disk {
     let mut disk = Disk::new(B1, 0, 1, u64::MAX);
     for (broker, epoch) in [(B1, 0), (B2, 2), (B3, 4)] {
         let epoch = BrokerEpoch(epoch);
@@ -97,7 +99,7 @@ fn initial_disk(min_isr: i64, bodies: &mut Bodies) -> Disk {
             epoch,
             incarnation,
             unclean,
-            disk: DiskId(0),
+            log_dirs: LogDirs::new(DiskId(0), log_dirs, 0),
         };
         disk.append_metadata(registered);
         disk.append_metadata(MetadataRecord::BrokerUnfenced { broker, epoch });
@@ -129,7 +131,7 @@ impl Lab {
         let mut parts = PartPool::default();
         let mut effects = Effects::default();
         let mut rng = Rng::named(1, "lab");
-        let disk = initial_disk(min_isr, &mut bodies);
+        let disk = initial_disk(min_isr, log_dirs, &mut bodies);
         let mut ctx = Ctx {
             wall: Time::ZERO,
             monotonic: Time::ZERO,
@@ -158,6 +160,7 @@ impl Lab {
             now: Time::ZERO,
             timers: BTreeMap::new(),
             brokers,
+            log_dirs,
             facts: Vec::new(),
         };
         for index in 0..3 {
@@ -254,7 +257,7 @@ impl Lab {
             broker,
             incarnation: incarnation + 1,
             previous: marker,
-            disk: DiskId(0),
+            log_dirs: LogDirs::new(DiskId(0), self.log_dirs, 0),
         });
         match self.ask(ConnectionId(u32::from(broker.0) - 1), content) {
             Content::BrokerRegistrationResponse(BrokerRegistrationResponse {
@@ -349,11 +352,44 @@ impl Lab {
     }
 
     pub(super) fn elect_unclean(&mut self, partition: PartitionId) -> ErrorCode {
-        let election = ElectionType::Unclean(partition);
-        match self.ask(OPERATOR, ElectLeadersRequest { election }.into()) {
-            Content::ElectLeadersResponse(response) => response.error,
-            other => panic!("{other:?}"),
+        match self.elect(ElectionType::Unclean(partition))[..] {
+            [(named, error)] if named == partition => error,
+            ref other => panic!("{other:?}"),
         }
+    }
+
+    /// A broker says in which directory its replica lies; gives the error of the request, or else
+    /// that of the partition.
+    pub(super) fn assign(
+        &mut self,
+        (broker, epoch): (BrokerId, BrokerEpoch),
+        directory: DirectoryId,
+    ) -> ErrorCode {
+        let parts = self.parts.take();
+        self.parts.push(parts, Part::AssignToDir { partition: T0, directory });
+        let request = AssignReplicasToDirsRequest { broker, epoch, parts };
+        let answer = self.ask(ConnectionId(0), request.into());
+        self.parts.give_back(parts);
+        let Content::AssignReplicasToDirsResponse(response) = answer else { panic!("{answer:?}") };
+        let error = match self.parts.get(response.parts) {
+            [Part::AssignedToDir { error, .. }] => *error,
+            _ => response.error,
+        };
+        self.parts.give_back(response.parts);
+        error
+    }
+
+    /// An operator asks for elections; gives what became of each partition that is named.
+    pub(super) fn elect(&mut self, election: ElectionType) -> Vec<(PartitionId, ErrorCode)> {
+        let answer = self.ask(OPERATOR, ElectLeadersRequest { election }.into());
+        let Content::ElectLeadersResponse(response) = answer else { panic!("{answer:?}") };
+        let result = |part: &Part| match part {
+            Part::Elected { partition, error } => (*partition, *error),
+            other => panic!("{other:?}"),
+        };
+        let results = self.parts.get(response.parts).iter().map(result).collect();
+        self.parts.give_back(response.parts);
+        results
     }
 
     pub(super) fn set_config(&mut self, key: TopicKey, value: i64) {

@@ -8,13 +8,13 @@ use crate::base::time::{Span, Time};
 use crate::kafka::controller::tests::lab::{Ask, B1, B2, B3, Lab, T0, ctx, kafka_3_9, kafka_4_1};
 use crate::kafka::ctx::{CloseReason, Ctx, Node, OPERATOR, Timer, TimerKind};
 use crate::model::config::TopicKey;
+use crate::model::directory::{DirectoryId, LogDirs};
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
 use crate::model::message::{
-    AllocateProducerIdsRequest, AllocateProducerIdsResponse, AssignReplicasToDirsRequest,
-    AssignReplicasToDirsResponse, BrokerHeartbeatRequest, BrokerHeartbeatResponse,
-    BrokerRegistrationRequest, BrokerRegistrationResponse, Content, FetchMetadataRequest,
-    FetchMetadataResponse, IncrementalAlterConfigsRequest, Message,
+    AllocateProducerIdsRequest, AllocateProducerIdsResponse, BrokerHeartbeatRequest,
+    BrokerHeartbeatResponse, BrokerRegistrationRequest, BrokerRegistrationResponse, Content,
+    FetchMetadataRequest, FetchMetadataResponse, IncrementalAlterConfigsRequest, Message,
 };
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::rules::{IsrJoinLiveness, LastKnownLeaderCheck, Rules};
@@ -65,7 +65,7 @@ fn registration_is_granted_by_session_and_incarnation() {
             broker: B2,
             incarnation,
             previous: None,
-            disk: DiskId(0),
+            log_dirs: LogDirs::new(DiskId(0), 1, 0),
         });
         match lab.ask(ConnectionId(1), content) {
             Content::BrokerRegistrationResponse(BrokerRegistrationResponse { error, epoch }) => {
@@ -230,14 +230,21 @@ fn proposals_are_refused_in_kafkas_order() {
 #[test]
 fn an_offline_directory_takes_its_partitions_along() {
     let mut lab = Lab::new(Rules::KAFKA_4_1, true, 1, 2);
-    lab.brokers[0].offline_dirs = 0b10;
+    let before = lab.state();
+    let epoch = lab.brokers[0].epoch;
+    let second = DirectoryId { disk: DiskId(0), dir: 1 };
+    assert_eq!(lab.assign((B1, epoch), second), ErrorCode::None);
+    let partition_epoch = before.partition_epoch.next();
+    let told = PartitionState { partition_epoch, ..before };
+    assert_eq!(lab.state(), told, "recorded: log-dir-full");
+    lab.brokers[0].offline_dirs = 0b01;
     lab.heartbeat(B1, false);
-    assert_eq!(lab.states().len(), 1, "partition 0 lies in directory 0");
+    assert_eq!(lab.states().len(), 2, "its replica lies in the other directory");
     lab.brokers[0].offline_dirs = 0b11;
     lab.heartbeat(B1, false);
     lab.heartbeat(B1, false);
     lab.heartbeat(B1, false);
-    assert_eq!(lab.states().len(), 2, "one change, whatever is repeated");
+    assert_eq!(lab.states().len(), 3, "one change, whatever is repeated");
     let PartitionState { leader, isr, .. } = lab.state();
     assert_eq!((leader, isr), (Some(B2), ReplicaSet(0b110)));
     lab.kill(B2);
@@ -412,14 +419,8 @@ fn release_4_0_1_elects_a_dead_last_known_leader() {
 fn a_replica_on_a_disk_that_its_broker_did_not_register_leads_nothing() {
     let mut lab = kafka_4_1(2);
     let before = lab.state();
-    let (broker, disk) = (B1, DiskId(1));
-    let assign = |lab: &mut Lab, epoch| match lab.ask(
-        ConnectionId(0),
-        Content::AssignReplicasToDirsRequest(AssignReplicasToDirsRequest { broker, epoch, disk }),
-    ) {
-        Content::AssignReplicasToDirsResponse(AssignReplicasToDirsResponse { error }) => error,
-        other => panic!("{other:?}"),
-    };
+    let directory = DirectoryId { disk: DiskId(1), dir: 0 };
+    let assign = |lab: &mut Lab, epoch| lab.assign((B1, epoch), directory);
     assert_eq!(assign(&mut lab, BrokerEpoch(99)), ErrorCode::StaleBrokerEpoch);
     assert_eq!(lab.state(), before);
 
