@@ -46,7 +46,7 @@ id!(
     ProcessId(u16), "p"
 );
 id!(
-    /// How often a broker's disk has been formatted anew: each time its log directories get new ids.
+    /// How often a broker's disk has been formatted anew: each time its directories get new ids.
     DiskId(u32), "disk"
 );
 id!(

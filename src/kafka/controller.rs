@@ -57,8 +57,9 @@ use crate::model::rules::Rules;
 /// Producer ids are handed to brokers in blocks of so many (`ProducerIdsBlock.java`).
 const PRODUCER_ID_BLOCK: u32 = 1000;
 
-/// Sessions are checked so many times per session
-/// (`QuorumController.registerMaybeFenceStaleBroker`).
+/// Sessions are checked so many times per session.
+///
+/// Kafka: QuorumController.registerMaybeFenceStaleBroker
 const CHECKS_PER_SESSION: u64 = 8;
 
 /// The active controller.
@@ -192,6 +193,7 @@ impl Controller {
         AlterPartitionResponse { error, parts }
     }
 
+    /// Kafka: ProducerIdControlManager.generateNextProducerId
     fn on_allocate(
         &mut self,
         request: &AllocateProducerIdsRequest,

@@ -16,15 +16,19 @@ use crate::model::rules::{
 
 // ---- writing ----
 
-/// How many replicas acks=all and the high watermark ask for (`Partition.effectiveMinIsr`):
-/// `min.insync.replicas`, but never more than there are.
+/// How many replicas acks=all and the high watermark ask for: `min.insync.replicas`, but never more
+/// than there are.
+///
+/// Kafka: Partition.effectiveMinIsr
 #[must_use]
 pub fn effective_min_isr(rules: &Rules, configured: u32, replicas: usize) -> usize {
     if rules.drills(Drill::MinInsyncIgnored) { 1 } else { replicas.min(configured as usize) }
 }
 
-/// Whether a leader may append at all, before it looks at the batch
-/// (`Partition.appendRecordsToLeader`): acks=all needs the *committed* ISR to be large enough.
+/// Whether a leader may append at all, before it looks at the batch: acks=all needs the *committed*
+/// ISR to be large enough.
+///
+/// Kafka: Partition.appendRecordsToLeader
 ///
 /// # Errors
 /// What the producer is told if not.
@@ -39,15 +43,18 @@ pub fn may_accept_write(
     Ok(())
 }
 
-/// Whether the answer to an append waits for the high watermark
-/// (`ReplicaManager.delayedProduceRequestRequired`).
+/// Whether the answer to an append waits for the high watermark.
+///
+/// Kafka: ReplicaManager.delayedProduceRequestRequired
 #[must_use]
 pub fn answer_waits_for_watermark(rules: &Rules, acks: Acks) -> bool {
     acks == Acks::All && !rules.drills(Drill::EarlyAck)
 }
 
-/// What acks=all says once the high watermark has passed the batch
-/// (`Partition.checkEnoughReplicasReachOffset`): judged by the maximal ISR of that moment.
+/// What acks=all says once the high watermark has passed the batch: judged by the maximal ISR of
+/// that moment.
+///
+/// Kafka: Partition.checkEnoughReplicasReachOffset
 #[must_use]
 pub fn answer_after_watermark(maximal: ReplicaSet, min_isr: usize) -> ErrorCode {
     if maximal.len() < min_isr {
@@ -89,8 +96,11 @@ pub enum SequenceRuling {
     Refuse(ErrorCode),
 }
 
-/// Judges a batch by what is known of its producer (`UnifiedLog.analyzeAndValidateProducerState`,
-/// `ProducerAppendInfo.checkSequence`). A producer that is not known may begin with any sequence.
+/// Judges a batch by what is known of its producer. A producer that is not known may begin with any
+/// sequence.
+///
+/// Kafka: UnifiedLog.analyzeAndValidateProducerState
+/// Kafka: ProducerAppendInfo.checkSequence
 #[must_use]
 pub fn accept_sequence(
     rules: &Rules,
@@ -156,9 +166,11 @@ pub struct WatermarkInputs {
     pub present: Offset,
 }
 
-/// The next high watermark, if it moves (`Partition.maybeIncrementLeaderHW`): the smallest log end
-/// of those it waits for. Those are the maximal ISR and whoever is caught up and may join it, so
-/// that a joining follower is not outrun; `joins` is asked for the others. It never falls.
+/// The next high watermark, if it moves: the smallest log end of those it waits for. Those are the
+/// maximal ISR and whoever is caught up and may join it, so that a joining follower is not outrun;
+/// `joins` is asked for the others. It never falls.
+///
+/// Kafka: Partition.maybeIncrementLeaderHW
 pub fn high_watermark(
     rules: &Rules,
     inputs: &WatermarkInputs,
@@ -194,14 +206,17 @@ pub fn high_watermark(
     (candidate > inputs.present || falls).then_some(candidate)
 }
 
-/// The high watermark with which a new leader begins: its own (`Partition.makeLeader`).
+/// The high watermark with which a new leader begins: its own.
+///
+/// Kafka: Partition.makeLeader
 #[must_use]
 pub fn watermark_of_new_leader(rules: &Rules, own: Offset, end: Offset) -> Offset {
     if rules.drills(Drill::LeaderTrustsLogEnd) { end } else { own }
 }
 
-/// The high watermark a follower takes over: the leader's, within its own log
-/// (`UnifiedLog.maybeUpdateHighWatermark`). It may fall.
+/// The high watermark a follower takes over: the leader's, within its own log. It may fall.
+///
+/// Kafka: UnifiedLog.maybeUpdateHighWatermark
 #[must_use]
 pub fn follower_watermark(rules: &Rules, leaders: Offset, start: Offset, end: Offset) -> Offset {
     if rules.drills(Drill::FollowerWatermarkAtEnd) { end } else { leaders.max(start).min(end) }
@@ -209,8 +224,10 @@ pub fn follower_watermark(rules: &Rules, leaders: Offset, start: Offset, end: Of
 
 // ---- the in-sync replicas ----
 
-/// Whether a follower is caught up (`ReplicaState.isCaughtUp`): it has all, or had all that the
-/// leader had no longer than `replica.lag.time.max.ms` ago.
+/// Whether a follower is caught up: it has all, or had all that the leader had no longer than
+/// `replica.lag.time.max.ms` ago.
+///
+/// Kafka: ReplicaState.isCaughtUp
 #[must_use]
 pub fn is_caught_up(
     end: Option<Offset>,
@@ -222,14 +239,18 @@ pub fn is_caught_up(
     end == Some(leader_end) || last_caught_up.is_some_and(|at| now.since(at) <= lag_max)
 }
 
-/// Whether a leader takes a member out of the ISR (`Partition.getOutOfSyncReplicas`).
+/// Whether a leader takes a member out of the ISR.
+///
+/// Kafka: Partition.getOutOfSyncReplicas
 #[must_use]
 pub fn leaves_isr(rules: &Rules, caught_up: bool) -> bool {
     !caught_up || rules.drills(Drill::EagerShrink)
 }
 
-/// Whether a follower's log is long enough for the ISR (`Partition.isFollowerInSync`). Below the
-/// start of the leader's epoch there may be committed records it lacks (KAFKA-7128).
+/// Whether a follower's log is long enough for the ISR. Below the start of the leader's epoch there
+/// may be committed records it lacks (KAFKA-7128).
+///
+/// Kafka: Partition.isFollowerInSync
 #[must_use]
 pub fn may_join_isr(rules: &Rules, end: Offset, watermark: Offset, epoch_start: Offset) -> bool {
     if rules.drills(Drill::IsrJoinBelowEpochStart) {
@@ -254,8 +275,10 @@ pub struct FollowerRegistration {
     pub epoch_agrees: bool,
 }
 
-/// Whether a leader thinks a follower may be in the ISR as far as its registration goes
-/// (`Partition.isReplicaIsrEligible`; KIP-841, KIP-903). The controller checks it again.
+/// Whether a leader thinks a follower may be in the ISR as far as its registration goes (KIP-841,
+/// KIP-903). The controller checks it again.
+///
+/// Kafka: Partition.isReplicaIsrEligible
 #[must_use]
 pub fn is_isr_eligible(rules: &Rules, seen: FollowerRegistration) -> bool {
     let alive = !seen.fenced && !seen.shutting_down;
@@ -276,15 +299,18 @@ pub fn isr_while_pending(rules: &Rules, committed: ReplicaSet, proposed: Replica
 
 // ---- the log ----
 
-/// Whether an append that the disk refuses fails (`UnifiedLog.maybeHandleIOException`).
+/// Whether an append that the disk refuses fails.
+///
+/// Kafka: UnifiedLog.maybeHandleIOException
 #[must_use]
 pub fn failed_write_fails(rules: &Rules) -> bool {
     !rules.drills(Drill::DiskErrorIgnored)
 }
 
-/// Whether retention takes the oldest segment, which ends at `end`
-/// (`UnifiedLog.deleteOldSegments`):
-/// if it is `due` by age or size and holds nothing above the high watermark.
+/// Whether retention takes the oldest segment, which ends at `end`: if it is `due` by age or size
+/// and holds nothing above the high watermark.
+///
+/// Kafka: UnifiedLog.deleteOldSegments
 #[must_use]
 pub fn retention_takes(rules: &Rules, due: bool, end: Offset, watermark: Offset) -> bool {
     (due && end <= watermark) || rules.drills(Drill::RetentionTakesAll)
@@ -292,8 +318,9 @@ pub fn retention_takes(rules: &Rules, due: bool, end: Offset, watermark: Offset)
 
 // ---- fetching ----
 
-/// Whether the leader epoch in a request is the answering broker's
-/// (`Partition.checkCurrentLeaderEpoch`, KIP-320).
+/// Whether the leader epoch in a request is the answering broker's (KIP-320).
+///
+/// Kafka: Partition.checkCurrentLeaderEpoch
 ///
 /// # Errors
 /// What the asking node is told if not.
@@ -324,8 +351,10 @@ pub enum Divergence {
     Unknown,
 }
 
-/// Whether the follower's log parts from the leader's (`Partition.readRecords`, KAFKA-10554).
-/// `own` is the leader's end of the largest epoch not above the follower's last.
+/// Whether the follower's log parts from the leader's (KAFKA-10554). `own` is the leader's end of
+/// the largest epoch not above the follower's last.
+///
+/// Kafka: Partition.readRecords
 #[must_use]
 pub fn find_divergence(
     rules: &Rules,
@@ -356,7 +385,9 @@ pub enum FollowerStart {
     Blind,
 }
 
-/// See [`FollowerStart`] (`AbstractFetcherThread.partitionFetchState`).
+/// See [`FollowerStart`].
+///
+/// Kafka: AbstractFetcherThread.partitionFetchState
 #[must_use]
 pub fn follower_start(rules: &Rules) -> FollowerStart {
     match rules.truncation {
@@ -366,9 +397,10 @@ pub fn follower_start(rules: &Rules) -> FollowerStart {
     }
 }
 
-/// Where a follower cuts its log when told that it diverges
-/// (`AbstractFetcherThread.getOffsetTruncationState`). `own` is what its own epoch cache says of
-/// the leader's epoch. If that is an older epoch, the next fetch decides the rest.
+/// Where a follower cuts its log when told that it diverges. `own` is what its own epoch cache says
+/// of the leader's epoch. If that is an older epoch, the next fetch decides the rest.
+///
+/// Kafka: AbstractFetcherThread.getOffsetTruncationState
 #[must_use]
 pub fn truncation_point(
     leaders: (LeaderEpoch, Offset),
@@ -411,7 +443,9 @@ pub fn read_limit(
 }
 
 /// Whether a follower takes a fetched batch: it skips what a leader of a later epoch than its own
-/// wrote, and all after it (`UnifiedLog.append`, KAFKA-18723).
+/// wrote, and all after it (KAFKA-18723).
+///
+/// Kafka: UnifiedLog.append
 #[must_use]
 pub fn follower_takes(batch: LeaderEpoch, own: Option<LeaderEpoch>) -> bool {
     Some(batch) <= own
@@ -430,7 +464,9 @@ pub enum RefusedIsr {
     Retry,
 }
 
-/// See [`RefusedIsr`] (`Partition.handleAlterPartitionError`).
+/// See [`RefusedIsr`].
+///
+/// Kafka: Partition.handleAlterPartitionError
 #[must_use]
 pub const fn react_to_refused_isr(error: ErrorCode) -> RefusedIsr {
     match error {

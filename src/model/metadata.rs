@@ -93,8 +93,8 @@ pub enum MetadataRecord {
         /// The whole state from now on.
         state: PartitionState,
     },
-    /// A replica lies in another log directory than the metadata said (`PartitionChangeRecord.Directories`,
-    /// KIP-858): nothing that anybody sees but a change.
+    /// A replica lies in another log directory than the metadata said
+    /// (`PartitionChangeRecord.Directories`, KIP-858): nothing that anybody sees but a change.
     ReplicaAssigned {
         /// Which partition.
         partition: PartitionId,

@@ -32,7 +32,7 @@ fn is_method(cited: &str) -> bool {
     };
     words.next().is_some_and(|class| class.starts_with(char::is_uppercase) && identifier(class))
         && cited.contains('.')
-        && words.all(identifier)
+        && words.all(|word| identifier(word) && !matches!(word, "java" | "scala"))
 }
 
 /// The name of the item that a line of code begins; `None` for attributes and the like.
@@ -105,7 +105,15 @@ fn a_citation_is_a_class_and_a_method() {
     for good in ["Partition.maybeExpandIsr", "StripedReplicaPlacer.RackList.place", "A.b2_c"] {
         assert!(is_method(good), "{good}");
     }
-    for bad in ["Partition", "partition.x", "Partition.maybe expand", "Partition.x()", "A..b", ""] {
+    for bad in [
+        "Partition",
+        "partition.x",
+        "Partition.maybe expand",
+        "Partition.x()",
+        "A.java",
+        "A..b",
+        "",
+    ] {
         assert!(!is_method(bad), "{bad}");
     }
     assert_eq!(item("    pub(super) const fn is_next(&self) -> bool {"), Some("is_next"));

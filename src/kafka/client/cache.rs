@@ -72,7 +72,9 @@ impl Cache {
         self.leadership(partition).leader
     }
 
-    /// The partitions that a broker leads, in order (`Cluster.partitionsForNode`).
+    /// The partitions that a broker leads, in order.
+    ///
+    /// Kafka: Cluster.partitionsForNode
     pub(super) fn led_by(&self, broker: BrokerId) -> &[PartitionId] {
         self.led.get(broker.index()).map_or(&[], Vec::as_slice)
     }
@@ -133,8 +135,9 @@ impl Cache {
         Some(if self.wanted { self.not_before } else { expiry.max(self.not_before) })
     }
 
-    /// Whether an update is due now. Until it has been asked for, a client sends nothing else
-    /// (`NetworkClient.isReady`).
+    /// Whether an update is due now. Until it has been asked for, a client sends nothing else.
+    ///
+    /// Kafka: NetworkClient.isReady
     pub(super) fn is_due(&self, now: Time) -> bool {
         self.due().is_some_and(|due| due <= now)
     }

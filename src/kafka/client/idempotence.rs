@@ -66,8 +66,9 @@ impl Sequences {
         self.tracked.retain(|s| *s != slot);
     }
 
-    /// Whether this batch, first in its partition's queue, must wait
-    /// (`RecordAccumulator.shouldStopDrainBatchesForPartition`).
+    /// Whether this batch, first in its partition's queue, must wait.
+    ///
+    /// Kafka: RecordAccumulator.shouldStopDrainBatchesForPartition
     pub(super) fn holds_back(&self, slot: u32, producer: Producer, batches: &Slab) -> bool {
         let Some(own) = batches[slot].sequence else {
             let stale = !self.tracked.is_empty() && self.producer != Some(producer);
@@ -149,7 +150,9 @@ impl Identity {
         }
     }
 
-    /// Whether an error is worth another try (`TransactionManager.canRetry`).
+    /// Whether an error is worth another try.
+    ///
+    /// Kafka: TransactionManager.canRetry
     pub(super) fn can_retry(
         &mut self,
         error: ErrorCode,

@@ -64,6 +64,8 @@ impl Proposal<'_> {
 }
 
 /// Decides one proposal: the error and the committed state that the answer carries.
+///
+/// Kafka: ReplicationControlManager.alterPartition
 pub(super) fn decide(
     view: &View<'_>,
     sender: BrokerId,
@@ -94,6 +96,7 @@ pub(super) fn decide(
     (ErrorCode::NewLeaderElected, state)
 }
 
+/// Kafka: ReplicationControlManager.validateAlterPartitionData
 fn check(
     view: &View<'_>,
     sender: BrokerId,

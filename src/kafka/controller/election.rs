@@ -36,6 +36,9 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// No change but what an election brings.
+    ///
+    /// Kafka: PartitionChangeBuilder.electAnyLeader
+    /// Kafka: PartitionChangeBuilder.electPreferredLeader
     pub(super) const fn elect(partition: &PartitionImage, election: Election) -> Self {
         Self {
             isr: partition.state.isr,
@@ -65,6 +68,8 @@ struct Outcome {
 
 /// The state of the partition after the change; `None` if nothing changes. `acceptable` says which
 /// brokers may lead now: registered, active, with their log directory online.
+///
+/// Kafka: PartitionChangeBuilder.build
 pub(super) fn change(
     partition: &PartitionImage,
     wanted: &Wanted,
@@ -114,7 +119,7 @@ fn seat(partition: &PartitionImage, new: &mut PartitionState, outcome: Outcome, 
     }
 }
 
-/// Who leads (`electAnyLeader`, `electPreferredLeader`).
+/// Who leads.
 fn elect(
     partition: &PartitionImage,
     wanted: &Wanted,
@@ -157,8 +162,10 @@ fn elect(
 }
 
 /// Who led last, kept from the moment the leader is lost until there is one again
-/// (`maybeUpdateLastKnownLeader`). The ISR need not be empty yet: a leader in controlled shutdown
+///. The ISR need not be empty yet: a leader in controlled shutdown
 /// whom nobody can follow leaves it later, and must be known then.
+///
+/// Kafka: PartitionChangeBuilder.maybeUpdateLastKnownLeader
 fn last_known_leader(old: &PartitionState, new: &PartitionState) -> Option<BrokerId> {
     if new.leader.is_some() { None } else { old.last_known_elr.or(old.leader) }
 }

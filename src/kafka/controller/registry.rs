@@ -47,8 +47,10 @@ pub(super) enum Standing {
 }
 
 impl Registry {
-    /// At takeover: every unfenced broker gets a fresh session (`ClusterControlManager.activate`).
-    /// `heard` is how long ago each was heard of: not at all long, but at time zero of a run.
+    /// At takeover: every unfenced broker gets a fresh session. `heard` is how long ago each was
+    /// heard of: not at all long, but at time zero of a run.
+    ///
+    /// Kafka: ClusterControlManager.activate
     pub(super) fn takeover(
         image: &Image,
         config: &BrokerConfig,
@@ -79,6 +81,8 @@ impl Registry {
     }
 
     /// A heartbeat has been handled: the session goes on, unless fenced brokers have none.
+    ///
+    /// Kafka: BrokerHeartbeatManager.touch
     pub(super) fn touch(
         &mut self,
         heartbeat: &BrokerHeartbeatRequest,
@@ -116,6 +120,8 @@ impl Registry {
     }
 
     /// Strictly longer than the time-out since the last contact (`BrokerHeartbeatTracker`).
+    ///
+    /// Kafka: BrokerHeartbeatManager.hasValidSession
     fn has_session(&self, broker: BrokerId, epoch: BrokerEpoch, now: Time) -> bool {
         self.get(broker).session.is_some_and(|(of, ends)| of == epoch && now <= ends)
     }
@@ -138,6 +144,8 @@ impl Registry {
     }
 
     /// How far every active broker has replayed; `None` if there is none to wait for.
+    ///
+    /// Kafka: BrokerHeartbeatManager.lowestActiveOffset
     fn replayed_by_all_active(&self, image: &Image) -> Option<Offset> {
         let active = image.brokers().filter(|(_, b)| b.is_active());
         active.map(|(broker, _)| self.get(broker).replayed).min()
@@ -145,6 +153,8 @@ impl Registry {
 }
 
 /// Whether a request comes from the present incarnation of a broker.
+///
+/// Kafka: ClusterControlManager.checkBrokerEpoch
 pub(super) fn check_epoch(image: &Image, broker: BrokerId, epoch: BrokerEpoch) -> ErrorCode {
     match image.broker(broker) {
         Some(registered) if registered.epoch == epoch => ErrorCode::None,
@@ -153,6 +163,8 @@ pub(super) fn check_epoch(image: &Image, broker: BrokerId, epoch: BrokerEpoch) -
 }
 
 /// Decides a registration. The granted epoch is the offset of its record.
+///
+/// Kafka: ClusterControlManager.registerBroker
 pub(super) fn register(
     view: &View<'_>,
     request: &BrokerRegistrationRequest,
@@ -184,6 +196,8 @@ pub(super) fn register(
 }
 
 /// Decides fencing: the partitions first, so that nobody sees a fenced broker lead.
+///
+/// Kafka: ReplicationControlManager.handleBrokerFenced
 pub(super) fn fence(view: &View<'_>, broker: BrokerId, records: &mut Vec<MetadataRecord>) {
     if let Some(registered) = view.image.broker(broker) {
         view.remove(broker, records);
@@ -197,6 +211,8 @@ pub(super) fn is_caught_up(heartbeat: &BrokerHeartbeatRequest) -> bool {
 }
 
 /// Decides what a heartbeat changes. The broker epoch has been checked.
+///
+/// Kafka: ReplicationControlManager.processBrokerHeartbeat
 pub(super) fn heartbeat(
     view: &View<'_>,
     heartbeat: &BrokerHeartbeatRequest,
@@ -254,7 +270,9 @@ fn duties(view: &View<'_>, broker: BrokerId, shutdown_at: Option<Offset>) -> Dut
     }
 }
 
-/// `BrokerHeartbeatManager.calculateNextBrokerState`.
+/// Where a broker goes from where it stands, by what it wishes.
+///
+/// Kafka: BrokerHeartbeatManager.calculateNextBrokerState
 fn next_standing(
     current: Standing,
     heartbeat: &BrokerHeartbeatRequest,

@@ -30,7 +30,9 @@ pub(super) fn eligible_replicas(
 }
 
 /// Which replicas may become leader without losing anything committed: the ISR, or the ELR once the
-/// ISR is empty (`PartitionChangeBuilder.isValidNewLeader`).
+/// ISR is empty.
+///
+/// Kafka: PartitionChangeBuilder.isValidNewLeader
 pub(super) fn clean_candidates(
     rules: &Rules,
     isr: ReplicaSet,
@@ -44,7 +46,9 @@ pub(super) fn clean_candidates(
 }
 
 /// Whether the last known leader may be elected once ISR and ELR are empty. 4.0.1 only logged that
-/// it is not alive and elected it; 4.1.0 asks (`PartitionChangeBuilder.canElectLastKnownLeader`).
+/// it is not alive and elected it; 4.1.0 asks.
+///
+/// Kafka: PartitionChangeBuilder.canElectLastKnownLeader
 pub(super) fn last_known_may_lead(rules: &Rules, acceptable: bool) -> bool {
     match rules.last_known_leader_check {
         LastKnownLeaderCheck::None => true,
@@ -58,8 +62,9 @@ pub(super) fn leader_epoch_after(rules: &Rules, old: LeaderEpoch) -> LeaderEpoch
 }
 
 /// Whether a leader may have this replica in the ISR: not a fenced or stopping one (KIP-841), and
-/// only the incarnation that has fetched (KIP-903). No epoch skips the last check
-/// (`ReplicationControlManager.ineligibleReplicasForIsr`).
+/// only the incarnation that has fetched (KIP-903). No epoch skips the last check.
+///
+/// Kafka: ReplicationControlManager.ineligibleReplicasForIsr
 pub(super) fn may_be_in_isr(
     rules: &Rules,
     broker: Option<&BrokerImage>,
@@ -86,9 +91,11 @@ pub(super) fn fenced_has_session(rules: &Rules) -> bool {
     }
 }
 
-/// Whether the controller looks at sessions the moment one ends, as 3.9 does
-/// (`QuorumController.rescheduleMaybeFenceStaleBrokers`), or at regular times, as from 4.0 on
-/// (`QuorumController.registerMaybeFenceStaleBroker`). Came with the sessions of fenced brokers.
+/// Whether the controller looks at sessions the moment one ends, as 3.9 does, or at regular times,
+/// as from 4.0 on. Came with the sessions of fenced brokers.
+///
+/// Kafka: QuorumController.rescheduleMaybeFenceStaleBrokers
+/// Kafka: QuorumController.registerMaybeFenceStaleBroker
 pub(super) fn sessions_end_on_time(rules: &Rules) -> bool {
     match rules.shutdown_session {
         ShutdownSession::Dropped => true,

@@ -56,6 +56,8 @@ impl View<'_> {
     }
 
     /// The partition's state after a change, if anything changes.
+    ///
+    /// Kafka: PartitionChangeBuilder.build
     pub(super) fn change(
         &self,
         partition: &PartitionImage,
@@ -95,6 +97,8 @@ impl View<'_> {
 
     /// Takes a broker out of the ISR of the partitions that `concerned` names, and moves their
     /// leadership elsewhere.
+    ///
+    /// Kafka: ReplicationControlManager.generateLeaderAndIsrUpdates
     fn remove_from(
         &self,
         broker: BrokerId,
@@ -113,6 +117,9 @@ impl View<'_> {
     }
 
     /// A broker is fenced, shuts down, or comes back after a clean stop: it leaves every ISR.
+    ///
+    /// Kafka: ReplicationControlManager.handleBrokerFenced
+    /// Kafka: ReplicationControlManager.handleBrokerInControlledShutdown
     pub(super) fn remove(&self, broker: BrokerId, records: &mut Vec<MetadataRecord>) {
         self.remove_from(broker, |_, partition, place| partition.state.isr.has(place), records);
     }
@@ -182,7 +189,9 @@ impl View<'_> {
     }
 
     /// A broker comes back after an unclean stop: it leaves every ISR and every ELR, for it may
-    /// have lost its tail (`handleBrokerShutdown`, KIP-966).
+    /// have lost its tail (KIP-966).
+    ///
+    /// Kafka: ReplicationControlManager.handleBrokerUncleanShutdown
     pub(super) fn remove_unclean(&self, broker: BrokerId, records: &mut Vec<MetadataRecord>) {
         for (id, partition) in self.image.partitions() {
             let state = &partition.state;
@@ -199,6 +208,8 @@ impl View<'_> {
     }
 
     /// A broker is being unfenced: leaderless partitions may have waited for it.
+    ///
+    /// Kafka: ReplicationControlManager.handleBrokerUnfenced
     pub(super) fn elect_leaderless(&self, back: BrokerId, records: &mut Vec<MetadataRecord>) {
         for (id, partition) in self.image.partitions() {
             if partition.state.leader.is_none() {
@@ -209,16 +220,20 @@ impl View<'_> {
     }
 
     /// Whether some partition has no leader.
+    ///
+    /// Kafka: ReplicationControlManager.areSomePartitionsLeaderless
     pub(super) fn has_leaderless(&self) -> bool {
         self.image.partitions().any(|(_, p)| p.state.leader.is_none())
     }
 
     /// Whether some partition is led by another than its preferred replica, or by none.
+    ///
+    /// Kafka: ReplicationControlManager.arePartitionLeadersImbalanced
     pub(super) fn has_imbalanced(&self) -> bool {
         self.image.partitions().any(|(_, p)| !p.has_preferred_leader())
     }
 
-    /// The periodic unclean election (`maybeElectUncleanLeaders`): leaderless partitions of topics
+    /// The periodic unclean election : leaderless partitions of topics
     /// that allow it. Allowing it does not elect by itself; recorded: `unclean-election`.
     pub(super) fn elect_unclean_where_allowed(&self, records: &mut Vec<MetadataRecord>) {
         for (id, partition) in self.image.partitions() {
