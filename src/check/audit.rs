@@ -2,8 +2,8 @@
 //!
 //! `run` is the one place that sees both sides; it hands over plain values, every so many events
 //! and at the end. A claim that lied, or a fact that was never written, shows here. Property
-//! `audit-failed`; [`Compared`] lists what is compared, and `tests/killers.rs` shows of each that
-//! it can fail.
+//! `audit-failed`; [`Compared`] lists what is compared, and `tests/killers/killers.rs` shows of
+//! each that it can fail.
 //!
 //! An audit costs what is new. Each ghost of a replica remembers up to where its batches were
 //! compared; a fact that undoes something (`Truncated`, `TailLost`, an overwrite) lowers that mark.

@@ -126,8 +126,10 @@ impl Canon {
         self.dropped + self.entries.partition_point(|e| e.end() <= offset) as u64
     }
 
-    /// Place among [`Canon::entries`] of the entry that holds this offset. Readers and
-    /// acknowledgements move on by one entry, so the last answer and its successor come first.
+    /// Place among [`Canon::entries`] of the entry that holds this offset.
+    ///
+    /// Speed: readers and acknowledgements move on by one entry, so the last answer and its
+    /// successor are tried before a binary search.
     pub(crate) fn find(&mut self, offset: Offset, by: Seeker) -> Option<usize> {
         if offset < self.start {
             return None;

@@ -270,8 +270,9 @@ impl Findings {
         self.counts[id as usize] += times;
     }
 
-    /// Notes that a property was put to the test. Nothing happens 2^64 times in a run, so nobody
-    /// need look for it: most facts come by here.
+    /// Notes that a property was put to the test.
+    ///
+    /// Speed: counters wrap without a check, because nothing happens 2^64 times in a run.
     #[inline(always)]
     pub(crate) const fn exercise(&mut self, id: PropertyId) {
         self.exercise_many(id, 1);

@@ -135,6 +135,18 @@ pub enum Drill {
     RetentionTakesAll,
     /// A replica takes for appended what its disk has refused.
     DiskErrorIgnored,
+    /// A fetcher whose partitions all back off does not set its timer.
+    FetcherNotRearmed,
+    /// Data does not answer a fetch that waits for it.
+    FetchNotWoken,
+    /// The high watermark does not answer a produce request that waits for it.
+    ProduceNotWoken,
+    /// An AlterPartition that was lost with its connection is not sent again.
+    AlterPartitionNotRetried,
+    /// After a heartbeat that failed there is none.
+    HeartbeatsNotResumed,
+    /// After some batches have expired, a producer looks for no more.
+    ExpiryNotRearmed,
 }
 
 impl Drill {
@@ -208,6 +220,36 @@ impl Drill {
             Self::DiskErrorIgnored,
             "disk-error-ignored",
             "a replica takes for appended what its disk has refused",
+        ),
+        (
+            Self::FetcherNotRearmed,
+            "fetcher-not-rearmed",
+            "a fetcher whose partitions all back off does not set its timer",
+        ),
+        (
+            Self::FetchNotWoken,
+            "fetch-not-woken",
+            "data does not answer a fetch that waits for it; its time-out does",
+        ),
+        (
+            Self::ProduceNotWoken,
+            "produce-not-woken",
+            "the high watermark does not answer a produce request that waits for it",
+        ),
+        (
+            Self::AlterPartitionNotRetried,
+            "alter-partition-not-retried",
+            "an AlterPartition that was lost with its connection is not sent again",
+        ),
+        (
+            Self::HeartbeatsNotResumed,
+            "heartbeats-not-resumed",
+            "after a heartbeat that failed there is none",
+        ),
+        (
+            Self::ExpiryNotRearmed,
+            "expiry-not-rearmed",
+            "after some batches have expired, a producer looks for no more",
         ),
     ];
 

@@ -15,8 +15,8 @@ use crate::model::config::Acks;
 use crate::model::fact::Stamp;
 
 impl Checks {
-    /// Most appends are a follower's, of what the canonical log has next: nothing else is to be
-    /// judged then. A leader that has not acted yet does not begin to lead by such a one either.
+    /// Takes an append that is a follower's of what the canonical log has next, as most are.
+    /// Nothing else is to be judged then: it is no first act of an elected leader either.
     #[inline(always)]
     pub(in crate::check) fn follows(
         &mut self,

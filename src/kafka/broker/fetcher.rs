@@ -268,7 +268,7 @@ impl Broker {
             }
         }
         if !wanted && out_of_range.is_none() {
-            if let Some(at) = earliest {
+            if let Some(at) = earliest.filter(|_| rulings::fetcher_wakes(ctx.rules)) {
                 ctx.set(Timer::nth(TimerKind::FetchBackoff, leader.index()), at.since(now));
             }
             return;

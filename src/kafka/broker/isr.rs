@@ -186,6 +186,9 @@ impl Broker {
         if !wants_isr {
             return;
         }
+        if self.alter.sent > 0 && !rulings::lost_alter_partition_is_retried(ctx.rules) {
+            return;
+        }
         if !self.channels.ready(ALTER_PARTITION, ctx) {
             return;
         }

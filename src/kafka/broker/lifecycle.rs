@@ -8,6 +8,7 @@ use crate::base::time::{Span, Time};
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::HEARTBEAT;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::rulings;
 use crate::model::error::ErrorCode;
 use crate::model::fact::StopKind;
 use crate::model::message::{
@@ -207,7 +208,9 @@ impl Broker {
     fn communication_failed(&mut self, ctx: &mut Ctx<'_>) {
         self.lifecycle.outstanding = None;
         self.lifecycle.hurry = false; // never at once after a failure
-        self.communicate_after(self.config.heartbeat_interval, ctx);
+        if rulings::heartbeats_go_on(ctx.rules) {
+            self.communicate_after(self.config.heartbeat_interval, ctx);
+        }
     }
 
     /// The controller answered a registration.

@@ -9,7 +9,7 @@ use crate::kafka::broker::Broker;
 use crate::kafka::broker::partition::Partition;
 use crate::kafka::broker::purgatory::Waiter;
 use crate::kafka::ctx::Ctx;
-use crate::kafka::rulings::Reader;
+use crate::kafka::rulings::{self, Reader};
 use crate::model::error::ErrorCode;
 use crate::model::message::{
     Content, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, Message,
@@ -94,7 +94,7 @@ impl Broker {
                 replica.waiting.unwatch(place);
                 continue;
             };
-            if self.has_news(watcher, parked, ctx) {
+            if rulings::news_answers_fetches(ctx.rules) && self.has_news(watcher, parked, ctx) {
                 self.answer_fetch(watcher.ticket, ctx);
             } else {
                 place += 1;
@@ -125,6 +125,9 @@ impl Broker {
                 return Some((waiter, ErrorCode::None));
             }
             replica.waiting.for_watermark(waiter);
+        }
+        if !rulings::watermark_answers_produces(ctx.rules) {
+            return None;
         }
         let waiter = replica.waiting.pop_watermark(replica.log.watermark())?;
         Some((waiter, replica.answer_after_watermark(&self.image, ctx)))

@@ -21,6 +21,7 @@ use crate::model::config::Acks;
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
 use crate::model::message::{Content, Part, PartsId, ProduceRequest};
+use crate::model::rules::Drill;
 
 /// What a partition contributes to a request.
 #[derive(Clone, Copy, Debug)]
@@ -390,7 +391,9 @@ impl Producer {
         let oldest = self.accumulator.batches.live().map(|(_, batch)| batch.created).min();
         if let Some(created) = oldest {
             self.delivery_armed = true;
-            ctx.set(DELIVERY, (created + timeout).since(now));
+            if !ctx.rules.drills(Drill::ExpiryNotRearmed) {
+                ctx.set(DELIVERY, (created + timeout).since(now));
+            }
         }
     }
 }
