@@ -21,7 +21,7 @@ mod client;
 mod cluster;
 pub mod expect;
 #[cfg(test)]
-mod forge;
+pub(crate) mod forge;
 mod ghost;
 mod lanes;
 mod liveness;

@@ -4,6 +4,9 @@
 //! is derived in `check::promise`; a stated line outranks it. Does not run anything, does not
 //! print.
 
+mod telling;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use crate::base::rng::mix64;
@@ -25,6 +28,8 @@ use crate::report::{
 use crate::run::{Ended, Outcome};
 use crate::scenario::ExpectLine;
 
+pub use telling::report;
+pub(crate) use telling::{header, replica_lists, tell};
 use words::{broken, expectation, sentence, show};
 
 /// How many failing seeds are kept with their schedules.

@@ -42,12 +42,12 @@
 //! | [`check`] | the oracle: ghosts and, in folders by subject, one property per file; facts only | base, model |
 //! | [`report`] | statistics, stories and formats, facts only | base, model, values of check |
 //! | [`scenario`] | file → validated plan, diagnostics, schema | base, model, names of check, `kafka::client::config` |
-//! | [`record`] | what a script binds by `as` | base, model |
+//! | [`record`] | what a script binds by `as` | base, model, values of report |
 //! | [`run`] | one run: phases, tap, audit | all of the above |
 //! | [`judge`], [`sweep`], [`repro`] | many runs, verdicts, repro files | all of the above |
 //! | [`cli`] | the only module that prints | all of the above |
 //!
-//! `tests/tidy.rs` enforces the last column, and the absences below.
+//! `tests/tidy.rs` reads the last column and enforces it, and the absences below.
 //!
 //! ## Invariants, stated as absences
 //!
@@ -102,6 +102,43 @@
 //! class of its moment. So every run has a concrete schedule that can be written back as `at` lines
 //! and gives the same fingerprint: that is what a repro file holds.
 //!
+//! ## Applications of one's own
+//!
+//! What a process runs is an [`Application`]; ours are numbered producers and poll loops ([`app`]).
+//! [`model::plan::Plan::own`] leaves a process to one of the reader's: it has the clients that the
+//! plan has for it, sends with [`Clients`], sees what it reads ([`ConsumerRecord`]), and is under
+//! the same faults and judged by the same checks, because checks know clients by the plan and by
+//! facts, never by application. What records say is kept only in such a run.
+//!
+//! ```
+//! use highwater::builder::{Consumer, Producer, ScenarioBuilder, Topic};
+//! use highwater::{Application, Clients, ConsumerRecord, Options, report, run_with};
+//!
+//! #[derive(Clone, Debug)]
+//! struct Prices;
+//!
+//! impl Application for Prices {
+//!     fn consumed(&mut self, record: &ConsumerRecord, _: &mut Clients<'_, '_>) {
+//!         assert!(record.key.is_some_and(|key| key < 10));
+//!     }
+//! }
+//!
+//! let mut scenario = ScenarioBuilder::new("Prices are read")
+//!     .topic(Topic::new("prices").replication_factor(3).config("min.insync.replicas", 2))
+//!     .producer(Producer::new("feed").rate("10/s").keys(10).config("acks", "all"))
+//!     .consumer(Consumer::new("reader").assign(&["prices-0"]))
+//!     .never("dirty-read")
+//!     .duration("5s")
+//!     .build()?;
+//! scenario.columns[0].own("reader").expect("there is one");
+//! let own = vec![("reader", Box::new(Prices) as Box<dyn Application>)];
+//! let outcome = run_with(&scenario.columns[0], own, 7, Options::default())?;
+//! println!("{}", report(&scenario, 0, [outcome]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `examples/own_consumer.rs` goes on from here: leaders and the consumer itself are killed.
+//!
 //! ## Where it departs from the first design
 //!
 //! * Part lists are pooled `Vec`s of one `Part` enum that a message names by id; a batch in a fetch
@@ -139,3 +176,12 @@ pub mod run;
 pub mod scenario;
 pub mod sim;
 pub mod sweep;
+
+pub use app::{Applications, ApplicationsError};
+pub use judge::report;
+pub use kafka::client::{
+    Answer, Application, Clients, CloneApplication, Command, ConsumerRecord, NewRecord, Polled,
+    Sending,
+};
+pub use run::{Ended, Options, Outcome, run, run_with};
+pub use scenario::{Overrides, Scenario, Source, builder, load, load_str};

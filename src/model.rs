@@ -15,6 +15,7 @@ pub mod message;
 pub mod metadata;
 pub mod names;
 pub mod pattern;
+pub mod payload;
 pub mod placement;
 pub mod plan;
 pub mod rules;

@@ -22,6 +22,8 @@ pub mod trace;
 #[cfg(test)]
 mod forge;
 
+use std::fmt;
+
 use crate::base::time::{Span, Time};
 use crate::report::number::NumberRow;
 
@@ -54,6 +56,13 @@ pub struct Report {
     pub facts: Vec<(String, Value)>,
     /// What the reader should know about the file, such as a property known without effect.
     pub warnings: Vec<String>,
+}
+
+/// The report as text for people, without colour.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&human::render(self, false))
+    }
 }
 
 /// What was run.

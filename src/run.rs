@@ -5,17 +5,21 @@
 //! place that is allowed to see both sides. Does not know where the plan came from or who reads the
 //! outcome.
 
-use crate::app;
+#[cfg(test)]
+mod tests;
+
+use crate::app::{self, Applications, ApplicationsError};
 use crate::base::ids::{BrokerId, NodeId, PartitionId, ProcessId};
 use crate::base::rng::{mix64, stir};
 use crate::base::time::{Span, Time};
 use crate::check::audit::{AuditReplica, Depth, LeaderIsr};
 use crate::check::{Checks, End};
+use crate::kafka::client::Application;
 use crate::kafka::start::Command;
 use crate::model::batch::Batch;
 use crate::model::fact::{Fact, Observer, Stamp};
 use crate::model::fault::Fault;
-use crate::model::plan::{AppPlan, Plan};
+use crate::model::plan::Plan;
 use crate::model::rules::Drill;
 use crate::model::script::Step;
 use crate::record::{PartitionEnd, Recorder};
@@ -209,15 +213,41 @@ struct Drive<'a> {
     ended: Option<Ended>,
 }
 
-/// Runs a plan with a seed.
+/// Runs a plan with a seed. Its applications are ours, built from the plan.
+///
+/// # Panics
+/// If the plan leaves a process to an application of the reader's own.
 #[must_use]
 pub fn run(plan: &Plan, seed: u64, options: Options) -> Outcome {
+    carry_through(plan, app::build(plan), seed, options)
+}
+
+/// Runs a plan with a seed, and with applications of the reader's own in the processes that
+/// [`Plan::own`] left to them: under the same faults, phases and checks as any run.
+///
+/// # Errors
+/// If the plan and the applications do not go together.
+pub fn run_with(
+    plan: &Plan,
+    applications: Applications,
+    seed: u64,
+    options: Options,
+) -> Result<Outcome, ApplicationsError> {
+    Ok(carry_through(plan, app::build_with(plan, applications)?, seed, options))
+}
+
+fn carry_through(
+    plan: &Plan,
+    apps: Vec<Box<dyn Application>>,
+    seed: u64,
+    options: Options,
+) -> Outcome {
     let drilled = options.drill.map(|drill| with_drill(plan, drill));
     let plan = drilled.as_ref().unwrap_or(plan);
     let recorder = Recorder::new(plan);
     let mut drive = Drive {
         plan,
-        world: World::new(plan, seed, app::build(plan)),
+        world: World::new(plan, seed, apps),
         tap: Tap {
             fingerprint: 0,
             checks: Checks::new(plan),
@@ -316,7 +346,7 @@ impl Drive<'_> {
         self.tap.checks.stopping();
         let mut stopping = 0;
         for (place, process) in self.plan.processes.iter().enumerate() {
-            if matches!(process.app, AppPlan::Producer(_)) {
+            if process.app.producer().is_some() {
                 let process = ProcessId(place as u16);
                 stopping += u64::from(self.world.is_running(NodeId::Process(process)));
                 self.world.tell(process, Command::Stop);

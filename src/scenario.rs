@@ -7,6 +7,7 @@
 //! was written. Does not know how a plan is run, and nothing below it knows that files exist.
 
 mod actions;
+pub mod builder;
 mod cast;
 mod clients;
 mod cluster;
@@ -191,6 +192,14 @@ pub fn load(source: &Source<'_>, overrides: &Overrides) -> Result<Scenario, Diag
         set: overrides.set.clone(),
         casts,
     })
+}
+
+/// Reads a scenario from a text, which may extend presets. `name` stands for a file in diagnostics.
+///
+/// # Errors
+/// Everything that is wrong with it, each at its place.
+pub fn load_str(name: &str, text: &str) -> Result<Scenario, Diagnostics> {
+    load(&Source::Text { name, text }, &Overrides::default())
 }
 
 fn check_versions(found: &mut Findings<'_>, versions: &[String]) {

@@ -9,9 +9,7 @@ use std::collections::VecDeque;
 use crate::base::ids::PartitionId;
 use crate::base::rng::mix64;
 use crate::base::time::{Span, Time};
-use crate::kafka::client::{
-    Answer, Application, Clients, ClientsPlan, Command, NewRecord, Sending,
-};
+use crate::kafka::client::{Answer, Application, Clients, Command, NewRecord, Sending};
 use crate::model::batch::RecordId;
 use crate::model::error::ErrorCode;
 use crate::model::plan::ProducerPlan;
@@ -167,14 +165,6 @@ impl NumberedProducer {
 }
 
 impl Application for NumberedProducer {
-    fn clone_box(&self) -> Box<dyn Application> {
-        Box::new(self.clone())
-    }
-
-    fn clients(&self) -> ClientsPlan {
-        ClientsPlan { producer: Some(self.plan.config), consumer: None }
-    }
-
     fn begin(&mut self, clients: &mut Clients<'_, '_>) {
         self.stopping = false;
         if self.plan.period.is_some() && self.next.is_none() {

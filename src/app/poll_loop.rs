@@ -4,7 +4,7 @@
 
 use crate::base::ids::PartitionId;
 use crate::base::time::Span;
-use crate::kafka::client::{Application, Clients, ClientsPlan, Command, Polled};
+use crate::kafka::client::{Application, Clients, Command, Polled};
 use crate::model::error::ErrorCode;
 use crate::model::plan::ConsumerPlan;
 
@@ -28,15 +28,6 @@ impl PollLoop {
 }
 
 impl Application for PollLoop {
-    fn clone_box(&self) -> Box<dyn Application> {
-        Box::new(self.clone())
-    }
-
-    fn clients(&self) -> ClientsPlan {
-        let consumer = Some((self.plan.config, self.plan.assign.clone()));
-        ClientsPlan { producer: None, consumer }
-    }
-
     fn begin(&mut self, clients: &mut Clients<'_, '_>) {
         self.running = true;
         if !self.processing {

@@ -211,21 +211,33 @@ pub(crate) struct Reader {
     pub(crate) position: Option<Offset>,
 }
 
-/// What the plan says of one process.
+/// What the plan says of the producer of a process.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum ProcessKind {
-    /// The producer of this number.
-    Producer {
-        number: usize,
-        acks: Acks,
-        delivery_timeout: Span,
-        /// It partitions by key with Kafka's default partitioner.
-        hashes_keys: bool,
-        resends: bool,
-    },
-    /// The consumer of this number. `steady` ones start by themselves and read to the end of the
-    /// run.
-    Consumer { number: usize, steady: bool },
+pub(crate) struct ProducerKind {
+    /// The how-manieth producer of the plan it is, from 0.
+    pub(crate) number: usize,
+    pub(crate) acks: Acks,
+    pub(crate) delivery_timeout: Span,
+    /// It partitions by key with Kafka's default partitioner.
+    pub(crate) hashes_keys: bool,
+    /// Its application sends failed records again. Of one that is not ours nobody knows.
+    pub(crate) resends: bool,
+}
+
+/// What the plan says of the consumer of a process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConsumerKind {
+    /// The how-manieth consumer of the plan it is, from 0.
+    pub(crate) number: usize,
+    /// It starts by itself and reads to the end of the run.
+    pub(crate) steady: bool,
+}
+
+/// What the plan says of the clients of one process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProcessKind {
+    pub(crate) producer: Option<ProducerKind>,
+    pub(crate) consumer: Option<ConsumerKind>,
 }
 
 /// A record that was given up and sent again by the application as another record.
@@ -262,17 +274,20 @@ impl Clients {
     pub(crate) fn new(plan: &Plan) -> Self {
         let (mut producers, mut consumers) = (0, 0);
         let next = |numbers: &mut usize| std::mem::replace(numbers, *numbers + 1);
-        let kind = |process: &ProcessPlan| match &process.app {
-            AppPlan::Producer(p) => ProcessKind::Producer {
+        let kind = |process: &ProcessPlan| {
+            let resends = matches!(&process.app, AppPlan::Producer(p) if p.resend);
+            let producer = process.app.producer().map(|config| ProducerKind {
                 number: next(&mut producers),
-                acks: p.config.acks,
-                delivery_timeout: p.config.delivery_timeout,
-                hashes_keys: !p.config.ignore_keys && !p.config.round_robin,
-                resends: p.resend,
-            },
-            AppPlan::Consumer(_) => {
-                ProcessKind::Consumer { number: next(&mut consumers), steady: process.starts }
-            }
+                acks: config.acks,
+                delivery_timeout: config.delivery_timeout,
+                hashes_keys: !config.ignore_keys && !config.round_robin,
+                resends,
+            });
+            let consumer = process
+                .app
+                .assigned()
+                .map(|_| ConsumerKind { number: next(&mut consumers), steady: process.starts });
+            ProcessKind { producer, consumer }
         };
         let kinds = plan.processes.iter().map(kind).collect();
         Self {
@@ -320,22 +335,16 @@ impl Clients {
         process: ProcessId,
         partition: PartitionId,
     ) -> Option<(usize, Acks)> {
-        match self.kinds.get(process.index())? {
-            ProcessKind::Producer { number, acks, .. } if partition.index() < self.partitions => {
-                Some((self.lane_of(*number, partition.index()), *acks))
-            }
-            _ => None,
-        }
+        let ProducerKind { number, acks, .. } = self.kinds.get(process.index())?.producer?;
+        let known = partition.index() < self.partitions;
+        known.then(|| (self.lane_of(number, partition.index()), acks))
     }
 
     /// Place of the reader of a consumer on a partition.
     pub(crate) fn reader(&self, process: ProcessId, partition: PartitionId) -> Option<usize> {
-        match self.kinds.get(process.index())? {
-            ProcessKind::Consumer { number, .. } if partition.index() < self.partitions => {
-                Some(self.reader_of(*number, partition.index()))
-            }
-            _ => None,
-        }
+        let ConsumerKind { number, .. } = self.kinds.get(process.index())?.consumer?;
+        let known = partition.index() < self.partitions;
+        known.then(|| self.reader_of(number, partition.index()))
     }
 
     pub(crate) const fn partitions(&self) -> usize {
@@ -345,7 +354,7 @@ impl Clients {
     /// Whether a process submits failed records again.
     pub(crate) fn resends(&self, process: ProcessId) -> bool {
         let kind = self.kinds.get(process.index());
-        matches!(kind, Some(ProcessKind::Producer { resends: true, .. }))
+        kind.and_then(|kind| kind.producer).is_some_and(|producer| producer.resends)
     }
 
     /// Whether any producer has open records for a partition.

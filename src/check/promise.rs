@@ -7,7 +7,7 @@
 use crate::base::time::Span;
 use crate::model::config::{Acks, ProducerConfig};
 use crate::model::fault::{Action, FaultKind, Source};
-use crate::model::plan::{AppPlan, Plan, Taint};
+use crate::model::plan::{AppPlan, Plan, ProcessPlan, Taint};
 use crate::model::script::Step;
 
 use super::expect::{ExpectLine, Expectation};
@@ -102,10 +102,7 @@ fn derived(plan: &Plan, name: &str, kind: Kind) -> Ruling {
 }
 
 fn producers(plan: &Plan) -> impl Iterator<Item = &ProducerConfig> {
-    plan.processes.iter().filter_map(|process| match &process.app {
-        AppPlan::Producer(producer) => Some(&producer.config),
-        AppPlan::Consumer(_) => None,
-    })
+    plan.processes.iter().filter_map(|process| process.app.producer())
 }
 
 fn acked_lost(plan: &Plan) -> Ruling {
@@ -211,10 +208,14 @@ fn liveness(plan: &Plan, name: &str) -> Ruling {
     if name == "lag-drains" && plan.processes.iter().any(is_slow_reader) {
         return (Armed::Allowed, "a consumer takes its time for each record");
     }
+    let own = |process: &ProcessPlan| matches!(process.app, AppPlan::Own(_));
+    if name == "lag-drains" && plan.processes.iter().any(own) {
+        return (Armed::Allowed, "an application of one's own reads when it likes");
+    }
     (Armed::Never, "everything is healed and has time to converge")
 }
 
-fn is_slow_reader(process: &crate::model::plan::ProcessPlan) -> bool {
+fn is_slow_reader(process: &ProcessPlan) -> bool {
     matches!(&process.app, AppPlan::Consumer(c) if c.processing > Span::ZERO)
 }
 

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::base::text::wrap;
+use crate::report::Verdict;
 use crate::repro::write_atomically;
 
 /// Exit codes (experience.md §6.1).
@@ -27,6 +28,16 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// What a verdict exits with; `allowed` is `--allow-inconclusive`.
+    pub(crate) const fn of(verdict: Verdict, allowed: bool) -> Self {
+        match verdict {
+            Verdict::Pass => Self::Held,
+            Verdict::Fail => Self::Violated,
+            Verdict::Inconclusive if allowed => Self::Held,
+            Verdict::Inconclusive => Self::Inconclusive,
+        }
+    }
+
     /// The more serious of two: internal error, bad input, mismatch, violation, interruption,
     /// inconclusive, held.
     pub(crate) fn worst(self, other: Self) -> Self {
@@ -196,7 +207,18 @@ impl Out {
 #[cfg(test)]
 mod tests {
     use super::{Exit, Form, Out};
+    use crate::report::Verdict;
     use std::path::Path;
+
+    #[test]
+    fn a_verdict_exits_as_the_readme_says() {
+        for (verdict, strict, allowed) in
+            [(Verdict::Pass, 0, 0), (Verdict::Fail, 1, 1), (Verdict::Inconclusive, 3, 0)]
+        {
+            let code = |allowed| Exit::of(verdict, allowed) as u8;
+            assert_eq!((code(false), code(true)), (strict, allowed), "{verdict:?}");
+        }
+    }
 
     #[test]
     fn a_violation_outranks_inconclusive_and_an_internal_error_outranks_both() {

@@ -8,10 +8,10 @@ use crate::cli::args::{ReplayArgs, ScenarioArgs};
 use crate::cli::output::{Exit, complain, note, print, stderr_color, stdout_color};
 use crate::cli::progress::say;
 use crate::cli::{input, show};
-use crate::judge::Judge;
+use crate::judge::{self, Judge};
 use crate::model::rules::Drill;
+use crate::report::human;
 use crate::report::trace::Line;
-use crate::report::{Verdict, human};
 use crate::repro::Repro;
 use crate::scenario::{Overrides, Scenario, Source, load};
 
@@ -85,21 +85,17 @@ fn show_again(asked: &Asked, args: &ReplayArgs) -> Exit {
     verdicts.add(&judge, judge.judge(*seed, outcome));
     let shown = verdicts.failures().first().or_else(|| verdicts.found().first());
     let story = if args.trace {
-        let replicas = show::replica_lists(plan);
+        let replicas = judge::replica_lists(plan);
         let facts = trace.iter();
         let lines = facts.map(|(stamp, fact)| Line::new(*stamp, fact, &plan.names, &replicas));
         lines.map(|line| format!("{line}\n")).collect()
     } else {
-        show::tell(plan, &trace, &violations, shown)
+        judge::tell(plan, &trace, &violations, shown)
     };
-    let header = show::header(scenario, format!("seed {seed}"), *drill);
+    let header = judge::header(scenario, format!("seed {seed}"), *drill);
     let report = verdicts.report(&judge, header);
     print(&format!("{}\n{story}", human::render(&report, stdout_color())));
-    let exit = match report.verdict {
-        Verdict::Fail => Exit::Violated,
-        Verdict::Pass => Exit::Held,
-        Verdict::Inconclusive => Exit::Inconclusive,
-    };
+    let exit = Exit::of(report.verdict, false);
     match told {
         Some(told) => compare(told, fingerprint, &violations, exit),
         None => exit,

@@ -7,7 +7,7 @@ use crate::cli::args::{Format, RunArgs};
 use crate::cli::output::{Exit, Form, Out, complain, note, print, stdout_color};
 use crate::cli::progress::Shown;
 use crate::cli::{input, show};
-use crate::judge::{Judge, Verdicts};
+use crate::judge::{self, Judge, Verdicts};
 use crate::model::rules::Drill;
 use crate::report::number::grouped;
 use crate::report::{Header, Report, Status, Verdict, human, json};
@@ -136,7 +136,7 @@ fn header(common: &Common<'_>, scenario: &Scenario, range: SeedRange) -> Header 
     if let Some(base) = &args.seed_base {
         seeds = format!("{seeds} of base {base}");
     }
-    show::header(scenario, seeds, common.drill)
+    judge::header(scenario, seeds, common.drill)
 }
 
 /// Tells stories, writes repro files and reports, and gives the exit code.
@@ -168,7 +168,7 @@ fn finish(
         let plan = &scenario.columns[column];
         let outcome = show::slow_pass(plan, kept.seed, common.drill);
         report.story =
-            Some(show::tell(plan, &outcome.trace, outcome.checks.violations(), Some(kept)));
+            Some(judge::tell(plan, &outcome.trace, outcome.checks.violations(), Some(kept)));
     }
     match args.format {
         Format::Human if args.quiet => {
@@ -188,12 +188,7 @@ fn finish(
             return Exit::BadInput;
         }
     }
-    let exit = match report.verdict {
-        Verdict::Pass => Exit::Held,
-        Verdict::Fail => Exit::Violated,
-        Verdict::Inconclusive if args.allow_inconclusive => Exit::Held,
-        Verdict::Inconclusive => Exit::Inconclusive,
-    };
+    let exit = Exit::of(report.verdict, args.allow_inconclusive);
     if swept.interrupted { exit.worst(Exit::Interrupted) } else { exit }
 }
 

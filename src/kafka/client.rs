@@ -20,5 +20,7 @@ mod producer;
 mod sender;
 
 pub use crate::kafka::start::Command;
-pub use application::{Answer, Application, Clients, ClientsPlan, NewRecord, Polled, Sending};
+pub use application::{
+    Answer, Application, Clients, CloneApplication, ConsumerRecord, NewRecord, Polled, Sending,
+};
 pub use process::{Process, Store};

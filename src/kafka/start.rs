@@ -9,6 +9,7 @@ use crate::base::ids::{
 };
 use crate::model::config::{BrokerConfig, Features};
 use crate::model::metadata::MetadataRecord;
+use crate::model::plan::ClientsPlan;
 
 /// What a broker is started with besides its disk.
 #[derive(Clone, Debug)]
@@ -62,6 +63,8 @@ pub struct ProcessStart {
     pub partitions: usize,
     /// The topics by `TopicId`: first partition and number of partitions.
     pub topics: Vec<(PartitionId, u16)>,
+    /// Which clients it has.
+    pub clients: ClientsPlan,
     /// Whether its application begins by itself.
     pub begins: bool,
 }

@@ -5,6 +5,7 @@
 //! metadata records stay small.
 
 use crate::base::ids::BrokerId;
+use crate::model::payload::Payloads;
 
 /// Refers to a [`Body`] of this run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +22,8 @@ pub enum Body {
 #[derive(Clone, Debug, Default)]
 pub struct Bodies {
     bodies: Vec<Body>,
+    /// What the records of producers say, if an application looks into them.
+    pub payloads: Option<Box<Payloads>>,
 }
 
 impl Bodies {

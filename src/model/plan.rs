@@ -109,6 +109,54 @@ pub enum AppPlan {
     Producer(ProducerPlan),
     /// A poll loop over assigned partitions.
     Consumer(ConsumerPlan),
+    /// An application of the reader's own, with these clients. What it will do is not known.
+    Own(ClientsPlan),
+}
+
+impl AppPlan {
+    /// The clients that its process has.
+    #[must_use]
+    pub fn clients(&self) -> ClientsPlan {
+        match self {
+            Self::Producer(producer) => {
+                ClientsPlan { producer: Some(producer.config), consumer: None }
+            }
+            Self::Consumer(consumer) => ClientsPlan {
+                producer: None,
+                consumer: Some((consumer.config, consumer.assign.clone())),
+            },
+            Self::Own(clients) => clients.clone(),
+        }
+    }
+
+    /// The configuration of its producer, if it has one.
+    #[must_use]
+    pub const fn producer(&self) -> Option<&ProducerConfig> {
+        match self {
+            Self::Producer(producer) => Some(&producer.config),
+            Self::Consumer(_) => None,
+            Self::Own(clients) => clients.producer.as_ref(),
+        }
+    }
+
+    /// The partitions that its consumer is assigned; none if it has no consumer.
+    #[must_use]
+    pub fn assigned(&self) -> Option<&[PartitionId]> {
+        match self {
+            Self::Producer(_) => None,
+            Self::Consumer(consumer) => Some(&consumer.assign),
+            Self::Own(clients) => clients.consumer.as_ref().map(|(_, assign)| assign.as_slice()),
+        }
+    }
+}
+
+/// The clients of a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientsPlan {
+    /// A producer, configured so.
+    pub producer: Option<ProducerConfig>,
+    /// A consumer, configured so, with these partitions assigned.
+    pub consumer: Option<(ConsumerConfig, Vec<PartitionId>)>,
 }
 
 /// A producer application.
@@ -250,6 +298,18 @@ impl Plan {
         let topic = self.names.topic_of(partition);
         let first = self.names.topics[topic.index()].first;
         &self.topics[topic.index()].replicas[usize::from(partition.0 - first.0)]
+    }
+
+    /// The process of this name (`p`, or `p/2`) runs an application of the reader's own, with the
+    /// clients that the plan has for it, which may be changed. `None` if there is no such process.
+    pub fn own(&mut self, process: &str) -> Option<&mut ClientsPlan> {
+        let place = self.names.processes.iter().position(|name| name == process)?;
+        let app = &mut self.processes[place].app;
+        *app = AppPlan::Own(app.clients());
+        match app {
+            AppPlan::Own(clients) => Some(clients),
+            AppPlan::Producer(_) | AppPlan::Consumer(_) => None,
+        }
     }
 
     /// Every partition.

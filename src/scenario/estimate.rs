@@ -33,15 +33,13 @@ pub fn estimate(plan: &Plan) -> (u64, u64) {
     let mut consumers = 0u64;
     let mut fetches = 0u64;
     for process in &plan.processes {
-        match &process.app {
-            AppPlan::Producer(p) => {
-                let paced = p.period.map_or(0, |period| length.0 / period.0.max(1));
-                records = records.saturating_add(paced.min(p.records.unwrap_or(u64::MAX)));
-            }
-            AppPlan::Consumer(c) => {
-                consumers += 1;
-                fetches += leaders(plan, &c.assign).min(brokers);
-            }
+        if let AppPlan::Producer(p) = &process.app {
+            let paced = p.period.map_or(0, |period| length.0 / period.0.max(1));
+            records = records.saturating_add(paced.min(p.records.unwrap_or(u64::MAX)));
+        }
+        if let Some(assigned) = process.app.assigned() {
+            consumers += 1;
+            fetches += leaders(plan, assigned).min(brokers);
         }
     }
     for step in &plan.script {

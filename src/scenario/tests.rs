@@ -41,7 +41,7 @@ fn set(text: &str, path: &str, value: &str) -> Result<Scenario, Diagnostics> {
 fn producer(scenario: &Scenario) -> &ProducerPlan {
     match &scenario.columns[0].processes[0].app {
         AppPlan::Producer(plan) => plan,
-        AppPlan::Consumer(_) => panic!("the first process is the producer"),
+        AppPlan::Consumer(_) | AppPlan::Own(_) => panic!("the first process is the producer"),
     }
 }
 

@@ -119,7 +119,8 @@ impl Nodes {
             }
             NodeId::Process(id) => {
                 let topics = self.topics.clone();
-                let start = ProcessStart { id, brokers, partitions, topics, begins };
+                let clients = plan.processes[id.index()].app.clients();
+                let start = ProcessStart { id, brokers, partitions, topics, clients, begins };
                 let slot = &mut self.processes[id.index()];
                 let Slot::Down(store) = slot.change() else {
                     panic!("a process was started twice")

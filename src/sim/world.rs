@@ -20,7 +20,8 @@ use crate::model::disk::Disk;
 use crate::model::fact::{Observer, Stamp};
 use crate::model::fault::Fault;
 use crate::model::message::{Content, Message, PartPool};
-use crate::model::plan::Plan;
+use crate::model::payload::Payloads;
+use crate::model::plan::{AppPlan, Plan};
 use crate::sim::bootstrap;
 use crate::sim::committed::Committed;
 use crate::sim::desk::Desk;
@@ -79,6 +80,9 @@ impl World {
         let mut bodies = Bodies::default();
         let log = bootstrap::records(plan, &mut bodies);
         let disks = bootstrap::disks(plan, &log);
+        if plan.processes.iter().any(|process| matches!(process.app, AppPlan::Own(_))) {
+            bodies.payloads = Some(Box::new(Payloads::new(&plan.names)));
+        }
         let director = Director::new(plan, seed);
         let stamp = Stamp::default();
         let links = Links::new(&plan.network, ids, seed);
@@ -105,6 +109,12 @@ impl World {
         };
         world.schedule_beginning();
         world
+    }
+
+    /// Whether it is kept what records say, for applications of a reader's own.
+    #[cfg(test)]
+    pub(crate) const fn keeps_payloads(&self) -> bool {
+        self.bodies.payloads.is_some()
     }
 
     /// Controllers start first: brokers may knock at once.

@@ -1,5 +1,7 @@
-//! The program as a user meets it: broken inputs, Ctrl-C, and every console block of the README.
+//! What a user meets: the program with broken inputs and Ctrl-C, every console block of the README,
+//! and the library in the example.
 
 mod broken_inputs;
 mod interrupt;
+mod own_consumer;
 mod readme;

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use highwater::app;
 use highwater::base::ids::{
     BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset, PartitionId, ProcessId, ProducerEpoch,
     ProducerId,
 };
 use highwater::base::rng::Rng;
 use highwater::base::time::{Span, Time};
-use highwater::kafka::client::{Application, Command, Process, Store};
+use highwater::kafka::client::{Command, Process, Store};
 use highwater::kafka::ctx::{CloseReason, Ctx, Effects, Timer};
 use highwater::kafka::start::ProcessStart;
 use highwater::model::batch::Batch;
@@ -20,6 +21,7 @@ use highwater::model::message::{
     Content, FetchResponse, InitProducerIdRequest, InitProducerIdResponse, Message,
     MetadataRequest, MetadataResponse, Part, PartPool, ProduceResponse,
 };
+use highwater::model::plan::AppPlan;
 use highwater::model::rules::Rules;
 
 /// A request that waits for the test's answer.
@@ -52,7 +54,7 @@ pub(crate) struct Bench {
 
 impl Bench {
     /// A process on three brokers with so many partitions of one topic, all led by broker 1.
-    pub(crate) fn new(app: Box<dyn Application>, partitions: u16, rules: Rules) -> Self {
+    pub(crate) fn new(app: &AppPlan, partitions: u16, rules: Rules) -> Self {
         let mut bench = Self {
             process: None,
             rng: Rng::named(1, "node p0"),
@@ -73,21 +75,23 @@ impl Bench {
         bench
     }
 
-    fn start(&mut self, app: Box<dyn Application>, store: Store, partitions: u16) {
+    fn start(&mut self, app: &AppPlan, store: Store, partitions: u16) {
         let start = ProcessStart {
             id: ProcessId(0),
             brokers: 3,
             partitions: usize::from(partitions),
             topics: vec![(PartitionId(0), partitions)],
+            clients: app.clients(),
             begins: false,
         };
+        let app = app::ours(app).expect("an application of ours");
         let process = self.with_ctx(|ctx| Process::start(start, app, store, ctx));
         self.process = Some(process);
         self.settle();
     }
 
     /// The process is killed and started again on what survives.
-    pub(crate) fn restart(&mut self, app: Box<dyn Application>, partitions: u16) {
+    pub(crate) fn restart(&mut self, app: &AppPlan, partitions: u16) {
         let store = self.process.take().expect("the process is up").stop();
         self.timers.clear();
         self.connections.clear();

@@ -1,6 +1,5 @@
 //! What a consumer does against a scripted broker.
 
-use highwater::app::PollLoop;
 use highwater::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId};
 use highwater::base::time::{Span, Time};
 use highwater::kafka::client::Command;
@@ -12,7 +11,7 @@ use highwater::model::message::{
     Content, ListOffsetsRequest, ListOffsetsResponse, OffsetsForLeaderEpochRequest,
     OffsetsForLeaderEpochResponse, Part, WhichOffset,
 };
-use highwater::model::plan::ConsumerPlan;
+use highwater::model::plan::{AppPlan, ConsumerPlan};
 use highwater::model::rules::Rules;
 
 use crate::bench::{Bench, Request};
@@ -22,7 +21,7 @@ const P: PartitionId = PartitionId(0);
 fn bench(offset_reset: OffsetReset, processing: Span) -> Bench {
     let config = ConsumerConfig { offset_reset, ..ConsumerConfig::default() };
     let plan = ConsumerPlan { config, assign: vec![P], processing };
-    let mut bench = Bench::new(Box::new(PollLoop::new(plan)), 1, Rules::default());
+    let mut bench = Bench::new(&AppPlan::Consumer(plan), 1, Rules::default());
     bench.command(Command::Start);
     bench
 }

@@ -1,13 +1,12 @@
 //! What a producer does against a scripted broker.
 
-use highwater::app::NumberedProducer;
 use highwater::base::ids::{BrokerId, LeaderEpoch, PartitionId, TopicId};
 use highwater::base::time::Span;
 use highwater::kafka::client::Command;
 use highwater::model::config::{Acks, ClientConfig, ProducerConfig};
 use highwater::model::error::ErrorCode;
 use highwater::model::fact::Fact;
-use highwater::model::plan::ProducerPlan;
+use highwater::model::plan::{AppPlan, ProducerPlan};
 use highwater::model::rules::{Drill, Rules};
 
 use crate::bench::{Bench, Request};
@@ -25,7 +24,7 @@ fn quick() -> ProducerConfig {
 }
 
 fn bench(plan: ProducerPlan, partitions: u16) -> Bench {
-    Bench::new(Box::new(NumberedProducer::new(plan)), partitions, Rules::default())
+    Bench::new(&AppPlan::Producer(plan), partitions, Rules::default())
 }
 
 /// Starts a paced producer with a record every 10 ms and lets so many be sent.
@@ -320,10 +319,11 @@ fn the_key_drill_scatters_keys_and_a_crash_reuses_no_record() {
     let rules = Rules { drill: Some(Drill::KeyIgnored), ..Rules::default() };
     let config = ProducerConfig { acks: Acks::None, idempotence: false, batch_size: 1, ..quick() };
     let plan = ProducerPlan { keys: 1, ..plan(config, Some(Span::millis(10)), Some(60)) };
-    let mut bench = Bench::new(Box::new(NumberedProducer::new(plan.clone())), 3, rules);
+    let app = AppPlan::Producer(plan);
+    let mut bench = Bench::new(&app, 3, rules);
     bench.command(Command::Start);
     bench.pass(Span::millis(300));
-    bench.restart(Box::new(NumberedProducer::new(plan)), 3);
+    bench.restart(&app, 3);
     bench.command(Command::Start);
     bench.pass(Span::secs(1));
     let mut seen = std::collections::BTreeSet::new();

@@ -1,5 +1,7 @@
-//! One seed, one run: on any thread, in any order, a second time, and with every triggered or
-//! random fault written back as an `at` line.
+//! One seed, one run: on any thread, in any order, a second time, in another process, and with every
+//! triggered or random fault written back as an `at` line.
+
+use std::process::Command;
 
 use highwater::base::time::Time;
 use highwater::judge::{Judge, Verdicts};
@@ -69,6 +71,34 @@ fn a_schedule_written_back_as_at_lines_gives_the_same_fingerprint() {
             let replayed = run(&again.columns[0], seed, Options::default());
             assert_eq!(outcome.fingerprint, replayed.fingerprint, "{name}, seed {seed}");
         }
+    }
+}
+
+/// The fingerprints of seeds from 0 on, as another process prints them.
+fn printed(name: &str, seeds: u64) -> Vec<String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
+    command.args(["run", &format!("preset:{name}"), "--seeds", &seeds.to_string()]);
+    command.args(["--max-failures", "1000", "--progress", "none", "--format", "jsonl"]);
+    // Another folder, other variables, so that nothing of this process is shared by chance.
+    let folder = tempfile::tempdir().expect("a folder");
+    command.current_dir(folder.path()).env("TZ", "Asia/Tokyo").env("LANG", "tr_TR.UTF-8");
+    let output = command.output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("JSON is UTF-8");
+    let lines = text.lines().map(|line| -> serde_json::Value {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{name}: {error}: {line}"))
+    });
+    let seeds = lines.filter(|line| line["type"] == "seed");
+    seeds.map(|line| line["fingerprint"].as_str().expect("a fingerprint").to_owned()).collect()
+}
+
+#[test]
+fn another_process_gives_the_same_fingerprints() {
+    for name in ["acks-all-min-insync-2", "canary/tail-lost", "network-partition/one-way"] {
+        let here = (0..SEEDS).map(|seed| {
+            let plan = &scenario(name, &[]).columns[0];
+            format!("{:016x}", run(plan, seed, Options::default()).fingerprint)
+        });
+        assert_eq!(here.collect::<Vec<_>>(), printed(name, SEEDS), "{name}");
     }
 }
 

@@ -8,7 +8,7 @@
 use super::account::Account;
 use crate::base::ids::{NodeId, Offset, PartitionId, ProcessId};
 use crate::base::time::Time;
-use crate::check::lanes::{Clients, ProcessKind};
+use crate::check::lanes::{Clients, ConsumerKind};
 use crate::check::registry::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
@@ -49,12 +49,13 @@ impl LagDrains {
 
     /// A process will not read on: it was stopped, or met an exception.
     pub(crate) fn stopped(&mut self, clients: &Clients, process: ProcessId, now: Time) {
-        let Some(ProcessKind::Consumer { number, .. }) = clients.kinds.get(process.index()) else {
+        let kind = clients.kinds.get(process.index());
+        let Some(ConsumerKind { number, .. }) = kind.and_then(|kind| kind.consumer) else {
             return;
         };
         self.stopped[process.index()] = true;
         for partition in 0..clients.partitions() {
-            if self.owed[clients.reader_of(*number, partition)].take().is_some() {
+            if self.owed[clients.reader_of(number, partition)].take().is_some() {
                 self.account.pay(1, now);
             }
         }
@@ -75,7 +76,7 @@ impl LagDrains {
         findings: &mut Findings,
     ) {
         for (process, kind) in clients.kinds.iter().enumerate() {
-            let ProcessKind::Consumer { number, steady: true } = *kind else { continue };
+            let Some(ConsumerKind { number, steady: true }) = kind.consumer else { continue };
             if self.stopped[process] {
                 continue;
             }
@@ -97,7 +98,7 @@ impl LagDrains {
     /// Nobody can lead a partition any more.
     pub(crate) fn stuck(&mut self, clients: &Clients, partition: PartitionId, now: Time) {
         for kind in &clients.kinds {
-            let ProcessKind::Consumer { number, .. } = *kind else { continue };
+            let Some(ConsumerKind { number, .. }) = kind.consumer else { continue };
             if self.owed[clients.reader_of(number, partition.index())].take().is_some() {
                 self.account.pay(1, now);
             }
@@ -113,7 +114,7 @@ impl LagDrains {
         now: Time,
     ) {
         for kind in &clients.kinds {
-            let ProcessKind::Consumer { number, .. } = *kind else { continue };
+            let Some(ConsumerKind { number, .. }) = kind.consumer else { continue };
             let reader = clients.reader_of(number, partition.index());
             if let Some(owed) = &mut self.owed[reader] {
                 *owed = to.min(*owed);
@@ -132,7 +133,7 @@ impl LagDrains {
         findings: &mut Findings,
     ) {
         for (process, kind) in clients.kinds.iter().enumerate() {
-            let ProcessKind::Consumer { number, .. } = *kind else { continue };
+            let Some(ConsumerKind { number, .. }) = kind.consumer else { continue };
             for partition in 0..clients.partitions() {
                 if let Some(owed) = self.owed[clients.reader_of(number, partition)] {
                     let detail = Detail::After { heal: stamp.time.since(healed) };

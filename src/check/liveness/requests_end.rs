@@ -6,7 +6,7 @@
 
 use crate::base::ids::{NodeId, PartitionId, ProcessId};
 use crate::base::time::{Span, Time};
-use crate::check::lanes::{Clients, ProcessKind};
+use crate::check::lanes::{Clients, ProducerKind};
 use crate::check::registry::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
@@ -17,7 +17,7 @@ const NOTICE: Span = Span::secs(5);
 /// Judges what is open at the end.
 pub(crate) fn finish(clients: &Clients, healed: Time, stamp: Stamp, findings: &mut Findings) {
     for (process, kind) in clients.kinds.iter().enumerate() {
-        let ProcessKind::Producer { number, delivery_timeout, .. } = *kind else { continue };
+        let Some(ProducerKind { number, delivery_timeout, .. }) = kind.producer else { continue };
         let process = ProcessId(process as u16);
         for partition in 0..clients.partitions() {
             let lane = &clients.lanes[clients.lane_of(number, partition)];

@@ -5,7 +5,7 @@ use crate::base::time::Time;
 use crate::check::Checks;
 use crate::check::client::inconsistent_read::Read;
 use crate::check::client::{dirty_read, order_broken};
-use crate::check::lanes::ProcessKind;
+use crate::check::lanes::ProducerKind;
 use crate::check::log::acked_lost;
 use crate::check::metrics::MetricId;
 use crate::check::registry::PropertyId;
@@ -44,9 +44,8 @@ impl Checks {
         partition: PartitionId,
         (record, workload, key): (RecordId, u32, Option<u32>),
     ) {
-        let Some(&ProcessKind::Producer { number, hashes_keys, resends, .. }) =
-            self.clients.kinds.get(process.index())
-        else {
+        let Some(kind) = self.clients.kinds.get(process.index()) else { return };
+        let Some(ProducerKind { number, hashes_keys, resends, .. }) = kind.producer else {
             return;
         };
         if partition.index() >= self.clients.partitions() {

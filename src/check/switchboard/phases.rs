@@ -3,7 +3,7 @@
 use crate::base::ids::Offset;
 use crate::base::time::Time;
 use crate::check::ghost::PartitionGhost;
-use crate::check::lanes::ProcessKind;
+use crate::check::lanes::ProducerKind;
 use crate::check::liveness::{isr_fills, metadata_converges, requests_end};
 use crate::check::log::acked_lost;
 use crate::check::registry::PropertyId;
@@ -62,7 +62,7 @@ impl Checks {
                 unread += if entry.read { 0 } else { count };
             }
             for kind in &self.clients.kinds {
-                let ProcessKind::Producer { number, .. } = *kind else { continue };
+                let Some(ProducerKind { number, .. }) = kind.producer else { continue };
                 let lane = self.clients.lane_of(number, ghost.id.index());
                 let lane = &self.clients.lanes[lane];
                 let missing = lane.sent.saturating_sub(lane.present() + lane.lost);

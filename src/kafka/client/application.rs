@@ -2,7 +2,8 @@
 //!
 //! An application is called back once per answer, poll, timer or command, and asks for more through
 //! [`Clients`]. It cannot see brokers, connections or batches; two things it cannot know are the
-//! number of a record that has not been partitioned and the fate of one that was given up.
+//! number of a record that has not been partitioned and the fate of one that was given up. Which
+//! clients it has is for the plan of its process to say (`AppPlan::clients`).
 
 use std::fmt::Debug;
 
@@ -13,33 +14,50 @@ use crate::kafka::client::process::ClientSet;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
 use crate::kafka::start::Command;
 use crate::model::batch::RecordId;
-use crate::model::config::{ConsumerConfig, ProducerConfig};
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
+use crate::model::payload::Payload;
 
-/// Which clients an application needs.
-#[derive(Clone, Debug, Default)]
-pub struct ClientsPlan {
-    /// A producer, configured so.
-    pub producer: Option<ProducerConfig>,
-    /// A consumer, configured so, with these partitions assigned.
-    pub consumer: Option<(ConsumerConfig, Vec<PartitionId>)>,
+/// How an application is copied. Whatever is `Clone` has it.
+pub trait CloneApplication {
+    /// A copy: for the next start of its process, and for forking a run.
+    fn clone_box(&self) -> Box<dyn Application>;
 }
 
-/// What a process runs. Every callback may use its clients; those an application has no use for do
-/// nothing by default.
-pub trait Application: Debug + Send {
-    /// A copy, for forking a run.
-    fn clone_box(&self) -> Box<dyn Application>;
+impl<T: Application + Clone + 'static> CloneApplication for T {
+    fn clone_box(&self) -> Box<dyn Application> {
+        Box::new(self.clone())
+    }
+}
 
-    /// Which clients it needs; asked once, at the start of the process.
-    fn clients(&self) -> ClientsPlan;
+/// What a process runs. Every callback may use its clients.
+///
+/// An application that says nothing polls in a loop, hands each record to
+/// [`Application::consumed`], and stops when it is told to. It dies with its process: the next
+/// start begins with a copy of it as it was before the run. What it shares by an `Arc` is outside
+/// of its process, as a database would be, and stays.
+pub trait Application: CloneApplication + Debug + Send {
+    /// It begins by itself, or by `Command::Start`. A first poll by default.
+    fn begin(&mut self, clients: &mut Clients<'_, '_>) {
+        clients.poll();
+    }
 
-    /// It begins by itself: `ProcessStart::begins`, or `Command::Start`.
-    fn begin(&mut self, clients: &mut Clients<'_, '_>);
-
-    /// The operator wants something other than `Command::Start`.
-    fn command(&mut self, command: Command, clients: &mut Clients<'_, '_>);
+    /// The operator wants something other than `Command::Start`. By default it seeks, and on
+    /// `Command::Stop` it flushes its producer and polls no more.
+    fn command(&mut self, command: Command, clients: &mut Clients<'_, '_>) {
+        match command {
+            Command::Stop => {
+                clients.stop_polling();
+                if clients.set.producer.is_some() {
+                    clients.flush();
+                } else {
+                    clients.stopped();
+                }
+            }
+            Command::Seek { partition, offset } => clients.seek(partition, offset),
+            Command::Start | Command::Send { .. } => {}
+        }
+    }
 
     /// The producer completed consecutive records.
     fn answered(&mut self, _answer: &Answer, _clients: &mut Clients<'_, '_>) {}
@@ -47,13 +65,28 @@ pub trait Application: Debug + Send {
     /// A send that blocked has returned: queued, or failed.
     fn unblocked(&mut self, _thread: u16, _sending: Sending, _clients: &mut Clients<'_, '_>) {}
 
-    /// Everything that was sent before [`Clients::flush`] has been answered.
-    fn flushed(&mut self, _clients: &mut Clients<'_, '_>) {}
+    /// Everything that was sent before [`Clients::flush`] has been answered. By default that was
+    /// asked for by `Command::Stop`.
+    fn flushed(&mut self, clients: &mut Clients<'_, '_>) {
+        clients.stopped();
+    }
 
-    /// A poll returned records, in the order of each partition.
-    fn polled(&mut self, _records: &[Polled], _clients: &mut Clients<'_, '_>) {}
+    /// A poll returned records, in the order of each partition. By default each is consumed, and
+    /// the next poll begins.
+    fn polled(&mut self, records: &[Polled], clients: &mut Clients<'_, '_>) {
+        for polled in records {
+            for n in 0..polled.count {
+                let record = clients.record(polled, n);
+                self.consumed(&record, clients);
+            }
+        }
+        clients.poll();
+    }
 
-    /// A poll threw.
+    /// One record of a poll.
+    fn consumed(&mut self, _record: &ConsumerRecord, _clients: &mut Clients<'_, '_>) {}
+
+    /// A poll threw. By default that ends the loop.
     fn exception(&mut self, _: PartitionId, _: ErrorCode, _clients: &mut Clients<'_, '_>) {}
 
     /// A timer of its own fired.
@@ -83,6 +116,26 @@ pub struct NewRecord {
     pub label: Option<u16>,
     /// Which of the application's threads sends; comes back with [`Application::unblocked`].
     pub thread: u16,
+}
+
+impl NewRecord {
+    /// A record of 100 bytes without a key, from thread 0.
+    #[must_use]
+    pub const fn new(topic: TopicId, workload: u32) -> Self {
+        let (value_bytes, thread) = (100, 0);
+        Self { topic, partition: None, key: None, value_bytes, workload, label: None, thread }
+    }
+
+    /// What the record says, sent now by the wall clock.
+    pub(super) const fn payload(&self, now: Time) -> Payload {
+        Payload {
+            key: self.key,
+            value: self.workload,
+            value_bytes: self.value_bytes,
+            label: self.label,
+            timestamp: now,
+        }
+    }
 }
 
 /// What became of a send so far.
@@ -135,6 +188,29 @@ pub struct Polled {
     pub first: RecordId,
     /// Who served them.
     pub broker: BrokerId,
+}
+
+/// A record as its consumer sees it (Kafka's `ConsumerRecord`). Headers are not modelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsumerRecord {
+    /// Its topic.
+    pub topic: TopicId,
+    /// Number of its partition within the topic.
+    pub partition: u16,
+    /// Its offset.
+    pub offset: Offset,
+    /// Leader epoch of its batch.
+    pub leader_epoch: LeaderEpoch,
+    /// `CreateTime`: when it was sent, by the wall clock of its producer.
+    pub timestamp: Time,
+    /// Number of its key, whose text is `key-n`.
+    pub key: Option<u32>,
+    /// Its value: the number that its application gave it ([`NewRecord::workload`]).
+    pub value: u32,
+    /// Size of its value, in bytes.
+    pub value_bytes: u32,
+    /// Label of its value, if a script sent it.
+    pub label: Option<u16>,
 }
 
 /// An application's handle on its clients, its clock and its counters.
@@ -202,6 +278,38 @@ impl Clients<'_, '_> {
         if let Some(consumer) = &mut self.set.consumer {
             consumer.poll();
         }
+    }
+
+    /// What the `n`-th of some polled records says, counted from 0.
+    ///
+    /// # Panics
+    /// If no process of the run is planned to run an application of the reader's own: then nobody
+    /// keeps what records say. If there is no such record.
+    #[must_use]
+    pub fn record(&self, polled: &Polled, n: u32) -> ConsumerRecord {
+        let payloads = self.ctx.bodies.payloads.as_ref().expect("the run keeps payloads");
+        let payload = payloads.get(polled.partition, polled.first.plus(n));
+        let Payload { key, value, value_bytes, label, timestamp } =
+            payload.expect("what was polled was sent");
+        let (topic, partition) = payloads.within_topic(polled.partition);
+        ConsumerRecord {
+            topic,
+            partition,
+            offset: polled.base + u64::from(n),
+            leader_epoch: polled.leader_epoch,
+            timestamp,
+            key,
+            value,
+            value_bytes,
+            label,
+        }
+    }
+
+    /// The topic of this name. `None` also if the run keeps no payloads, as [`Clients::record`] has
+    /// it.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> Option<TopicId> {
+        self.ctx.bodies.payloads.as_ref()?.topic(name)
     }
 
     /// Polls no more until told to; positions stay.

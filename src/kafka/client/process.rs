@@ -89,10 +89,10 @@ impl Process {
         store: Store,
         ctx: &mut Ctx<'_>,
     ) -> Self {
-        let plan = app.clients();
-        let producer = plan.producer.map(|config| Producer::new(&start, config, &store));
-        let consumer =
-            plan.consumer.map(|(config, assigned)| Consumer::new(&start, config, &assigned));
+        let producer = start.clients.producer;
+        let producer = producer.map(|config| Producer::new(&start, config, &store));
+        let consumer = start.clients.consumer.as_ref();
+        let consumer = consumer.map(|(config, assigned)| Consumer::new(&start, *config, assigned));
         let set = ClientSet {
             process: start.id,
             store,

@@ -238,6 +238,9 @@ impl Producer {
             key: record.key,
             label: record.label,
         });
+        if let Some(payloads) = &mut ctx.bodies.payloads {
+            payloads.add(partition, id, record.payload(wall));
+        }
         Ok(Sending::Queued(partition, id))
     }
 
