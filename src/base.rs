@@ -10,3 +10,4 @@ pub mod rng;
 pub mod sparse;
 pub mod text;
 pub mod time;
+pub mod words;

@@ -184,8 +184,8 @@ impl Broker {
         let Some(inbox) = self.inboxes.close(connection) else {
             return;
         };
-        for parts in inbox.queue.iter().filter_map(|message| message.content.parts()) {
-            ctx.release(parts);
+        for message in &inbox.queue {
+            ctx.release_lists(&message.content);
         }
         if let Some(parked) = inbox.parked {
             self.forget_parked(parked, ctx);
@@ -212,16 +212,17 @@ impl Broker {
 
     /// Forgets what waits for an answer that nobody will read.
     fn forget_parked(&mut self, parked: Parked, ctx: &mut Ctx<'_>) {
-        let parts = match parked {
+        match parked {
             Parked::Produce(ticket) => {
-                self.purgatory.produces.take(ticket).map(|parked| parked.response)
+                if let Some(parked) = self.purgatory.produces.take(ticket) {
+                    ctx.release(parked.responses);
+                }
             }
             Parked::Fetch(ticket) => {
-                self.purgatory.fetches.take(ticket).map(|parked| parked.request)
+                if let Some(parked) = self.purgatory.fetches.take(ticket) {
+                    ctx.release(parked.partitions);
+                }
             }
-        };
-        if let Some(parts) = parts {
-            ctx.release(parts);
         }
     }
 
@@ -294,7 +295,7 @@ impl Broker {
             }
             Content::FetchResponse(response) => {
                 if let Peer::Broker(leader) = peer {
-                    self.on_fetched(leader, response.parts, ctx);
+                    self.on_fetched(leader, response, ctx);
                 }
             }
             Content::ListOffsetsResponse(response) => {
@@ -438,9 +439,7 @@ impl Node for Broker {
                 true
             }
         };
-        if message.content.parts().is_some() {
-            ctx.keep_parts();
-        }
+        ctx.keep_lists();
         if handled_now {
             self.on_request(connection, message, ctx);
             self.finish(ctx);

@@ -46,10 +46,11 @@ use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::message::{
     AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterPartitionRequest,
-    AlterPartitionResponse, AssignReplicasToDirsRequest, AssignReplicasToDirsResponse,
-    BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
-    BrokerRegistrationResponse, Content, ElectLeadersRequest, ElectLeadersResponse, ElectionType,
-    FetchMetadataRequest, IncrementalAlterConfigsResponse, Message, Part, broker_request, response,
+    AlterPartitionResponse, AlterPartitionResult, AssignReplicaToDir, AssignReplicasToDirsRequest,
+    AssignReplicasToDirsResponse, AssignReplicasToDirsResult, BrokerHeartbeatRequest,
+    BrokerHeartbeatResponse, BrokerRegistrationRequest, BrokerRegistrationResponse, Content,
+    ElectLeadersRequest, ElectLeadersResponse, ElectLeadersResult, ElectionType,
+    FetchMetadataRequest, IncrementalAlterConfigsResponse, Message, broker_request, response,
 };
 use crate::model::metadata::MetadataRecord;
 use crate::model::rules::Rules;
@@ -81,6 +82,12 @@ impl Controller {
     #[must_use]
     pub const fn image(&self) -> &Image {
         &self.image
+    }
+
+    /// Its disk: for audits and reports.
+    #[must_use]
+    pub const fn storage(&self) -> &Disk {
+        &self.disk
     }
 
     /// Decides by what has been replayed, then commits what was decided.
@@ -174,23 +181,24 @@ impl Controller {
         request: &AlterPartitionRequest,
         ctx: &mut Ctx<'_>,
     ) -> AlterPartitionResponse {
-        let AlterPartitionRequest { broker, epoch, parts: proposals } = *request;
-        let parts = ctx.take_parts();
+        let AlterPartitionRequest { broker, epoch, partitions: items, broker_states } = *request;
+        let partitions = ctx.take_list();
         let error = registry::check_epoch(&self.image, broker, epoch);
         if !error.is_none() {
-            return AlterPartitionResponse { error, parts };
+            return AlterPartitionResponse { error, partitions };
         }
         let mut records = std::mem::take(&mut self.records);
         let view = self.view(ctx.rules);
         let mut place = 0;
-        while let Some(proposal) = alter_partition::next_proposal(ctx.parts(proposals), &mut place)
-        {
-            let partition = proposal.partition;
-            let (error, state) = alter_partition::decide(&view, broker, &proposal, &mut records);
-            ctx.push_part(parts, Part::AlteredIsr { partition, error, state });
+        while let Some(item) = ctx.entry(items, place) {
+            place += 1;
+            let members = &ctx.list(broker_states)[item.new_isr_with_epochs.places()];
+            let (error, state) =
+                alter_partition::decide(&view, broker, &item, members, &mut records);
+            ctx.push(partitions, AlterPartitionResult { partition: item.partition, error, state });
         }
         self.commit(records, ctx);
-        AlterPartitionResponse { error, parts }
+        AlterPartitionResponse { error, partitions }
     }
 
     /// Kafka: ProducerIdControlManager.generateNextProducerId
@@ -221,30 +229,30 @@ impl Controller {
         request: &AssignReplicasToDirsRequest,
         ctx: &mut Ctx<'_>,
     ) -> AssignReplicasToDirsResponse {
-        let AssignReplicasToDirsRequest { broker, epoch, parts: request } = *request;
-        let parts = ctx.take_parts();
+        let AssignReplicasToDirsRequest { broker, epoch, partitions: replicas } = *request;
+        let partitions = ctx.take_list();
         let error = registry::check_epoch(&self.image, broker, epoch);
         if !error.is_none() {
-            return AssignReplicasToDirsResponse { error, parts };
+            return AssignReplicasToDirsResponse { error, partitions };
         }
         let mut records = std::mem::take(&mut self.records);
         let mut offline = Vec::new();
         let view = self.view(ctx.rules);
         let dirs = view.image.broker(broker).map(|registered| registered.log_dirs);
         let mut place = 0;
-        while let Some(Part::AssignToDir { partition, directory }) = ctx.part(request, place) {
+        while let Some(AssignReplicaToDir { partition, directory }) = ctx.entry(replicas, place) {
             place += 1;
             let error = view.assign(broker, (partition, directory), &mut records);
             if error.is_none() && dirs.is_some_and(|d| !d.has_online(Directory::In(directory))) {
                 offline.push(partition);
             }
-            ctx.push_part(parts, Part::AssignedToDir { partition, error });
+            ctx.push(partitions, AssignReplicasToDirsResult { partition, error });
         }
         self.commit(records, ctx);
         if !offline.is_empty() {
             self.decide(ctx, |view, records| view.remove_from_these(broker, &offline, records));
         }
-        AssignReplicasToDirsResponse { error, parts }
+        AssignReplicasToDirsResponse { error, partitions }
     }
 
     /// An operator asks for elections. Of all partitions, those that need none are not named.
@@ -255,25 +263,25 @@ impl Controller {
         request: ElectLeadersRequest,
         ctx: &mut Ctx<'_>,
     ) -> ElectLeadersResponse {
-        let parts = ctx.take_parts();
+        let partitions = ctx.take_list();
         let mut records = std::mem::take(&mut self.records);
         let view = self.view(ctx.rules);
         match request.election {
             ElectionType::Unclean(partition) => {
                 let error = view.elect_leader(partition, Election::Unclean, &mut records);
-                ctx.push_part(parts, Part::Elected { partition, error });
+                ctx.push(partitions, ElectLeadersResult { partition, error });
             }
             ElectionType::Preferred => {
                 for (partition, _) in view.image.partitions() {
                     let error = view.elect_leader(partition, Election::Preferred, &mut records);
                     if error != ErrorCode::ElectionNotNeeded {
-                        ctx.push_part(parts, Part::Elected { partition, error });
+                        ctx.push(partitions, ElectLeadersResult { partition, error });
                     }
                 }
             }
         }
         self.commit(records, ctx);
-        ElectLeadersResponse { parts }
+        ElectLeadersResponse { partitions }
     }
 
     /// Fences whose session has ended, one after the other, so that each sees the one before

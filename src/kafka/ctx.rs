@@ -11,7 +11,7 @@ use crate::base::time::{Span, Time};
 use crate::model::body::{Bodies, Body, BodyId};
 use crate::model::disk::IoError;
 use crate::model::fact::{Fact, StopKind};
-use crate::model::message::{Content, Message, Part, PartPool, PartsId};
+use crate::model::message::{Content, Entry, Holds, List, Lists, Message};
 use crate::model::rules::Rules;
 
 /// What the timer is for. Closed; each node uses its own kinds. The index tells several timers of
@@ -148,7 +148,7 @@ pub struct Effects {
     pub timers: Vec<(Timer, Option<Span>)>,
     /// The node stops.
     pub exit: Option<StopKind>,
-    /// The incoming message's parts stay with the node, which gives them back by
+    /// The incoming message's lists stay with the node, which gives them back by
     /// [`Ctx::release`].
     pub kept: bool,
     next_connection: u32,
@@ -188,8 +188,8 @@ pub struct Ctx<'a> {
     pub rules: &'a Rules,
     /// The arena of bodies.
     pub bodies: &'a mut Bodies,
-    /// The pool of part lists.
-    pub parts: &'a mut PartPool,
+    /// The lists of messages.
+    pub lists: &'a mut Lists,
     /// What the handler asks for.
     pub effects: &'a mut Effects,
     /// Whether anybody wants facts.
@@ -277,37 +277,57 @@ impl Ctx<'_> {
         }
     }
 
-    /// An empty part list for a message to send.
-    pub fn take_parts(&mut self) -> PartsId {
-        self.parts.take()
+    /// An empty list for a message to send.
+    pub fn take_list<T: Entry>(&mut self) -> List<T>
+    where
+        Lists: Holds<T>,
+    {
+        self.lists.take()
     }
 
-    /// Appends to a part list.
+    /// Appends to a list.
     #[inline]
-    pub fn push_part(&mut self, parts: PartsId, part: Part) {
-        self.parts.push(parts, part);
+    pub fn push<T: Entry>(&mut self, list: List<T>, entry: T)
+    where
+        Lists: Holds<T>,
+    {
+        self.lists.push(list, entry);
     }
 
-    /// The entries of a part list.
+    /// The entries of a list.
     #[must_use]
-    pub fn parts(&self, parts: PartsId) -> &[Part] {
-        self.parts.get(parts)
+    pub fn list<T: Entry>(&self, list: List<T>) -> &[T]
+    where
+        Lists: Holds<T>,
+    {
+        self.lists.get(list)
     }
 
-    /// One entry of a part list, copied, so that the list is not borrowed while it is handled.
+    /// One entry of a list, copied, so that the list is not borrowed while it is handled.
     #[must_use]
-    pub fn part(&self, parts: PartsId, place: usize) -> Option<Part> {
-        self.parts.get(parts).get(place).copied()
+    pub fn entry<T: Entry>(&self, list: List<T>, place: usize) -> Option<T>
+    where
+        Lists: Holds<T>,
+    {
+        self.lists.get(list).get(place).copied()
     }
 
-    /// Keeps the parts of the message being handled beyond this handler.
-    pub const fn keep_parts(&mut self) {
+    /// Keeps the lists of the message being handled beyond this handler.
+    pub const fn keep_lists(&mut self) {
         self.effects.kept = true;
     }
 
-    /// Gives kept parts, or parts that were not sent after all, back.
-    pub fn release(&mut self, parts: PartsId) {
-        self.parts.give_back(parts);
+    /// Gives a kept list, or one that was not sent after all, back.
+    pub fn release<T: Entry>(&mut self, list: List<T>)
+    where
+        Lists: Holds<T>,
+    {
+        self.lists.give_back(list);
+    }
+
+    /// Gives all kept lists of a message back.
+    pub fn release_lists(&mut self, content: &Content) {
+        content.give_back(self.lists);
     }
 }
 

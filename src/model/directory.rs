@@ -5,6 +5,7 @@
 //! both. Follows `DirectoryId.java`. Does not know how a directory is chosen or why it failed.
 
 use crate::base::ids::DiskId;
+use crate::base::words::{Word, words};
 
 /// A log directory of one broker, by the id that stands in its `meta.properties`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +31,13 @@ pub struct LogDirs {
     disk: DiskId,
     /// A bit for each directory.
     online: u64,
+}
+
+impl Word for LogDirs {
+    fn word(&self) -> u64 {
+        let Self { disk, online } = *self;
+        words![disk, online]
+    }
 }
 
 impl LogDirs {

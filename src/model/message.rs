@@ -3,9 +3,10 @@
 //! The table below is the one place where a request is added: a row per API, from which the enum
 //! [`Content`], names, service lanes, costs and dispatch patterns are derived (`message::table`).
 //! What each message says is a plain struct in a file by subject. What repeats per partition lies
-//! outside the message, in a pooled list of [`Part`]s that the message names by [`PartsId`]; the
-//! list goes back to the pool when the message is done. A message does not know its connection, its
-//! sender or when it arrives.
+//! outside the message, in pooled lists that the message names by [`List`], each of one kind of
+//! entries; where Kafka nests a list in an entry, the entry names a [`Sublist`] of another list of
+//! the message. The lists go back to the pools when the message is done. A message does not know
+//! its connection, its sender or when it arrives.
 
 #![expect(missing_docs, reason = "fields bear Kafka's own names; every struct is documented")]
 
@@ -14,19 +15,33 @@ mod table;
 
 mod admin;
 mod broker;
+#[cfg(test)]
+mod examples;
 mod fetch;
+mod lists;
 mod metadata;
 mod offsets;
 mod partition;
-mod parts;
 mod produce;
 mod producer_ids;
 mod quorum;
+#[cfg(test)]
+mod tests;
+mod words;
 
-pub use admin::ElectionType;
-pub use fetch::Fetcher;
+pub use admin::{ElectLeadersResult, ElectionType};
+pub use fetch::{FetchPartition, FetchablePartition, Fetcher};
+pub use lists::{Entry, Field, Holds, List, Pool, Sublist};
+pub use metadata::MetadataResponsePartition;
 pub use offsets::WhichOffset;
-pub use parts::{Part, PartPool, PartsId};
+pub use partition::{
+    AlterPartitionItem, AlterPartitionResult, AssignReplicaToDir, AssignReplicasToDirsResult,
+    BrokerState,
+};
+pub use produce::{PartitionProduceResponse, ProducePartition};
+
+use crate::model::batch::Batch;
+use crate::model::metadata::MetadataRecord;
 
 /// A request or a response on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +94,22 @@ pub enum Appends {
 }
 
 rpcs! {
+    // What lists are made of.
+    lists {
+        produce_partitions: ProducePartition,
+        partition_produce_responses: PartitionProduceResponse,
+        fetch_partitions: FetchPartition,
+        fetchable_partitions: FetchablePartition,
+        batches: Batch,
+        metadata_response_partitions: MetadataResponsePartition,
+        alter_partition_items: AlterPartitionItem,
+        broker_states: BrokerState,
+        alter_partition_results: AlterPartitionResult,
+        assign_replicas_to_dirs: AssignReplicaToDir,
+        assign_replicas_to_dirs_results: AssignReplicasToDirsResult,
+        elect_leaders_results: ElectLeadersResult,
+        metadata_records: MetadataRecord,
+    }
     // API        file        request(lane, cost, appends)          response(lane, appends)
     served by brokers {
         "Produce" in produce:

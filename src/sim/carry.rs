@@ -9,7 +9,7 @@ use crate::base::time::{Span, Time};
 use crate::kafka::ctx::{Ctx, OPERATOR};
 use crate::model::disk::IoError;
 use crate::model::fact::{Fact, Observer};
-use crate::model::message::{Message, PartsId};
+use crate::model::message::{Content, Message};
 use crate::sim::disk::MetadataSync;
 use crate::sim::event::{Digest, Event, HostId, Kind};
 use crate::sim::network::Sent;
@@ -40,7 +40,7 @@ impl World {
             rng: &mut machine.rng,
             rules: &machine.rules,
             bodies: &mut self.bodies,
-            parts: &mut self.parts,
+            lists: &mut self.lists,
             effects: &mut self.effects,
             wants_facts,
             wants_trace,
@@ -48,13 +48,11 @@ impl World {
         act(&mut self.nodes, machine.node, &mut ctx);
     }
 
-    /// The incoming message is done with, unless the node has kept its parts.
-    pub(super) fn release_parts(&mut self, list: Option<PartsId>) {
+    /// The incoming message is done with, unless the node has kept its lists.
+    pub(super) fn release_lists(&mut self, content: &Content) {
         let kept = std::mem::take(&mut self.effects.kept);
-        if let Some(list) = list
-            && !kept
-        {
-            self.parts.give_back(list);
+        if !kept {
+            content.give_back(&mut self.lists);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::kafka::ctx::{CloseReason, OPERATOR, Timer, TimerKind};
 use crate::kafka::start::Command;
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, Observer};
-use crate::model::message::{Content, FetchResponse, Lane, Message, Part};
+use crate::model::message::{Appends, Content, Lane, Message};
 use crate::sim::director::View;
 use crate::sim::event::{ConnRef, Digest, End, Event, HostId, Kind, Life};
 use crate::sim::flow::Bench;
@@ -88,7 +88,7 @@ impl World {
         tap: &mut O,
     ) {
         let machine = &mut self.hosts[host.index()];
-        if machine.disk.hangs > 0 && lanes::touches_disk(&message.content, &self.parts) {
+        if machine.disk.hangs > 0 && lanes::touches_disk(&message.content, &self.lists) {
             self.network.queued(conn, end);
             machine.lanes.block(lane, Waiting { conn, end, message: *message });
             return;
@@ -96,16 +96,15 @@ impl World {
         let connection = id_of(conn);
         let from = self.network.peer(conn, end);
         self.note_delivery(host, from, connection, message, tap);
-        let list = message.content.parts();
         let mut digest = Digest::of(Kind::Message, host);
         if tap.wants_digests() {
             let from = u64::from(from.0) << 32 | u64::from(message.correlation);
-            digest = digest.word(from).content(&message.content, list, &self.parts);
+            digest = digest.word(from).content(&message.content, &self.lists);
         }
         self.reached(digest, tap);
         let (cost, life) = self.service_time(host, &message.content);
         self.run(host, tap, |nodes, node, ctx| nodes.message(node, connection, message, ctx));
-        self.release_parts(list);
+        self.release_lists(&message.content);
         let until = self.now + cost + self.answer_time(host);
         self.drain(host, until, tap);
         if self.hosts[host.index()].lives(life) {
@@ -129,14 +128,14 @@ impl World {
         if matches!(machine.node, NodeId::Process(_) | NodeId::Operator) {
             return (machine.slow, life);
         }
-        let mut cost = lanes::cost(&self.plan.hardware, content, &self.parts);
+        let mut cost = lanes::cost(&self.plan.hardware, content, &self.lists);
         if machine.slow > Span::ZERO && content.is_request() {
             cost = cost + machine.slow;
         }
         // The first append of a restarted broker costs more.
         if machine.cold
             && matches!((machine.node, content), (NodeId::Broker(_), Content::FetchResponse(_)))
-            && lanes::touches_disk(content, &self.parts)
+            && lanes::touches_disk(content, &self.lists)
         {
             machine.cold = false;
             cost = cost + self.plan.hardware.first_append;
@@ -150,9 +149,9 @@ impl World {
         if sends_nothing || matches!(self.hosts[host.index()].node, NodeId::Process(_)) {
             return Span::ZERO;
         }
-        let records = |(_, message): &(ConnectionId, Message)| match message.content {
-            Content::FetchResponse(FetchResponse { parts }) => self.parts.wire_bytes(parts),
-            _ => 0,
+        let records = |(_, message): &(ConnectionId, Message)| match message.content.appends() {
+            Appends::Records => message.content.wire_bytes(&self.lists),
+            Appends::Nothing => 0,
         };
         let bytes = self.effects.sends.iter().map(records).sum();
         lanes::records_cost(&self.plan.hardware, bytes)
@@ -171,23 +170,20 @@ impl World {
             let name = message.content.name();
             self.desk.note_trace(tap, Fact::Delivered { from, to, name });
         }
-        let Content::FetchResponse(FetchResponse { parts }) = message.content else { return };
+        let Content::FetchResponse(response) = message.content else { return };
         let (NodeId::Broker(broker), to) = (self.node(from), self.node(host)) else { return };
         if !self.desk.wants(tap) {
             return;
         }
-        for part in self.parts.get(parts) {
-            if let Part::Fetched { partition, error, watermark, leader_epoch, .. } = *part
-                && error == ErrorCode::None
-            {
-                let offset = watermark;
+        for found in self.lists.get(response.partitions) {
+            if found.error == ErrorCode::None {
                 let exposed = Fact::WatermarkExposed {
                     broker,
-                    partition,
-                    leader_epoch,
+                    partition: found.partition,
+                    leader_epoch: found.leader_epoch,
                     to,
                     connection,
-                    offset,
+                    offset: found.high_watermark,
                 };
                 self.desk.note(tap, &exposed);
             }
@@ -202,7 +198,7 @@ impl World {
         let listens = |host: HostId| hosts[host.index()].condition == Condition::Running;
         let seq = self.desk.stamp.seq;
         let mut bench =
-            Bench { now: self.now, seq, queue: &mut self.queue, parts: &mut self.parts };
+            Bench { now: self.now, seq, queue: &mut self.queue, lists: &mut self.lists };
         if self.network.syn_arrive(&mut bench, conn, listens) {
             self.accepted(conn, tap);
         }
@@ -301,10 +297,10 @@ impl World {
         }
         let content = self.operations.take(slot);
         let digest = Digest::of(Kind::Operate, host);
-        self.reached(digest.content(&content, content.parts(), &self.parts), tap);
+        self.reached(digest.content(&content, &self.lists), tap);
         let message = Message { correlation: 0, content };
         self.run(host, tap, |nodes, node, ctx| nodes.message(node, OPERATOR, &message, ctx));
-        self.release_parts(message.content.parts());
+        self.release_lists(&message.content);
         self.drain(host, self.now, tap);
     }
 

@@ -17,7 +17,7 @@ impl Network {
         let other = 1 - usize::from(end);
         let flow = &mut connection.flows[usize::from(end)];
         if self.powered[connection.ends[other].host.index()] {
-            flow.clear(bench.parts);
+            flow.clear(bench.lists);
             let reset = Item::Close(CloseReason::Reset);
             self.transmit(bench, conn.slot, other as End, reset, bench.now);
             return;
@@ -56,7 +56,7 @@ impl Network {
         flow.held = None;
         let scheduled = flow.segments.front().is_some_and(|s| s.arrives != Time::NEVER);
         for segment in flow.segments.iter_mut().filter(|s| s.arrives == Time::NEVER) {
-            let bytes = || wire_bytes(&segment.item, bench.parts);
+            let bytes = || wire_bytes(&segment.item, bench.lists);
             let left = self.links.departure(from, to, bench.now, bytes);
             segment.arrives = (left + self.links.latency(from, to)).max(flow.last_arrival);
             flow.last_arrival = segment.arrives;
@@ -99,7 +99,7 @@ impl Network {
         let connection = &mut self.connections[slot as usize];
         let conn = ConnRef { slot, generation: connection.generation };
         for (end, state) in connection.ends.iter_mut().enumerate() {
-            connection.flows[end].clear(bench.parts);
+            connection.flows[end].clear(bench.lists);
             state.state = match state.state {
                 State::Open | State::Opening => {
                     bench.push(bench.now, Event::Closed { conn, end: end as End, reason });
@@ -160,7 +160,7 @@ impl Network {
                     State::Closing => State::Gone,
                     other => other,
                 };
-                connection.flows[end].drop_held(bench.parts);
+                connection.flows[end].drop_held(bench.lists);
                 connection.flows[1 - end].forget_arrived(bench, slot, 1 - end as End);
             }
             self.free_if_forgotten(bench, slot);
@@ -200,7 +200,7 @@ impl Network {
                 let mut buffered = 0;
                 let mut later = Time::ZERO;
                 for segment in connection.flows[end].segments.iter_mut().skip(1) {
-                    buffered += wire_bytes(&segment.item, bench.parts);
+                    buffered += wire_bytes(&segment.item, bench.lists);
                     if segment.arrives > bench.now || buffered <= self.socket_buffer {
                         segment.arrives = segment.arrives.max(later);
                         continue;

@@ -7,7 +7,7 @@
 use crate::base::ids::{Offset, PartitionId};
 use crate::base::rng::stir;
 use crate::kafka::ctx::{CloseReason, Timer};
-use crate::model::message::{Content, ElectionType, Lane, PartPool, PartsId};
+use crate::model::message::{Content, Lane, Lists};
 
 /// A node by its place among all nodes: brokers first, then controllers, then processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,27 +105,10 @@ impl Digest {
         text.bytes().fold(self, |digest, byte| digest.word(u64::from(byte)))
     }
 
-    /// With what a message says, and how much: what its parts say shows in what comes of it, and
-    /// is hashed with the logs at the end of a run.
+    /// With all that a message says.
     #[inline]
-    pub(super) fn content(
-        self,
-        content: &Content,
-        list: Option<PartsId>,
-        parts: &PartPool,
-    ) -> Self {
-        match list {
-            Some(list) => {
-                let (entries, bytes) = parts.measure(list);
-                self.word((entries as u64) << 40 ^ bytes)
-            }
-            None => self.other(content),
-        }
-    }
-
-    #[inline(never)]
-    fn other(self, content: &Content) -> Self {
-        self.word(fold(content_words(content)))
+    pub(super) fn content(self, content: &Content, lists: &Lists) -> Self {
+        self.word(content.word(lists))
     }
 
     /// The hash so far.
@@ -153,107 +136,21 @@ pub(super) enum Kind {
     HealAll = 14,
 }
 
-/// Three words in one. Each has small numbers only, so that turned they lie side by side.
-const fn fold((tag, a, b): (u64, u64, u64)) -> u64 {
-    tag.rotate_left(44) ^ a ^ b.rotate_left(22)
-}
-
-/// The number of a variant and two words of what it says besides its parts.
-fn content_words(content: &Content) -> (u64, u64, u64) {
-    match content {
-        // Told by their parts.
-        Content::ProduceRequest(_)
-        | Content::ProduceResponse(_)
-        | Content::FetchRequest(_)
-        | Content::FetchResponse(_)
-        | Content::MetadataResponse(_)
-        | Content::AlterPartitionRequest(_)
-        | Content::AlterPartitionResponse(_)
-        | Content::AssignReplicasToDirsRequest(_)
-        | Content::AssignReplicasToDirsResponse(_)
-        | Content::ElectLeadersResponse(_)
-        | Content::FetchMetadataResponse(_) => (0, 0, 0),
-        Content::MetadataRequest(_) => (5, 0, 0),
-        Content::InitProducerIdRequest(_) => (7, 0, 0),
-        Content::InitProducerIdResponse(r) => {
-            (8, r.error as u64, u64::from(r.producer.0) << 16 | u64::from(r.epoch.0))
-        }
-        Content::ListOffsetsRequest(r) => (9, u64::from(r.partition.0), r.which as u64),
-        Content::ListOffsetsResponse(r) => {
-            (10, u64::from(r.partition.0) << 16 | r.error as u64, r.offset.0)
-        }
-        Content::OffsetsForLeaderEpochRequest(r) => {
-            (11, u64::from(r.partition.0), u64::from(r.leader_epoch.0))
-        }
-        Content::OffsetsForLeaderEpochResponse(r) => {
-            let end = r.end.map_or(u64::MAX, |(_, end)| end.0);
-            (12, u64::from(r.partition.0) << 16 | r.error as u64, end)
-        }
-        Content::BrokerRegistrationRequest(r) => {
-            let incarnation = u64::from(r.broker.0) << 32 | u64::from(r.incarnation);
-            (15, incarnation, r.previous.map_or(u64::MAX, |epoch| epoch.0))
-        }
-        Content::BrokerRegistrationResponse(r) => (16, r.error as u64, r.epoch.0),
-        Content::BrokerHeartbeatRequest(r) => {
-            let wishes = u64::from(r.want_fence) << 1 | u64::from(r.want_shutdown);
-            (17, u64::from(r.broker.0) << 2 | wishes, r.replayed.0)
-        }
-        Content::BrokerHeartbeatResponse(r) => {
-            let fenced = u64::from(r.fenced) << 1 | u64::from(r.may_shutdown);
-            (18, r.error as u64, u64::from(r.caught_up) << 2 | fenced)
-        }
-        Content::FetchMetadataRequest(r) => (19, r.from.0, r.max_wait.0),
-        Content::AllocateProducerIdsRequest(r) => (21, u64::from(r.broker.0), r.epoch.0),
-        Content::AllocateProducerIdsResponse(r) => {
-            (22, r.error as u64, u64::from(r.first.0) << 32 | u64::from(r.count))
-        }
-        Content::IncrementalAlterConfigsRequest(r) => {
-            let topic = r.topic.map_or(u64::MAX, |t| u64::from(t.0));
-            (23, topic << 16 | r.key as u64, r.value.unwrap_or(i64::MIN) as u64)
-        }
-        Content::ElectLeadersRequest(r) => match r.election {
-            ElectionType::Unclean(partition) => (24, u64::from(partition.0), 0),
-            ElectionType::Preferred => (26, 0, 0),
-        },
-        Content::IncrementalAlterConfigsResponse(r) => (25, r.error as u64, 0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Digest, HostId, Kind};
-    use crate::base::ids::{Offset, PartitionId};
     use crate::model::error::ErrorCode;
-    use crate::model::message::{
-        Content, IncrementalAlterConfigsResponse, Part, PartPool, ProduceResponse,
-    };
-
-    fn digest(host: u16, parts: usize) -> u64 {
-        let mut pool = PartPool::default();
-        let list = pool.take();
-        for partition in 0..parts {
-            let part = Part::Produced {
-                partition: PartitionId(partition as u16),
-                error: ErrorCode::None,
-                offset: Offset(5),
-                leader: None,
-            };
-            pool.push(list, part);
-        }
-        let content = Content::from(ProduceResponse { parts: list });
-        Digest::of(Kind::Message, HostId(host)).content(&content, Some(list), &pool).value()
-    }
+    use crate::model::message::{Content, ElectLeadersResponse, Lists};
 
     #[test]
     fn a_digest_depends_on_the_node_and_on_what_a_message_says() {
-        let (pool, host) = (PartPool::default(), HostId(1));
-        let answer = |error| Content::from(IncrementalAlterConfigsResponse { error });
-        let message = Digest::of(Kind::Message, host);
-        let said = |error| message.content(&answer(error), None, &pool).value();
-        assert_eq!(said(ErrorCode::None), said(ErrorCode::None));
-        assert_ne!(said(ErrorCode::None), said(ErrorCode::NotLeaderOrFollower));
-        assert_eq!(digest(1, 1), digest(1, 1));
-        assert_ne!(digest(1, 1), digest(2, 1));
-        assert_ne!(digest(1, 1), digest(1, 2), "how much it says");
+        let lists = Lists::default();
+        let said = |host, error| {
+            let content = Content::from(ElectLeadersResponse { error });
+            Digest::of(Kind::Message, HostId(host)).content(&content, &lists).value()
+        };
+        assert_eq!(said(1, ErrorCode::None), said(1, ErrorCode::None));
+        assert_ne!(said(1, ErrorCode::None), said(2, ErrorCode::None));
+        assert_ne!(said(1, ErrorCode::None), said(1, ErrorCode::NotLeaderOrFollower));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::base::time::{Span, Time};
 use crate::kafka::ctx::CloseReason;
-use crate::model::message::{Message, PartPool};
+use crate::model::message::{Lists, Message};
 use crate::sim::event::{ConnRef, End, Event};
 use crate::sim::queue::{Class, Queue};
 
@@ -15,7 +15,7 @@ use crate::sim::queue::{Class, Queue};
 pub(super) const FIRST_RTO: Span = Span::millis(200);
 /// And no longer than this.
 const LONGEST_RTO: Span = Span::secs(120);
-/// Bytes of a message beside its parts.
+/// Bytes of a message beside its lists.
 const MESSAGE_OVERHEAD: u64 = 100;
 
 /// What the network works with beside itself.
@@ -27,8 +27,8 @@ pub(super) struct Bench<'a> {
     pub(super) seq: u64,
     /// Where events go.
     pub(super) queue: &'a mut Queue<Event>,
-    /// Where the parts of lost messages go.
-    pub(super) parts: &'a mut PartPool,
+    /// Where the lists of lost messages go.
+    pub(super) lists: &'a mut Lists,
 }
 
 impl Bench<'_> {
@@ -95,10 +95,10 @@ impl Flow {
     }
 
     /// Throws away everything under way.
-    pub(super) fn clear(&mut self, parts: &mut PartPool) {
+    pub(super) fn clear(&mut self, lists: &mut Lists) {
         for segment in self.segments.drain(..) {
             if let Item::Message(message) = segment.item {
-                drop_message(parts, message);
+                drop_message(lists, message);
             }
         }
         self.stamp = self.stamp.wrapping_add(1);
@@ -106,10 +106,10 @@ impl Flow {
     }
 
     /// The sender's memory is gone, and the bytes that were held there.
-    pub(super) fn drop_held(&mut self, parts: &mut PartPool) {
+    pub(super) fn drop_held(&mut self, lists: &mut Lists) {
         while self.segments.back().is_some_and(|s| s.arrives == Time::NEVER) {
             if let Some(Segment { item: Item::Message(message), .. }) = self.segments.pop_back() {
-                drop_message(parts, message);
+                drop_message(lists, message);
             }
         }
         self.held = None;
@@ -119,7 +119,7 @@ impl Flow {
     pub(super) fn forget_arrived(&mut self, bench: &mut Bench<'_>, slot: u32, end: End) {
         while self.segments.front().is_some_and(|s| s.arrives <= bench.now) {
             if let Some(Segment { item: Item::Message(message), .. }) = self.segments.pop_front() {
-                drop_message(bench.parts, message);
+                drop_message(bench.lists, message);
             }
         }
         self.schedule_head(bench, slot, end);
@@ -155,16 +155,14 @@ pub(super) fn next_retransmission(since: Time, from: Time) -> Time {
 }
 
 /// Bytes on the wire.
-pub(super) fn wire_bytes(item: &Item, parts: &PartPool) -> u64 {
+pub(super) fn wire_bytes(item: &Item, lists: &Lists) -> u64 {
     let Item::Message(message) = item else { return MESSAGE_OVERHEAD };
-    MESSAGE_OVERHEAD + message.content.parts().map_or(0, |list| parts.wire_bytes(list))
+    MESSAGE_OVERHEAD + message.content.wire_bytes(lists)
 }
 
-/// Gives the parts of a lost message back.
-pub(super) fn drop_message(parts: &mut PartPool, message: Message) {
-    if let Some(list) = message.content.parts() {
-        parts.give_back(list);
-    }
+/// Gives the lists of a lost message back.
+pub(super) fn drop_message(lists: &mut Lists, message: Message) {
+    message.content.give_back(lists);
 }
 
 #[cfg(test)]

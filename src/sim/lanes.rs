@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 use crate::base::time::{Span, Time};
-use crate::model::message::{Appends, Content, Lane, Message, Part, PartPool};
+use crate::model::message::{Appends, Content, Lane, Lists, Message};
 use crate::model::plan::Hardware;
 use crate::sim::event::{ConnRef, End};
 
@@ -103,23 +103,16 @@ impl Lanes {
 }
 
 /// Whether its handler appends to a log, so that it waits for a disk that hangs.
-pub(super) fn touches_disk(content: &Content, parts: &PartPool) -> bool {
-    let is_batch = |part: &Part| matches!(part, Part::Produce { .. } | Part::FetchedBatch(_));
-    match (content.appends(), content.parts()) {
-        (Appends::Records, Some(list)) => parts.get(list).iter().any(is_batch),
-        (Appends::Nothing, _) | (_, None) => false,
-    }
+pub(super) fn touches_disk(content: &Content, lists: &Lists) -> bool {
+    content.appends() == Appends::Records && content.holds_records(lists)
 }
 
 /// What handling a message costs, without the records that its handler answers with.
-pub(super) fn cost(hardware: &Hardware, content: &Content, parts: &PartPool) -> Span {
-    // A table rather than a match on what comes in no order that could be predicted.
+pub(super) fn cost(hardware: &Hardware, content: &Content, lists: &Lists) -> Span {
+    // Speed: a table, for messages come in no order that a branch predictor could learn.
     let costs = [hardware.response, hardware.control, hardware.fetch, hardware.produce];
     let records = match content.appends() {
-        Appends::Records => {
-            let bytes = content.parts().map_or(0, |list| parts.wire_bytes(list));
-            records_cost(hardware, bytes)
-        }
+        Appends::Records => records_cost(hardware, content.wire_bytes(lists)),
         Appends::Nothing => Span::ZERO,
     };
     costs[content.cost() as usize] + records

@@ -82,7 +82,7 @@ impl World {
             rng: &mut machine.rng,
             rules: &machine.rules,
             bodies: &mut self.bodies,
-            parts: &mut self.parts,
+            lists: &mut self.lists,
             effects: &mut self.effects,
             wants_facts,
             wants_trace,
@@ -207,10 +207,10 @@ impl World {
         if ran {
             self.nodes.stop(machine.node);
         }
-        let (parts, commands) = (&mut self.parts, &mut self.commands);
+        let (lists, commands) = (&mut self.lists, &mut self.commands);
         let unheard = &mut self.unheard;
         machine.forget_process(
-            |message| crate::sim::flow::drop_message(parts, message),
+            |message| crate::sim::flow::drop_message(lists, message),
             |event| match event {
                 Event::Command { slot, .. } => drop(commands.take(slot)),
                 Event::Operate { slot } => unheard.push(slot),

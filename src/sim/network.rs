@@ -228,7 +228,7 @@ impl Network {
         at: Time,
     ) -> Sent {
         let Some(end) = self.open_end(id, from) else {
-            drop_message(bench.parts, message);
+            drop_message(bench.lists, message);
             return Sent::Dropped;
         };
         let ends = &self.connections[id.0 as usize].ends;
@@ -238,7 +238,7 @@ impl Network {
         if carried || (own, other) == (State::Open, State::Opening) {
             self.put(bench, id.0, end, Item::Message(message), at)
         } else {
-            drop_message(bench.parts, message);
+            drop_message(bench.lists, message);
             Sent::Dropped
         }
     }
@@ -271,7 +271,7 @@ impl Network {
         let other = 1 - usize::from(end);
         let own = &mut connection.ends[usize::from(end)];
         (own.state, own.then) = (State::Gone, None);
-        connection.flows[other].clear(bench.parts);
+        connection.flows[other].clear(bench.lists);
         match connection.ends[other].state {
             State::Open | State::Opening => {
                 self.transmit(bench, slot, end, Item::Close(reason), at);
@@ -316,7 +316,7 @@ impl Network {
             flow.segments.push_back(segment);
             return Sent::Held { to };
         }
-        let bytes = || wire_bytes(&item, bench.parts);
+        let bytes = || wire_bytes(&item, bench.lists);
         let left = if sound { at } else { self.links.departure(from, to, at, bytes) };
         segment.arrives = (left + self.links.latency(from, to)).max(flow.last_arrival);
         flow.last_arrival = segment.arrives;
@@ -366,7 +366,7 @@ impl Network {
             if receiver.state == State::Open {
                 return Arrival::Message { conn };
             }
-            drop_message(bench.parts, self.arrived);
+            drop_message(bench.lists, self.arrived);
             return Arrival::Nothing;
         };
         let listens = matches!(receiver.state, State::Open | State::Opening);
@@ -427,7 +427,7 @@ impl Network {
     ) -> Option<CloseReason> {
         let connection = &mut self.connections[slot as usize];
         let state = &mut connection.ends[usize::from(end)];
-        connection.flows[1 - usize::from(end)].clear(bench.parts);
+        connection.flows[1 - usize::from(end)].clear(bench.lists);
         if state.queued > 0 {
             state.state = State::Closing;
             state.then = Some(reason);
@@ -506,7 +506,7 @@ impl Network {
             return;
         }
         for flow in &mut connection.flows {
-            flow.clear(bench.parts);
+            flow.clear(bench.lists);
             flow.last_arrival = Time::ZERO;
         }
         connection.free = true;

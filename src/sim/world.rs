@@ -19,7 +19,7 @@ use crate::model::body::Bodies;
 use crate::model::disk::Disk;
 use crate::model::fact::{Observer, Stamp};
 use crate::model::fault::Fault;
-use crate::model::message::{Content, Message, PartPool};
+use crate::model::message::{Content, Lists, Message};
 use crate::model::payload::Payloads;
 use crate::model::plan::{AppPlan, Plan};
 use crate::sim::bootstrap;
@@ -46,7 +46,7 @@ pub struct World {
     pub(super) hosts: Vec<Host>,
     pub(super) nodes: Nodes,
     pub(super) bodies: Bodies,
-    pub(super) parts: PartPool,
+    pub(super) lists: Lists,
     pub(super) effects: Effects,
     pub(super) committed: Committed,
     pub(super) desk: Desk,
@@ -94,7 +94,7 @@ impl World {
             hosts,
             nodes: Nodes::new(plan, disks, bootstrap::initials(plan, &log), apps),
             bodies,
-            parts: PartPool::default(),
+            lists: Lists::default(),
             effects: Effects::default(),
             committed: Committed::default(),
             desk: Desk { director, orders: Vec::new(), stamp, curious: true },
@@ -339,8 +339,8 @@ impl World {
 
     /// How many part lists are in use: none when nothing is in flight and nothing is parked.
     #[must_use]
-    pub fn parts_in_use(&self) -> usize {
-        self.parts.in_use()
+    pub fn lists_in_use(&self) -> usize {
+        self.lists.in_use()
     }
 
     // ---- small change ----
@@ -383,7 +383,7 @@ impl World {
     ) -> R {
         let seq = self.desk.stamp.seq;
         let mut bench =
-            Bench { now: self.now, seq, queue: &mut self.queue, parts: &mut self.parts };
+            Bench { now: self.now, seq, queue: &mut self.queue, lists: &mut self.lists };
         act(&mut self.network, &mut bench)
     }
 
@@ -394,7 +394,7 @@ impl World {
     }
 
     pub(super) fn drop_message(&mut self, message: Message) {
-        crate::sim::flow::drop_message(&mut self.parts, message);
+        crate::sim::flow::drop_message(&mut self.lists, message);
     }
 }
 

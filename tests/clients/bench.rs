@@ -18,8 +18,10 @@ use highwater::model::body::Bodies;
 use highwater::model::error::ErrorCode;
 use highwater::model::fact::Fact;
 use highwater::model::message::{
-    Content, FetchResponse, InitProducerIdRequest, InitProducerIdResponse, Message,
-    MetadataRequest, MetadataResponse, Part, PartPool, ProduceResponse,
+    Content, FetchPartition, FetchResponse, FetchablePartition, InitProducerIdRequest,
+    InitProducerIdResponse, Lists, Message, MetadataRequest, MetadataResponse,
+    MetadataResponsePartition, PartitionProduceResponse, ProducePartition, ProduceResponse,
+    Sublist,
 };
 use highwater::model::plan::AppPlan;
 use highwater::model::rules::Rules;
@@ -37,7 +39,7 @@ pub(crate) struct Bench {
     rng: Rng,
     rules: Rules,
     bodies: Bodies,
-    parts: PartPool,
+    lists: Lists,
     effects: Effects,
     pub(crate) now: Time,
     timers: BTreeMap<Timer, Time>,
@@ -60,7 +62,7 @@ impl Bench {
             rng: Rng::named(1, "node p0"),
             rules,
             bodies: Bodies::default(),
-            parts: PartPool::default(),
+            lists: Lists::default(),
             effects: Effects::default(),
             now: Time::ZERO,
             timers: BTreeMap::new(),
@@ -106,7 +108,7 @@ impl Bench {
             rng: &mut self.rng,
             rules: &self.rules,
             bodies: &mut self.bodies,
-            parts: &mut self.parts,
+            lists: &mut self.lists,
             effects: &mut self.effects,
             wants_facts: true,
             wants_trace: true,
@@ -156,22 +158,23 @@ impl Bench {
     fn receive(&mut self, request: Request) {
         match request.message.content {
             Content::MetadataRequest(MetadataRequest {}) => {
-                let parts = self.parts.take();
+                let partitions = self.lists.take();
                 for (place, (leader, leader_epoch)) in self.leaders.iter().enumerate() {
                     let partition = PartitionId(place as u16);
                     let (leader, leader_epoch) = (*leader, *leader_epoch);
-                    self.parts.push(parts, Part::Leader { partition, leader, leader_epoch });
+                    let known = MetadataResponsePartition { partition, leader, leader_epoch };
+                    self.lists.push(partitions, known);
                 }
-                self.answer(request, Content::MetadataResponse(MetadataResponse { parts }));
+                self.answer(request, MetadataResponse { partitions }.into());
             }
             Content::InitProducerIdRequest(InitProducerIdRequest {}) => {
                 self.producer_ids += 1;
-                let granted = Content::InitProducerIdResponse(InitProducerIdResponse {
+                let granted = InitProducerIdResponse {
                     error: ErrorCode::None,
                     producer: ProducerId(self.producer_ids),
                     epoch: ProducerEpoch(0),
-                });
-                self.answer(request, granted);
+                };
+                self.answer(request, granted.into());
             }
             _ => self.inbox.push(request),
         }
@@ -210,18 +213,25 @@ impl Bench {
         }
     }
 
-    /// The parts of a request.
-    pub(crate) fn parts(&self, request: Request) -> &[Part] {
-        request.message.content.parts().map_or(&[], |parts| self.parts.get(parts))
+    /// What a produce request says of each partition.
+    pub(crate) fn asked_to_append(&self, request: Request) -> &[ProducePartition] {
+        match request.message.content {
+            Content::ProduceRequest(produce) => self.lists.get(produce.partitions),
+            _ => &[],
+        }
+    }
+
+    /// What a fetch asks of its first partition.
+    pub(crate) fn asked_to_fetch(&self, request: Request) -> FetchPartition {
+        let Content::FetchRequest(fetch) = request.message.content else {
+            panic!("not a fetch: {request:?}")
+        };
+        self.lists.get(fetch.partitions)[0]
     }
 
     /// The batches of a produce request.
     pub(crate) fn batches(&self, request: Request) -> Vec<Batch> {
-        let batch = |part: &Part| match part {
-            Part::Produce { batch, .. } => Some(*batch),
-            _ => None,
-        };
-        self.parts(request).iter().filter_map(batch).collect()
+        self.asked_to_append(request).iter().map(|asked| asked.batch).collect()
     }
 
     /// Answers a produce request: every batch with this error, or appended at this offset.
@@ -236,43 +246,38 @@ impl Bench {
         offset: u64,
         leader: Option<(BrokerId, LeaderEpoch)>,
     ) {
-        let asked: Vec<PartitionId> = self
-            .parts(request)
-            .iter()
-            .filter_map(|part| match part {
-                Part::Produce { partition, .. } => Some(*partition),
-                _ => None,
-            })
-            .collect();
-        let parts = self.parts.take();
+        let asked: Vec<PartitionId> =
+            self.asked_to_append(request).iter().map(|asked| asked.partition).collect();
+        let responses = self.lists.take();
         for partition in asked {
-            let offset = Offset(offset);
-            self.parts.push(parts, Part::Produced { partition, error, offset, leader });
+            let (base_offset, current_leader) = (Offset(offset), leader);
+            let produced =
+                PartitionProduceResponse { partition, error, base_offset, current_leader };
+            self.lists.push(responses, produced);
         }
-        self.answer(request, Content::ProduceResponse(ProduceResponse { parts }));
+        self.answer(request, ProduceResponse { responses }.into());
     }
 
     /// Answers a fetch of one partition.
     pub(crate) fn fetched(&mut self, request: Request, error: ErrorCode, batches: &[Batch]) {
-        let Some(Part::FetchFrom { partition, .. }) = self.parts(request).first().copied() else {
-            panic!("not a fetch: {request:?}")
-        };
-        let parts = self.parts.take();
+        let partition = self.asked_to_fetch(request).partition;
+        let (partitions, records) = (self.lists.take(), self.lists.take());
         let end = batches.last().map_or(Offset::ZERO, Batch::end);
-        let head = Part::Fetched {
+        let found = FetchablePartition {
             partition,
             error,
-            watermark: end,
-            last_stable: end,
-            log_start: Offset::ZERO,
-            diverging: None,
+            high_watermark: end,
+            last_stable_offset: end,
+            log_start_offset: Offset::ZERO,
+            diverging_epoch: None,
             leader_epoch: LeaderEpoch(0),
+            records: Sublist::new(0..batches.len()),
         };
-        self.parts.push(parts, head);
+        self.lists.push(partitions, found);
         for batch in batches {
-            self.parts.push(parts, Part::FetchedBatch(*batch));
+            self.lists.push(records, *batch);
         }
-        self.answer(request, Content::FetchResponse(FetchResponse { parts }));
+        self.answer(request, FetchResponse { partitions, records }.into());
     }
 
     /// Takes the oldest request that waits.

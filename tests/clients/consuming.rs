@@ -9,7 +9,7 @@ use highwater::model::error::ErrorCode;
 use highwater::model::fact::{Fact, PositionChange};
 use highwater::model::message::{
     Content, ListOffsetsRequest, ListOffsetsResponse, OffsetsForLeaderEpochRequest,
-    OffsetsForLeaderEpochResponse, Part, WhichOffset,
+    OffsetsForLeaderEpochResponse, WhichOffset,
 };
 use highwater::model::plan::{AppPlan, ConsumerPlan};
 use highwater::model::rules::Rules;
@@ -59,10 +59,7 @@ fn batch(base: u64, count: u32, epoch: u32) -> Batch {
 }
 
 fn fetch_offset(bench: &Bench, request: Request) -> u64 {
-    match bench.parts(request).first() {
-        Some(Part::FetchFrom { offset, .. }) => offset.0,
-        _ => panic!("not a fetch: {request:?}"),
-    }
+    bench.asked_to_fetch(request).fetch_offset.0
 }
 
 /// The leader moves to broker 2 in epoch 1, and the consumer finds out.

@@ -210,7 +210,7 @@ fn everything_heals() {
         assert_eq!(acked_but_lost(&world, &ear), 0, "seed {seed}");
         let late = ear.times(|fact| matches!(fact, Fact::Acked { .. }));
         assert!(late.last().is_some_and(|last| *last > at(199_000)), "seed {seed}");
-        assert!(world.parts_in_use() < 50, "seed {seed}: {}", world.parts_in_use());
+        assert!(world.lists_in_use() < 50, "seed {seed}: {}", world.lists_in_use());
     }
 }
 
@@ -245,7 +245,7 @@ fn a_swarm_of_faults_loses_nothing_and_heals() {
         assert_eq!(acked_but_lost(&world, &ear), 0, "seed {seed}");
         let acks = ear.times(|fact| matches!(fact, Fact::Acked { .. }));
         assert!(acks.last().is_some_and(|last| *last > at(179_000)), "seed {seed}");
-        assert!(world.parts_in_use() < 60, "seed {seed}: {}", world.parts_in_use());
+        assert!(world.lists_in_use() < 60, "seed {seed}: {}", world.lists_in_use());
     }
 }
 

@@ -12,7 +12,9 @@ use crate::kafka::broker::channel::DIRECTORY_ASSIGNMENTS;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
 use crate::model::directory::{Directory, DirectoryId, LogDirs};
 use crate::model::error::ErrorCode;
-use crate::model::message::{AssignReplicasToDirsRequest, AssignReplicasToDirsResponse, Part};
+use crate::model::message::{
+    AssignReplicaToDir, AssignReplicasToDirsRequest, AssignReplicasToDirsResponse,
+};
 
 /// `AssignmentsManagerDeadlineFunction`: how long assignments are collected, and the first pause
 /// after a failure.
@@ -94,15 +96,15 @@ impl Broker {
         if !self.channels.ready(DIRECTORY_ASSIGNMENTS, ctx) {
             return;
         }
-        let parts = ctx.take_parts();
+        let partitions = ctx.take_list();
         let hosted = self.partitions.values().map(|replica| replica.id);
         let logs = hosted.filter_map(|id| Some((id, self.misplaced(id)?)));
         for (partition, directory) in logs.take(MOST) {
-            ctx.push_part(parts, Part::AssignToDir { partition, directory });
+            ctx.push(partitions, AssignReplicaToDir { partition, directory });
         }
-        self.assignments.more |= ctx.parts(parts).len() == MOST;
+        self.assignments.more |= ctx.list(partitions).len() == MOST;
         let broker = self.id;
-        let request = AssignReplicasToDirsRequest { broker, epoch, parts };
+        let request = AssignReplicasToDirsRequest { broker, epoch, partitions };
         self.channels.send(DIRECTORY_ASSIGNMENTS, request.into(), (), ctx);
     }
 
@@ -114,7 +116,7 @@ impl Broker {
         response: &AssignReplicasToDirsResponse,
         ctx: &mut Ctx<'_>,
     ) {
-        let AssignReplicasToDirsResponse { error, parts } = *response;
+        let AssignReplicasToDirsResponse { error, partitions } = *response;
         self.assignments.due = false;
         if error == ErrorCode::NotController {
             self.leave_controller(DIRECTORY_ASSIGNMENTS, ctx);
@@ -122,9 +124,8 @@ impl Broker {
         if !error.is_none() {
             return self.assignments_failed(ctx);
         }
-        let refused =
-            |part: &Part| matches!(part, Part::AssignedToDir { error, .. } if !error.is_none());
-        let again = self.assignments.more || ctx.parts(parts).iter().any(refused);
+        let refused = ctx.list(partitions).iter().any(|result| !result.error.is_none());
+        let again = self.assignments.more || refused;
         self.assignments = Assignments::default();
         if again {
             self.collect_assignments(DELAY, ctx);

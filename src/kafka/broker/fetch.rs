@@ -3,7 +3,7 @@
 //! Follows `ReplicaManager.fetchMessages`, `Partition.fetchRecords` and `DelayedFetch.java`. A
 //! follower's fetch is also its acknowledgement of everything below its offset.
 
-use crate::base::ids::{BrokerEpoch, BrokerId, ConnectionId, LeaderEpoch, Offset, PartitionId};
+use crate::base::ids::{BrokerEpoch, BrokerId, ConnectionId, LeaderEpoch, Offset};
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::Parked;
@@ -14,7 +14,9 @@ use crate::kafka::image::Image;
 use crate::kafka::rulings::{self, Divergence, Reader};
 use crate::model::disk::IoError;
 use crate::model::error::ErrorCode;
-use crate::model::message::{Content, FetchRequest, FetchResponse, Fetcher, Part, PartsId};
+use crate::model::message::{
+    FetchPartition, FetchRequest, FetchResponse, FetchablePartition, Fetcher, List, Sublist,
+};
 
 /// A fetch without its partitions.
 #[derive(Clone, Copy, Debug)]
@@ -42,30 +44,14 @@ struct Found {
     urgent: bool,
 }
 
-/// One partition of a fetch, as asked.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    partition: PartitionId,
-    leader_epoch: Option<LeaderEpoch>,
-    offset: Offset,
-    last_fetched: Option<LeaderEpoch>,
-    max_bytes: u32,
-}
-
-impl Asked {
-    const fn of(part: &Part) -> Option<Self> {
-        match *part {
-            Part::FetchFrom {
-                partition, leader_epoch, offset, last_fetched, max_bytes, ..
-            } => Some(Self { partition, leader_epoch, offset, last_fetched, max_bytes }),
-            _ => None,
-        }
-    }
-}
-
 /// Whether the one who fetches may: a consumer, or a replica.
 const fn is_known(place: Option<usize>, fetcher: Fetcher) -> bool {
     place.is_some() || matches!(fetcher, Fetcher::Consumer { .. })
+}
+
+/// An answer that says nothing yet.
+fn new_response(ctx: &mut Ctx<'_>) -> FetchResponse {
+    FetchResponse { partitions: ctx.take_list(), records: ctx.take_list() }
 }
 
 /// Whether a fetch in this broker epoch is of an older incarnation, which proves nothing (KIP-903).
@@ -85,7 +71,7 @@ impl Partition {
     /// divergence, or the place of the follower that asks.
     fn meet(
         &self,
-        asked: &Asked,
+        asked: &FetchPartition,
         fetcher: Fetcher,
         ctx: &Ctx<'_>,
     ) -> Result<(Divergence, Option<usize>), ErrorCode> {
@@ -93,17 +79,19 @@ impl Partition {
         if self.meets_nothing(asked, place, fetcher) {
             return Ok((Divergence::None, place));
         }
-        self.check_leader(asked.leader_epoch, ctx)?;
+        self.check_leader(asked.current_leader_epoch, ctx)?;
         if !is_known(place, fetcher) {
-            return Err(match asked.leader_epoch {
+            return Err(match asked.current_leader_epoch {
                 Some(_) => ErrorCode::UnknownLeaderEpoch,
                 None => ErrorCode::NotLeaderOrFollower,
             });
         }
-        let own = asked.last_fetched.and_then(|epoch| self.log.end_of_epoch(epoch));
-        let divergence = rulings::find_divergence(ctx.rules, asked.last_fetched, asked.offset, own);
-        let out_of_range = asked.offset < self.log.start() || divergence == Divergence::Unknown;
-        if out_of_range || (divergence == Divergence::None && asked.offset > self.log.end()) {
+        let own = asked.last_fetched_epoch.and_then(|epoch| self.log.end_of_epoch(epoch));
+        let divergence =
+            rulings::find_divergence(ctx.rules, asked.last_fetched_epoch, asked.fetch_offset, own);
+        let out_of_range =
+            asked.fetch_offset < self.log.start() || divergence == Divergence::Unknown;
+        if out_of_range || (divergence == Divergence::None && asked.fetch_offset > self.log.end()) {
             return Err(ErrorCode::OffsetOutOfRange);
         }
         Ok((divergence, place))
@@ -119,12 +107,18 @@ impl Partition {
 
     /// Whether a fetch is what nearly all are: of an epoch that both are in, and an offset in the
     /// log after a batch of its newest epoch, which every rule lets pass.
-    fn meets_nothing(&self, asked: &Asked, place: Option<usize>, fetcher: Fetcher) -> bool {
-        let newest = asked.last_fetched.is_none() || asked.last_fetched == self.log.latest_epoch();
+    fn meets_nothing(
+        &self,
+        asked: &FetchPartition,
+        place: Option<usize>,
+        fetcher: Fetcher,
+    ) -> bool {
+        let newest = asked.last_fetched_epoch.is_none()
+            || asked.last_fetched_epoch == self.log.latest_epoch();
         is_known(place, fetcher)
             && newest
-            && self.still_meets(asked.leader_epoch, asked.offset)
-            && asked.offset <= self.log.end()
+            && self.still_meets(asked.current_leader_epoch, asked.fetch_offset)
+            && asked.fetch_offset <= self.log.end()
     }
 
     /// Whether [`Partition::meet`] would say of a parked fetch what it said when that was parked,
@@ -153,35 +147,32 @@ impl Broker {
         request: &FetchRequest,
         ctx: &mut Ctx<'_>,
     ) {
-        let FetchRequest { fetcher, max_wait, min_bytes, max_bytes, parts: request } = *request;
+        let FetchRequest { fetcher, max_wait, min_bytes, max_bytes, partitions } = *request;
         let terms = FetchTerms { fetcher, min_bytes, max_bytes };
         let waits = terms.min_bytes > 0 && max_wait > Span::ZERO;
-        let nothing_asked = ctx.parts(request).is_empty();
-        if waits && !nothing_asked && self.finds_nothing(&terms, request, ctx) {
-            self.note_fetches(&terms, request, ctx);
+        let nothing_asked = ctx.list(partitions).is_empty();
+        if waits && !nothing_asked && self.finds_nothing(&terms, partitions, ctx) {
+            self.note_fetches(&terms, partitions, ctx);
         } else {
-            let response = ctx.take_parts();
-            let found = self.read_all(&terms, request, response, true, ctx);
+            let response = new_response(ctx);
+            let found = self.read_all(&terms, partitions, &response, true, ctx);
             let enough = found.bytes >= u64::from(terms.min_bytes);
             if enough || found.urgent || !waits || nothing_asked {
-                ctx.release(request);
-                let content = Content::FetchResponse(FetchResponse { parts: response });
-                return self.respond(connection, correlation, content, ctx);
+                ctx.release(partitions);
+                return self.respond(connection, correlation, response.into(), ctx);
             }
-            ctx.release(response);
+            ctx.release_lists(&response.into());
         }
         let deadline = ctx.monotonic() + max_wait;
-        let parked = ParkedFetch { connection, correlation, request, terms, deadline };
+        let parked = ParkedFetch { connection, correlation, partitions, terms, deadline };
         let ticket = self.purgatory.fetches.park(parked);
-        for (place, part) in ctx.parts(request).iter().enumerate() {
-            if let Some(asked) = Asked::of(part)
-                && let Some(replica) = self.partitions.get_mut(asked.partition.index())
-            {
+        for (place, asked) in ctx.list(partitions).iter().enumerate() {
+            if let Some(replica) = self.partitions.get_mut(asked.partition.index()) {
                 replica.waiting.watch(Watcher {
                     ticket,
                     part: place as u32,
-                    offset: asked.offset,
-                    leader_epoch: asked.leader_epoch,
+                    offset: asked.fetch_offset,
+                    leader_epoch: asked.current_leader_epoch,
                     reader: terms.reader(),
                 });
             }
@@ -192,26 +183,35 @@ impl Broker {
 
     /// Whether a fetch meets nothing and finds no data in any partition, as most fetches do: then
     /// it waits, and no answer need be made to see that.
-    fn finds_nothing(&self, terms: &FetchTerms, request: PartsId, ctx: &Ctx<'_>) -> bool {
+    fn finds_nothing(
+        &self,
+        terms: &FetchTerms,
+        partitions: List<FetchPartition>,
+        ctx: &Ctx<'_>,
+    ) -> bool {
         if let Fetcher::Replica { broker, epoch: Some(epoch) } = terms.fetcher
             && is_outlived(&self.image, broker, epoch)
         {
             return false;
         }
-        ctx.parts(request).iter().all(|part| {
-            let Some(asked) = Asked::of(part) else { return false };
+        ctx.list(partitions).iter().all(|asked| {
             let Ok(replica) = self.hosted(asked.partition) else { return false };
-            replica.meets_nothing(&asked, replica.place(terms.fetcher), terms.fetcher)
-                && asked.offset == replica.limit(terms.reader(), ctx)
+            replica.meets_nothing(asked, replica.place(terms.fetcher), terms.fetcher)
+                && asked.fetch_offset == replica.limit(terms.reader(), ctx)
         })
     }
 
     /// A fetch is the follower's acknowledgement of everything below its offsets.
-    fn note_fetches(&mut self, terms: &FetchTerms, request: PartsId, ctx: &mut Ctx<'_>) {
+    fn note_fetches(
+        &mut self,
+        terms: &FetchTerms,
+        partitions: List<FetchPartition>,
+        ctx: &mut Ctx<'_>,
+    ) {
         let Fetcher::Replica { epoch, .. } = terms.fetcher else { return };
-        let mut part = 0;
-        while let Some(asked) = ctx.parts(request).get(part).and_then(Asked::of) {
-            part += 1;
+        let mut place = 0;
+        while let Some(asked) = ctx.entry(partitions, place) {
+            place += 1;
             let replica = self.partitions.get(asked.partition.index());
             if let Some(place) = replica.and_then(|replica| replica.place(terms.fetcher)) {
                 self.note_fetch(&asked, place, epoch, ctx);
@@ -222,14 +222,14 @@ impl Broker {
     /// The same of one partition, for the follower at this place.
     fn note_fetch(
         &mut self,
-        asked: &Asked,
+        asked: &FetchPartition,
         place: usize,
         epoch: Option<BrokerEpoch>,
         ctx: &mut Ctx<'_>,
     ) {
         let (Some(replica), host) = self.replica_and_host(asked.partition) else { return };
         let (before, end) = (replica.log.watermark(), replica.log.end());
-        let proposes = replica.record_fetch(place, asked.offset, end, epoch, &host, ctx);
+        let proposes = replica.record_fetch(place, asked.fetch_offset, end, epoch, &host, ctx);
         if replica.log.watermark() != before {
             self.touch(asked.partition);
         }
@@ -243,18 +243,15 @@ impl Broker {
     fn read_all(
         &mut self,
         terms: &FetchTerms,
-        request: PartsId,
-        response: PartsId,
+        partitions: List<FetchPartition>,
+        response: &FetchResponse,
         first: bool,
         ctx: &mut Ctx<'_>,
     ) -> Found {
         let mut found = Found::default();
         let mut place = 0;
-        while let Some(part) = ctx.parts(request).get(place) {
+        while let Some(asked) = ctx.entry(partitions, place) {
             place += 1;
-            let Some(asked) = Asked::of(part) else {
-                continue;
-            };
             match self.read_one(terms, &asked, response, found.bytes, first, ctx) {
                 Ok((bytes, diverges)) => {
                     found.bytes += bytes;
@@ -262,18 +259,17 @@ impl Broker {
                 }
                 Err(error) => {
                     found.urgent = true;
-                    ctx.push_part(
-                        response,
-                        Part::Fetched {
-                            partition: asked.partition,
-                            error,
-                            watermark: Offset::ZERO,
-                            last_stable: Offset::ZERO,
-                            log_start: Offset::ZERO,
-                            diverging: None,
-                            leader_epoch: LeaderEpoch::default(),
-                        },
-                    );
+                    let refused = FetchablePartition {
+                        partition: asked.partition,
+                        error,
+                        high_watermark: Offset::ZERO,
+                        last_stable_offset: Offset::ZERO,
+                        log_start_offset: Offset::ZERO,
+                        diverging_epoch: None,
+                        leader_epoch: LeaderEpoch::default(),
+                        records: Sublist::EMPTY,
+                    };
+                    ctx.push(response.partitions, refused);
                 }
             }
         }
@@ -285,8 +281,8 @@ impl Broker {
     fn read_one(
         &mut self,
         terms: &FetchTerms,
-        asked: &Asked,
-        response: PartsId,
+        asked: &FetchPartition,
+        response: &FetchResponse,
         taken: u64,
         first: bool,
         ctx: &mut Ctx<'_>,
@@ -300,36 +296,39 @@ impl Broker {
         {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
-        let diverging = match divergence {
+        let diverging_epoch = match divergence {
             Divergence::At(epoch, end) => Some((epoch, end)),
             Divergence::None | Divergence::Unknown => None,
         };
         // The watermark is read before this very fetch moves it: hence one round later.
-        ctx.push_part(
-            response,
-            Part::Fetched {
-                partition: asked.partition,
-                error: ErrorCode::None,
-                watermark: replica.log.watermark(),
-                last_stable: replica.log.last_stable(),
-                log_start: replica.log.start(),
-                diverging,
-                leader_epoch: replica.leader_epoch.unwrap_or_default(),
-            },
-        );
-        if diverging.is_some() {
+        let found = FetchablePartition {
+            partition: asked.partition,
+            error: ErrorCode::None,
+            high_watermark: replica.log.watermark(),
+            last_stable_offset: replica.log.last_stable(),
+            log_start_offset: replica.log.start(),
+            diverging_epoch,
+            leader_epoch: replica.leader_epoch.unwrap_or_default(),
+            records: Sublist::EMPTY,
+        };
+        if diverging_epoch.is_some() {
+            ctx.push(response.partitions, found);
             return Ok((0, true));
         }
         let limit = replica.limit(terms.reader(), ctx);
         let left = u64::from(terms.max_bytes).saturating_sub(taken).min(asked.max_bytes.into());
-        let parts = &mut *ctx.parts;
-        let read = replica.log.read(asked.offset, limit, left, taken == 0, host.disk, |batch| {
-            parts.push(response, Part::FetchedBatch(batch));
+        let lists = &mut *ctx.lists;
+        let records = lists.get(response.records).len();
+        let first_batch = taken == 0;
+        let read = replica.log.read(asked.fetch_offset, limit, left, first_batch, host.disk, |b| {
+            lists.push(response.records, b);
         });
+        let records = Sublist::new(records..lists.get(response.records).len());
+        lists.push(response.partitions, FetchablePartition { records, ..found });
         let bytes = match read {
             Ok(bytes) => bytes,
             Err(IoError::Full | IoError::Failed) => {
-                // The head already said otherwise; the next fetch gets the error.
+                // The answer says that all is well; the next fetch gets the error.
                 self.fail_dir_of(asked.partition, ctx);
                 return Ok((0, true));
             }
@@ -343,27 +342,30 @@ impl Broker {
     /// Whether a parked fetch has something to say about a partition that has changed
     /// (`DelayedFetch.tryComplete`). A moved high watermark is no news to a follower.
     pub(super) fn has_news(&self, watcher: Watcher, parked: &ParkedFetch, ctx: &Ctx<'_>) -> bool {
-        let part = ctx.parts(parked.request).get(watcher.part as usize);
-        let Some(asked) = part.and_then(Asked::of) else { return true };
-        let news = self.available(&asked, &parked.terms, ctx);
+        let Some(asked) = ctx.list(parked.partitions).get(watcher.part as usize) else {
+            return true;
+        };
+        let news = self.available(asked, &parked.terms, ctx);
         match news {
             None => true,
             Some(0) => false,
             Some(bytes) if bytes >= u64::from(parked.terms.min_bytes) => true,
             Some(_) => {
-                let all = ctx.parts(parked.request).iter().filter_map(Asked::of);
+                let all = ctx.list(parked.partitions).iter();
                 let bytes: Option<u64> =
-                    all.map(|asked| self.available(&asked, &parked.terms, ctx)).sum();
+                    all.map(|asked| self.available(asked, &parked.terms, ctx)).sum();
                 bytes.is_none_or(|bytes| bytes >= u64::from(parked.terms.min_bytes))
             }
         }
     }
 
     /// How many bytes a fetch would find in a partition; `None` if an error or a divergence.
-    fn available(&self, asked: &Asked, terms: &FetchTerms, ctx: &Ctx<'_>) -> Option<u64> {
+    fn available(&self, asked: &FetchPartition, terms: &FetchTerms, ctx: &Ctx<'_>) -> Option<u64> {
         let replica = self.hosted(asked.partition).ok()?;
         let limit = replica.limit(terms.reader(), ctx);
-        if asked.offset == limit && replica.still_meets(asked.leader_epoch, asked.offset) {
+        if asked.fetch_offset == limit
+            && replica.still_meets(asked.current_leader_epoch, asked.fetch_offset)
+        {
             return Some(0);
         }
         let (divergence, _) = replica.meet(asked, terms.fetcher, ctx).ok()?;
@@ -371,11 +373,12 @@ impl Broker {
             return None;
         }
         let (mut bytes, enough) = (0, u64::from(terms.min_bytes));
-        if asked.offset < limit {
+        if asked.fetch_offset < limit {
             // Counting stops at what is enough: one batch, mostly.
-            let read = replica.log.read(asked.offset, limit, enough, true, &self.disk, |batch| {
-                bytes += u64::from(batch.bytes);
-            });
+            let read =
+                replica.log.read(asked.fetch_offset, limit, enough, true, &self.disk, |batch| {
+                    bytes += u64::from(batch.bytes);
+                });
             read.ok()?;
         }
         Some(bytes)
@@ -385,17 +388,12 @@ impl Broker {
         let Some(parked) = self.purgatory.fetches.peek(ticket) else {
             return;
         };
-        let ParkedFetch { connection, correlation, request, terms, .. } = *parked;
+        let ParkedFetch { connection, correlation, partitions, terms, .. } = *parked;
         self.purgatory.fetches.forget(ticket);
-        let response = ctx.take_parts();
-        self.read_all(&terms, request, response, false, ctx);
-        ctx.release(request);
-        self.respond(
-            connection,
-            correlation,
-            Content::FetchResponse(FetchResponse { parts: response }),
-            ctx,
-        );
+        let response = new_response(ctx);
+        self.read_all(&terms, partitions, &response, false, ctx);
+        ctx.release(partitions);
+        self.respond(connection, correlation, response.into(), ctx);
     }
 
     /// Parked fetches have waited long enough.

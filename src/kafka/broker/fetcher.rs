@@ -14,8 +14,8 @@ use crate::model::batch::Batch;
 use crate::model::disk::IoError;
 use crate::model::error::ErrorCode;
 use crate::model::message::{
-    Content, FetchRequest, Fetcher, ListOffsetsRequest, ListOffsetsResponse, Part, PartsId,
-    WhichOffset,
+    Content, FetchPartition, FetchRequest, FetchResponse, FetchablePartition, Fetcher, List,
+    ListOffsetsRequest, ListOffsetsResponse, WhichOffset,
 };
 
 /// From following a leader that nothing was fetched from until then to the first request: a thread,
@@ -62,27 +62,6 @@ pub(super) struct ReplicaFetcher {
     starts_at: Time,
     /// It asks the leader for offsets of a partition whose position is out of range.
     resolving: Option<(PartitionId, WhichOffset)>,
-}
-
-/// What an answer says of one partition, besides its batches.
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    partition: PartitionId,
-    error: ErrorCode,
-    watermark: Offset,
-    log_start: Offset,
-    diverging: Option<(LeaderEpoch, Offset)>,
-}
-
-impl Head {
-    const fn of(part: &Part) -> Option<Self> {
-        match *part {
-            Part::Fetched { partition, error, watermark, log_start, diverging, .. } => {
-                Some(Self { partition, error, watermark, log_start, diverging })
-            }
-            _ => None,
-        }
-    }
 }
 
 /// What a follower makes of one fetched batch.
@@ -285,7 +264,7 @@ impl Broker {
     fn send_fetch(&mut self, leader: BrokerId, now: Time, ctx: &mut Ctx<'_>) {
         let validates = rulings::follower_start(ctx.rules) == FollowerStart::Validate;
         let Some(fetcher) = self.fetchers.get(leader.index()) else { return };
-        let parts = ctx.take_parts();
+        let partitions = ctx.take_list();
         for partition in &fetcher.partitions {
             let Some(replica) = self.partitions.get_mut(partition.index()) else {
                 continue;
@@ -300,24 +279,24 @@ impl Broker {
             fetch.delayed_until = None;
             let offset = replica.log.end();
             fetch.requested = Some(offset);
-            let part = Part::FetchFrom {
+            let asked = FetchPartition {
                 partition: *partition,
-                leader_epoch: replica.leader_epoch,
-                offset,
-                last_fetched: replica.log.latest_epoch().filter(|_| validates),
-                log_start: replica.log.start(),
+                current_leader_epoch: replica.leader_epoch,
+                fetch_offset: offset,
+                last_fetched_epoch: replica.log.latest_epoch().filter(|_| validates),
+                log_start_offset: replica.log.start(),
                 max_bytes: self.config.replica_fetch_max_bytes,
             };
-            ctx.push_part(parts, part);
+            ctx.push(partitions, asked);
         }
-        let content = Content::FetchRequest(FetchRequest {
+        let request = FetchRequest {
             fetcher: Fetcher::Replica { broker: self.id, epoch: self.lifecycle.epoch() },
             max_wait: self.config.replica_fetch_wait_max,
             min_bytes: self.config.replica_fetch_min_bytes,
             max_bytes: self.config.replica_fetch_response_max_bytes,
-            parts,
-        });
-        self.channels.send(Peer::Broker(leader), content, (), ctx);
+            partitions,
+        };
+        self.channels.send(Peer::Broker(leader), request.into(), (), ctx);
     }
 
     fn ask_offset(
@@ -340,28 +319,31 @@ impl Broker {
     }
 
     /// A leader answered a fetch.
-    pub(super) fn on_fetched(&mut self, leader: BrokerId, parts: PartsId, ctx: &mut Ctx<'_>) {
+    pub(super) fn on_fetched(
+        &mut self,
+        leader: BrokerId,
+        response: &FetchResponse,
+        ctx: &mut Ctx<'_>,
+    ) {
         let mut place = 0;
-        while let Some(part) = ctx.parts(parts).get(place) {
+        while let Some(fetched) = ctx.entry(response.partitions, place) {
             place += 1;
-            let Some(head) = Head::of(part) else { continue };
-            match self.take_fetched(leader, head, (parts, &mut place), ctx) {
+            match self.take_fetched(leader, &fetched, response.records, ctx) {
                 Ok(()) => {}
-                Err(_) => self.fail_dir_of(head.partition, ctx),
+                Err(_) => self.fail_dir_of(fetched.partition, ctx),
             }
         }
     }
 
-    /// One partition of an answer; its batches begin at `next`, which goes on to the first that was
-    /// not taken.
+    /// One partition of an answer (`AbstractFetcherThread.processFetchRequest`).
     fn take_fetched(
         &mut self,
         leader: BrokerId,
-        head: Head,
-        (parts, next): (PartsId, &mut usize),
+        fetched: &FetchablePartition,
+        records: List<Batch>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), IoError> {
-        let Head { partition, error, watermark, log_start, diverging } = head;
+        let partition = fetched.partition;
         let (replica, mut host) = self.replica_and_host(partition);
         let Some(replica) = replica else {
             return Ok(());
@@ -374,7 +356,7 @@ impl Broker {
         if requested != replica.log.end() {
             return Ok(());
         }
-        match error {
+        match fetched.error {
             ErrorCode::None => {}
             ErrorCode::OffsetOutOfRange => {
                 if let Some(fetch) = &mut replica.fetch {
@@ -391,12 +373,11 @@ impl Broker {
                 return Ok(());
             }
         }
-        if let Some(leaders) = diverging {
+        if let Some(leaders) = fetched.diverging_epoch {
             return replica.cut_at_divergence(leaders, &mut host, ctx);
         }
-        let first = *next;
-        while let Some(&Part::FetchedBatch(batch)) = ctx.parts(parts).get(*next) {
-            *next += 1;
+        for place in fetched.records.places() {
+            let batch = ctx.list(records)[place];
             match replica.append_as_follower(batch, &mut host, ctx)? {
                 Taken::Appended => {}
                 Taken::Skip => break,
@@ -406,8 +387,9 @@ impl Broker {
                 }
             }
         }
-        replica.take_watermark(watermark, log_start, &mut host, ctx);
-        if *next > first {
+        let (watermark, start) = (fetched.high_watermark, fetched.log_start_offset);
+        replica.take_watermark(watermark, start, &mut host, ctx);
+        if !fetched.records.is_empty() {
             self.arm_flush(partition, ctx);
         }
         Ok(())

@@ -18,7 +18,10 @@ use crate::kafka::image::Image;
 use crate::kafka::rulings::{self, FollowerRegistration, RefusedIsr};
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
-use crate::model::message::{AlterPartitionRequest, AlterPartitionResponse, Part};
+use crate::model::message::{
+    AlterPartitionItem, AlterPartitionRequest, AlterPartitionResponse, AlterPartitionResult,
+    BrokerState, Sublist,
+};
 use crate::model::metadata::PartitionState;
 use crate::model::rules::Rules;
 
@@ -192,33 +195,36 @@ impl Broker {
         if !self.channels.ready(ALTER_PARTITION, ctx) {
             return;
         }
-        let broker = self.id;
-        let parts = ctx.take_parts();
+        let (partitions, broker_states) = (ctx.take_list(), ctx.take_list());
         // A request that is sent once more says what it said before.
         if self.alter.sent == 0 {
             self.alter.sent = self.alter.items.len();
         }
         for (partition, proposal) in &self.alter.items[..self.alter.sent] {
             let Proposal { isr, leader_epoch, partition_epoch } = *proposal;
-            let partition = *partition;
-            // A leader declares its partition recovered with its first proposal.
-            let recovered = true;
-            ctx.push_part(
-                parts,
-                Part::AlterIsr { partition, leader_epoch, partition_epoch, isr, recovered },
-            );
-            let Some(replica) = self.partitions.get(partition.index()) else {
-                continue;
-            };
-            for place in isr.iter().filter(|place| *place < replica.replicas.len()) {
-                let known = replica.followers[place].epoch.known();
-                let epoch = if place == replica.place { Some(epoch) } else { known };
-                let broker = replica.replicas[place];
-                ctx.push_part(parts, Part::ReplicaEpoch { broker, epoch });
+            let first = ctx.list(broker_states).len();
+            if let Some(replica) = self.partitions.get(partition.index()) {
+                for place in isr.iter().filter(|place| *place < replica.replicas.len()) {
+                    let known = replica.followers[place].epoch.known();
+                    let epoch = if place == replica.place { Some(epoch) } else { known };
+                    let broker = replica.replicas[place];
+                    ctx.push(broker_states, BrokerState { broker, epoch });
+                }
             }
+            let item = AlterPartitionItem {
+                partition: *partition,
+                leader_epoch,
+                partition_epoch,
+                new_isr: isr,
+                new_isr_with_epochs: Sublist::new(first..ctx.list(broker_states).len()),
+                // A leader declares its partition recovered with its first proposal.
+                recovered: true,
+            };
+            ctx.push(partitions, item);
         }
-        let content = AlterPartitionRequest { broker, epoch, parts };
-        self.channels.send(ALTER_PARTITION, content.into(), (), ctx);
+        let broker = self.id;
+        let content = AlterPartitionRequest { broker, epoch, partitions, broker_states }.into();
+        self.channels.send(ALTER_PARTITION, content, (), ctx);
     }
 
     /// The controller answered an AlterPartition.
@@ -227,10 +233,9 @@ impl Broker {
         response: &AlterPartitionResponse,
         ctx: &mut Ctx<'_>,
     ) {
-        let AlterPartitionResponse { error, parts } = *response;
-        let not_controller =
-            |part: &Part| matches!(part, Part::AlteredIsr { error: ErrorCode::NotController, .. });
-        if error == ErrorCode::NotController || ctx.parts(parts).iter().any(not_controller) {
+        let AlterPartitionResponse { error, partitions } = *response;
+        let not_controller = |error| error == ErrorCode::NotController;
+        if not_controller(error) || ctx.list(partitions).iter().any(|p| not_controller(p.error)) {
             return self.leave_controller(ALTER_PARTITION, ctx);
         }
         let sent = std::mem::take(&mut self.alter.sent);
@@ -241,11 +246,9 @@ impl Broker {
         }
         // What the answer does not mention stays and is sent again.
         let mut place = 0;
-        while let Some(part) = ctx.part(parts, place) {
+        while let Some(result) = ctx.entry(partitions, place) {
             place += 1;
-            let Part::AlteredIsr { partition, error, state } = part else {
-                continue;
-            };
+            let AlterPartitionResult { partition, error, state } = result;
             let item = self.alter.items.iter().take(sent).position(|(p, _)| *p == partition);
             if let Some(item) = item {
                 let (_, proposal) = self.alter.items.remove(item);

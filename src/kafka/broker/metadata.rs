@@ -11,7 +11,7 @@ use crate::kafka::broker::channel::METADATA;
 use crate::kafka::broker::partition::Partition;
 use crate::kafka::ctx::Ctx;
 use crate::kafka::log::Log;
-use crate::model::message::{FetchMetadataRequest, FetchMetadataResponse, Part};
+use crate::model::message::{FetchMetadataRequest, FetchMetadataResponse};
 use crate::model::metadata::MetadataRecord;
 
 /// `KafkaRaftClient.MAX_FETCH_WAIT_MS`.
@@ -32,10 +32,10 @@ impl Broker {
         response: &FetchMetadataResponse,
         ctx: &mut Ctx<'_>,
     ) {
-        let FetchMetadataResponse { from, end, parts } = *response;
+        let FetchMetadataResponse { from, end, records } = *response;
         if from == self.image.end() {
             let mut place = 0;
-            while let Some(Part::Record(record)) = ctx.part(parts, place) {
+            while let Some(record) = ctx.entry(records, place) {
                 place += 1;
                 self.replay(&record, ctx);
             }

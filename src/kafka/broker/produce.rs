@@ -13,7 +13,9 @@ use crate::kafka::rulings;
 use crate::model::batch::Batch;
 use crate::model::config::Acks;
 use crate::model::error::ErrorCode;
-use crate::model::message::{Content, Part, ProduceRequest, ProduceResponse};
+use crate::model::message::{
+    PartitionProduceResponse, ProducePartition, ProduceRequest, ProduceResponse,
+};
 
 impl Broker {
     pub(super) fn on_produce(
@@ -22,27 +24,24 @@ impl Broker {
         request: &ProduceRequest,
         ctx: &mut Ctx<'_>,
     ) {
-        let ProduceRequest { acks, timeout, parts } = *request;
-        let response = ctx.take_parts();
+        let ProduceRequest { acks, timeout, partitions } = *request;
+        let responses = ctx.take_list();
         let deadline = ctx.monotonic() + timeout;
-        let parked = ParkedProduce { connection, correlation, response, waiting: 0, deadline };
+        let parked = ParkedProduce { connection, correlation, responses, waiting: 0, deadline };
         let ticket = self.purgatory.produces.park(parked);
         let (mut waiting, mut failed, mut place) = (0, false, 0);
-        while let Some(part) = ctx.part(parts, place) {
-            if let Part::Produce { partition, batch } = part {
-                let waiter = (ticket, place as u32);
-                let (produced, waits) = self.produce(partition, batch, acks, waiter, ctx);
-                waiting += u32::from(waits);
-                failed |=
-                    !waits && matches!(produced, Part::Produced { error, .. } if !error.is_none());
-                ctx.push_part(response, produced);
-            }
+        while let Some(ProducePartition { partition, batch }) = ctx.entry(partitions, place) {
+            let waiter = (ticket, place as u32);
+            let (produced, waits) = self.produce(partition, batch, acks, waiter, ctx);
+            waiting += u32::from(waits);
+            failed |= !waits && !produced.error.is_none();
+            ctx.push(responses, produced);
             place += 1;
         }
-        ctx.release(parts);
+        ctx.release(partitions);
         if acks == Acks::None {
             self.purgatory.produces.take(ticket);
-            ctx.release(response);
+            ctx.release(responses);
             // Nobody is told, so the closed connection has to tell.
             return if failed { self.hang_up(connection, ctx) } else { self.unmute(connection) };
         }
@@ -51,7 +50,7 @@ impl Broker {
             return self.respond(
                 connection,
                 correlation,
-                Content::ProduceResponse(ProduceResponse { parts: response }),
+                ProduceResponse { responses }.into(),
                 ctx,
             );
         }
@@ -70,7 +69,7 @@ impl Broker {
         acks: Acks,
         (ticket, part): (Ticket, u32),
         ctx: &mut Ctx<'_>,
-    ) -> (Part, bool) {
+    ) -> (PartitionProduceResponse, bool) {
         let appended = match self.hosted(partition) {
             Err(error) => Err(AppendError::Refused(error)),
             Ok(_) => {
@@ -79,7 +78,12 @@ impl Broker {
                 replica.ok_or(refused).and_then(|r| r.append_as_leader(batch, acks, &mut host, ctx))
             }
         };
-        let done = |error, offset| Part::Produced { partition, error, offset, leader: None };
+        let done = |error, base_offset| PartitionProduceResponse {
+            partition,
+            error,
+            base_offset,
+            current_leader: None,
+        };
         match appended {
             Ok(append) => {
                 self.touch(partition);
@@ -95,8 +99,8 @@ impl Broker {
                 (done(error, append.base), waits)
             }
             Err(AppendError::Refused(error)) => {
-                let leader = self.leader_hint(partition, error);
-                (Part::Produced { partition, error, offset: Offset::ZERO, leader }, false)
+                let current_leader = self.leader_hint(partition, error);
+                (PartitionProduceResponse { current_leader, ..done(error, Offset::ZERO) }, false)
             }
             Err(AppendError::Disk(_)) => {
                 self.fail_dir_of(partition, ctx);
@@ -147,11 +151,8 @@ impl Broker {
             return; // answered already: time ran out
         };
         parked.waiting -= 1;
-        let (last, response) = (parked.waiting == 0, parked.response);
-        let part = ctx.parts.get_mut(response).get_mut(waiter.part as usize);
-        if let Some(Part::Produced { error: said, .. }) = part {
-            *said = error;
-        }
+        let (last, responses) = (parked.waiting == 0, parked.responses);
+        ctx.lists.change(responses, waiter.part as usize, |produced| produced.error = error);
         if last {
             self.answer_produce(waiter.ticket, ctx);
         }
@@ -159,7 +160,7 @@ impl Broker {
 
     fn answer_produce(&mut self, ticket: Ticket, ctx: &mut Ctx<'_>) {
         if let Some(parked) = self.purgatory.produces.take(ticket) {
-            let content = Content::ProduceResponse(ProduceResponse { parts: parked.response });
+            let content = ProduceResponse { responses: parked.responses }.into();
             self.respond(parked.connection, parked.correlation, content, ctx);
         }
     }

@@ -10,7 +10,7 @@ use crate::base::ids::{ConnectionId, LeaderEpoch, Offset};
 use crate::base::time::Time;
 use crate::kafka::broker::fetch::FetchTerms;
 use crate::kafka::rulings::Reader;
-use crate::model::message::PartsId;
+use crate::model::message::{FetchPartition, List, PartitionProduceResponse};
 
 /// Refers to a parked request, as long as that has not been answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) struct ParkedProduce {
     pub(super) connection: ConnectionId,
     pub(super) correlation: u32,
     /// The answer as it will be if nothing more happens: what still waits says REQUEST_TIMED_OUT.
-    pub(super) response: PartsId,
+    pub(super) responses: List<PartitionProduceResponse>,
     /// How many of its partitions still wait.
     pub(super) waiting: u32,
     /// When it is answered anyway.
@@ -38,7 +38,7 @@ pub(super) struct ParkedFetch {
     pub(super) connection: ConnectionId,
     pub(super) correlation: u32,
     /// What it asked for; kept until it is answered.
-    pub(super) request: PartsId,
+    pub(super) partitions: List<FetchPartition>,
     pub(super) terms: FetchTerms,
     pub(super) deadline: Time,
 }
@@ -270,25 +270,25 @@ mod tests {
     use super::{ParkedProduce, Shelf, Waiter, Waiting};
     use crate::base::ids::{ConnectionId, Offset};
     use crate::base::time::Time;
-    use crate::model::message::PartPool;
+    use crate::model::message::Lists;
 
     #[test]
     fn a_shelf_keeps_the_order_of_deadlines_and_knows_stale_tickets() {
-        let mut pool = PartPool::default();
+        let mut lists = Lists::default();
         let mut shelf = Shelf::default();
-        let parked = |deadline, response| ParkedProduce {
+        let parked = |deadline, responses| ParkedProduce {
             connection: ConnectionId(0),
             correlation: 0,
-            response,
+            responses,
             waiting: 1,
             deadline: Time(deadline),
         };
         let tickets: Vec<_> =
-            [30, 10, 20].map(|at| shelf.park(parked(at, pool.take()))).into_iter().collect();
+            [30, 10, 20].map(|at| shelf.park(parked(at, lists.take()))).into_iter().collect();
         assert_eq!(shelf.first(), Some((tickets[1], Time(10))));
         assert!(shelf.take(tickets[1]).is_some());
         assert!(shelf.take(tickets[1]).is_none(), "taken twice");
-        let again = shelf.park(parked(5, pool.take()));
+        let again = shelf.park(parked(5, lists.take()));
         assert_eq!(again.slot, tickets[1].slot);
         assert!(shelf.get(tickets[1]).is_none(), "the slot is somebody else's now");
         let mut order = Vec::new();
@@ -301,12 +301,12 @@ mod tests {
 
     #[test]
     fn a_late_waiter_for_an_early_offset_goes_first() {
-        let mut pool = PartPool::default();
+        let mut lists = Lists::default();
         let mut shelf = Shelf::default();
         let ticket = shelf.park(ParkedProduce {
             connection: ConnectionId(0),
             correlation: 0,
-            response: pool.take(),
+            responses: lists.take(),
             waiting: 1,
             deadline: Time(0),
         });

@@ -13,12 +13,12 @@ use crate::kafka::rulings::{self, Reader};
 use crate::model::error::ErrorCode;
 use crate::model::message::{
     Content, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, Message,
-    MetadataResponse, OffsetsForLeaderEpochRequest, OffsetsForLeaderEpochResponse, Part,
-    WhichOffset, controller_request, response,
+    MetadataResponse, MetadataResponsePartition, OffsetsForLeaderEpochRequest,
+    OffsetsForLeaderEpochResponse, WhichOffset, controller_request, response,
 };
 
 impl Broker {
-    /// Handles a request whose turn it is. Its parts are this broker's to give back.
+    /// Handles a request whose turn it is. Its lists are this broker's to give back.
     pub(super) fn on_request(
         &mut self,
         connection: ConnectionId,
@@ -35,9 +35,7 @@ impl Broker {
             Content::OffsetsForLeaderEpochRequest(request) => self.epoch_end(request, ctx).into(),
             // The broker's listener does not offer it (`SocketServer.processCompletedReceives`).
             content @ (controller_request!() | response!()) => {
-                if let Some(parts) = content.parts() {
-                    ctx.release(parts);
-                }
+                ctx.release_lists(content);
                 return self.hang_up(connection, ctx);
             }
         };
@@ -137,14 +135,14 @@ impl Broker {
 
     /// `Metadata`: every partition as this broker's image has it, however old.
     fn describe(&self, ctx: &mut Ctx<'_>) -> MetadataResponse {
-        let parts = ctx.take_parts();
+        let partitions = ctx.take_list();
         for (partition, image) in self.image.partitions() {
             let known = |leader: &BrokerId| self.image.broker(*leader).is_some();
             let leader = image.state.leader.filter(known);
             let leader_epoch = image.state.leader_epoch;
-            ctx.push_part(parts, Part::Leader { partition, leader, leader_epoch });
+            ctx.push(partitions, MetadataResponsePartition { partition, leader, leader_epoch });
         }
-        MetadataResponse { parts }
+        MetadataResponse { partitions }
     }
 
     fn init_producer_id(&mut self, ctx: &mut Ctx<'_>) -> InitProducerIdResponse {

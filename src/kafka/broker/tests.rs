@@ -13,8 +13,8 @@ use crate::model::directory::DirectoryId;
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::message::{
-    Content, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
-    ListOffsetsResponse, MetadataRequest, Part, WhichOffset,
+    AssignReplicaToDir, Content, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
+    ListOffsetsResponse, MetadataRequest, WhichOffset,
 };
 use crate::model::metadata::MetadataRecord;
 use crate::model::rules::{Drill, Rules, Truncation};
@@ -258,17 +258,17 @@ fn a_lagging_member_leaves_the_isr_and_comes_back() {
     cluster.pass(Span::secs(29));
     assert_eq!((cluster.produced(sent), cluster.proposals.len()), (None, 0));
     cluster.pass(Span::secs(17));
-    let (_, _, parts) = &cluster.proposals[0];
-    assert!(matches!(parts[0], Part::AlterIsr { isr: ReplicaSet(0b011), recovered: true, .. }));
-    assert_eq!(parts.len(), 3, "with the broker epochs of both members");
+    let proposal = &cluster.proposals[0];
+    assert_eq!((proposal.item.new_isr, proposal.item.recovered), (ReplicaSet(0b011), true));
+    assert_eq!(proposal.members.len(), 2, "with the broker epochs of both members");
     assert_eq!(cluster.view(1).watermark, Offset(0), "a proposed shrink is not believed");
     cluster.grant();
     assert_eq!(cluster.view(1).watermark, Offset(1));
     // Back again: its fetch is its request to be let in.
     cluster.release();
     cluster.pass(Span::secs(32));
-    let (_, _, parts) = &cluster.proposals[0];
-    assert!(matches!(parts[0], Part::AlterIsr { isr: ReplicaSet(0b111), .. }), "{parts:?}");
+    let proposal = &cluster.proposals[0];
+    assert_eq!(proposal.item.new_isr, ReplicaSet(0b111), "{proposal:?}");
     cluster.refuse(ErrorCode::IneligibleReplica);
     assert_eq!(cluster.view(1).isr, ReplicaSet(0b011));
     cluster.pass(Span::secs(1));
@@ -297,8 +297,8 @@ fn a_restarted_broker_recovers_registers_and_catches_up() {
     cluster.pass(Span::millis(300));
     assert_eq!(cluster.view(2).end, Offset(8));
     cluster.pass(Span::secs(1));
-    let (_, _, parts) = cluster.proposals.last().expect("a proposal");
-    assert!(matches!(parts[0], Part::AlterIsr { isr: ReplicaSet(0b111), .. }));
+    let proposal = cluster.proposals.last().expect("a proposal");
+    assert_eq!(proposal.item.new_isr, ReplicaSet(0b111));
     cluster.grant();
     // What a power loss takes is fetched again.
     cluster.lose_power(3);
@@ -363,7 +363,7 @@ fn a_broker_with_several_directories_says_where_each_replica_lies() {
     let assigned = |number: u16| {
         let partition = PartitionId(number);
         let directory = DirectoryId { disk: DiskId(0), dir: number };
-        (BrokerId(1), Part::AssignToDir { partition, directory })
+        (BrokerId(1), AssignReplicaToDir { partition, directory })
     };
     let of_one: Vec<_> = cluster.assigned.iter().filter(|(b, _)| b.0 == 1).copied().collect();
     assert_eq!(of_one, [assigned(0), assigned(1)]);

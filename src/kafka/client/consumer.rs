@@ -24,9 +24,9 @@ use crate::model::config::{ConsumerConfig, OffsetReset};
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, PositionChange};
 use crate::model::message::{
-    Content, FetchRequest, FetchResponse, Fetcher, ListOffsetsRequest, ListOffsetsResponse,
-    Message, MetadataRequest, MetadataResponse, OffsetsForLeaderEpochRequest,
-    OffsetsForLeaderEpochResponse, Part, PartsId, WhichOffset,
+    Content, FetchPartition, FetchRequest, FetchResponse, Fetcher, List, ListOffsetsRequest,
+    ListOffsetsResponse, Message, MetadataRequest, OffsetsForLeaderEpochRequest,
+    OffsetsForLeaderEpochResponse, WhichOffset,
 };
 
 /// `max.in.flight.requests.per.connection` of a consumer, fixed in Kafka.
@@ -305,23 +305,18 @@ impl Consumer {
                     };
                     let read_committed = self.config.read_committed;
                     let leader_epoch = leadership.epoch;
-                    let content = Content::ListOffsetsRequest(ListOffsetsRequest {
-                        partition,
-                        leader_epoch,
-                        which,
-                        read_committed,
-                    });
-                    (content, Request::ListOffsets { place: place as u16 })
+                    let request =
+                        ListOffsetsRequest { partition, leader_epoch, which, read_committed };
+                    (Content::from(request), Request::ListOffsets { place: place as u16 })
                 }
                 (Stage::Validation, _) => {
                     let (Some(leader_epoch), current_leader_epoch) = position else { continue };
-                    let content =
-                        Content::OffsetsForLeaderEpochRequest(OffsetsForLeaderEpochRequest {
-                            partition,
-                            current_leader_epoch,
-                            leader_epoch,
-                        });
-                    (content, Request::OffsetsForLeaderEpoch { place: place as u16 })
+                    let request = OffsetsForLeaderEpochRequest {
+                        partition,
+                        current_leader_epoch,
+                        leader_epoch,
+                    };
+                    (request.into(), Request::OffsetsForLeaderEpoch { place: place as u16 })
                 }
                 (Stage::Fetching | Stage::Failed, _) => continue,
             };
@@ -387,7 +382,7 @@ impl Consumer {
 
     fn fetch_from(&mut self, broker: BrokerId, ctx: &mut Ctx<'_>) {
         let at = broker.index();
-        let mut parts: Option<PartsId> = None;
+        let mut partitions: Option<List<FetchPartition>> = None;
         let mut next = 0;
         while let Some(place) = self.fetchable[at].first_from(next) {
             next = place + 1;
@@ -401,32 +396,33 @@ impl Consumer {
             let assigned = &mut self.assigned[place];
             let partition = assigned.partition;
             assigned.fetching = Some(assigned.offset);
-            let list = *parts.get_or_insert_with(|| ctx.take_parts());
-            let part = Part::FetchFrom {
+            let list = *partitions.get_or_insert_with(|| ctx.take_list());
+            let asked = FetchPartition {
                 partition,
-                leader_epoch: self.cache.leadership(partition).epoch,
-                offset: assigned.offset,
+                current_leader_epoch: self.cache.leadership(partition).epoch,
+                fetch_offset: assigned.offset,
                 // A consumer does not give it, so a truncation between validation and fetch goes
                 // unseen (KIP-320 left it to followers).
-                last_fetched: None,
-                log_start: Offset::ZERO,
+                last_fetched_epoch: None,
+                log_start_offset: Offset::ZERO,
                 max_bytes: self.config.max_partition_fetch_bytes,
             };
-            ctx.push_part(list, part);
+            ctx.push(list, asked);
         }
         if at == 0 && !self.leaderless.is_empty() {
             self.cache.want_update();
         }
-        if let Some(parts) = parts {
+        if let Some(partitions) = partitions {
             self.fetch_in_flight.insert(at);
-            let content = Content::FetchRequest(FetchRequest {
+            let request = FetchRequest {
                 fetcher: Fetcher::Consumer { read_committed: self.config.read_committed },
                 max_wait: self.config.fetch_max_wait,
                 min_bytes: self.config.fetch_min_bytes,
                 max_bytes: self.config.fetch_max_bytes,
-                parts,
-            });
-            self.channels.send(Peer::Broker(broker), content, Request::Fetch { broker }, ctx);
+                partitions,
+            };
+            let to = Request::Fetch { broker };
+            self.channels.send(Peer::Broker(broker), request.into(), to, ctx);
         }
     }
 
@@ -487,12 +483,12 @@ impl Consumer {
         self.stirred = true;
         let Some(request) = self.channels.answered(peer, message.correlation) else { return };
         match (request, message.content) {
-            (Request::Fetch { broker }, Content::FetchResponse(FetchResponse { parts })) => {
+            (Request::Fetch { broker }, Content::FetchResponse(response)) => {
                 self.fetch_in_flight.remove(broker.index());
-                self.on_fetched(broker, parts, ctx);
+                self.on_fetched(broker, &response, ctx);
             }
-            (Request::Metadata, Content::MetadataResponse(MetadataResponse { parts })) => {
-                learn_leaders(&mut self.cache, parts, ctx);
+            (Request::Metadata, Content::MetadataResponse(response)) => {
+                learn_leaders(&mut self.cache, &response, ctx);
             }
             (
                 Request::ListOffsets { place },
@@ -567,30 +563,23 @@ impl Consumer {
         }
     }
 
-    fn on_fetched(&mut self, broker: BrokerId, parts: PartsId, ctx: &mut Ctx<'_>) {
-        let mut current: Option<usize> = None;
-        for at in 0..ctx.parts(parts).len() {
-            match ctx.part(parts, at) {
-                Some(Part::Fetched { partition, error, .. }) => {
-                    current = self.place(partition).filter(|p| self.is_wanted(*p));
-                    if let Some(place) = current
-                        && !error.is_none()
-                    {
-                        self.on_fetch_error(place, error, ctx);
-                        current = None;
-                    }
+    fn on_fetched(&mut self, broker: BrokerId, response: &FetchResponse, ctx: &Ctx<'_>) {
+        for fetched in ctx.list(response.partitions) {
+            let Some(place) = self.place(fetched.partition).filter(|p| self.is_wanted(*p)) else {
+                continue;
+            };
+            if !fetched.error.is_none() {
+                self.on_fetch_error(place, fetched.error, ctx);
+                continue;
+            }
+            for batch in &ctx.list(response.records)[fetched.records.places()] {
+                let assigned = &mut self.assigned[place];
+                let empty = !assigned.has_buffered();
+                assigned.buffer(*batch, broker);
+                if empty && assigned.has_buffered() {
+                    self.arrived.push_back(place as u16);
+                    self.file(place);
                 }
-                Some(Part::FetchedBatch(batch)) => {
-                    let Some(place) = current else { continue };
-                    let assigned = &mut self.assigned[place];
-                    let empty = !assigned.has_buffered();
-                    assigned.buffer(batch, broker);
-                    if empty && assigned.has_buffered() {
-                        self.arrived.push_back(place as u16);
-                        self.file(place);
-                    }
-                }
-                _ => {}
             }
         }
     }

@@ -28,7 +28,7 @@ use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
 use crate::model::message::{
     Content, InitProducerIdRequest, InitProducerIdResponse, Message, MetadataRequest,
-    MetadataResponse, Part, PartsId, ProduceResponse,
+    MetadataResponse,
 };
 use crate::model::rules::Drill;
 
@@ -506,14 +506,11 @@ impl Producer {
         self.stirred = true;
         let Some(request) = self.channels.answered(peer, message.correlation) else { return };
         match (request, message.content) {
-            (
-                Request::Produce { first_batch },
-                Content::ProduceResponse(ProduceResponse { parts }),
-            ) => {
-                self.on_produced(first_batch, parts, ctx, calls);
+            (Request::Produce { first_batch }, Content::ProduceResponse(response)) => {
+                self.on_produced(first_batch, &response, ctx, calls);
             }
-            (Request::Metadata, Content::MetadataResponse(MetadataResponse { parts })) => {
-                learn_leaders(&mut self.cache, parts, ctx);
+            (Request::Metadata, Content::MetadataResponse(response)) => {
+                learn_leaders(&mut self.cache, &response, ctx);
             }
             (
                 Request::InitProducerId,
@@ -563,13 +560,11 @@ impl Producer {
 }
 
 /// Reads a metadata answer.
-pub(super) fn learn_leaders(cache: &mut Cache, parts: PartsId, ctx: &mut Ctx<'_>) {
+pub(super) fn learn_leaders(cache: &mut Cache, response: &MetadataResponse, ctx: &mut Ctx<'_>) {
     let now = ctx.monotonic();
     let mut news = false;
-    for part in ctx.parts(parts) {
-        if let Part::Leader { partition, leader, leader_epoch } = *part {
-            news |= cache.learn(partition, leader, leader_epoch);
-        }
+    for known in ctx.list(response.partitions) {
+        news |= cache.learn(known.partition, known.leader, known.leader_epoch);
     }
     cache.answered(news, now, ctx.rng);
 }

@@ -20,7 +20,9 @@ use crate::model::batch::{Batch, BatchKind};
 use crate::model::config::Acks;
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
-use crate::model::message::{Content, Part, PartsId, ProduceRequest};
+use crate::model::message::{
+    List, PartitionProduceResponse, ProducePartition, ProduceRequest, ProduceResponse,
+};
 use crate::model::rules::Drill;
 
 /// What a partition contributes to a request.
@@ -102,7 +104,7 @@ impl Producer {
     /// ended, as far as `max.request.size` allows.
     fn drain(&mut self, at: usize, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) -> bool {
         let (leader, start) = (BrokerId::at(at), self.drain_from[at]);
-        let mut request: Option<(PartsId, u32)> = None;
+        let mut request: Option<(List<ProducePartition>, u32)> = None;
         let (mut last, mut bytes) = (NO_SLOT, 0);
         // A request that takes all there is ends at the partition before its first.
         self.drain_from[at] = self.cache.led_before(leader, start);
@@ -131,16 +133,16 @@ impl Producer {
             };
             let batch = &self.accumulator.batches[slot];
             bytes += batch.bytes;
-            let (parts, _) = *request.get_or_insert_with(|| (ctx.take_parts(), slot));
-            ctx.push_part(parts, Part::Produce { partition, batch: on_the_wire(batch) });
+            let (partitions, _) = *request.get_or_insert_with(|| (ctx.take_list(), slot));
+            ctx.push(partitions, ProducePartition { partition, batch: on_the_wire(batch) });
             if last != NO_SLOT {
                 self.accumulator.batches[last].next_in_request = slot;
             }
             last = slot;
         }
-        let Some((parts, first_batch)) = request else { return false };
+        let Some((partitions, first_batch)) = request else { return false };
         let (acks, timeout) = (self.config.acks, self.config.client.request_timeout);
-        let content = Content::ProduceRequest(ProduceRequest { acks, timeout, parts });
+        let content = ProduceRequest { acks, timeout, partitions }.into();
         let peer = Peer::Broker(BrokerId::at(at));
         if acks == Acks::None {
             self.channels.post(peer, content, ctx);
@@ -189,7 +191,7 @@ impl Producer {
     pub(super) fn on_produced(
         &mut self,
         first_batch: u32,
-        parts: PartsId,
+        response: &ProduceResponse,
         ctx: &mut Ctx<'_>,
         calls: &mut VecDeque<Call>,
     ) {
@@ -198,25 +200,25 @@ impl Producer {
         while slot != NO_SLOT {
             let ProducerBatch { partition, next_in_request, .. } = self.accumulator.batches[slot];
             // Answers come in the order of the request, or else are searched for.
-            let answer = |part: &Part| match *part {
-                Part::Produced { partition: of, error, offset, .. } => {
-                    (of == partition).then_some((error, offset))
-                }
-                _ => None,
-            };
-            let list = ctx.parts(parts);
-            let found = list.get(place).and_then(answer).or_else(|| list.iter().find_map(answer));
-            let (error, offset) = found.unwrap_or((ErrorCode::UnknownServerError, Offset::ZERO));
+            let of_batch = |answer: &&PartitionProduceResponse| answer.partition == partition;
+            let list = ctx.list(response.responses);
+            let found = list.get(place).filter(of_batch).or_else(|| list.iter().find(of_batch));
+            let (error, offset) = found
+                .map_or((ErrorCode::UnknownServerError, Offset::ZERO), |a| {
+                    (a.error, a.base_offset)
+                });
             self.complete(slot, error, Some(offset), ctx, calls);
             slot = next_in_request;
             place += 1;
         }
-        for place in 0..ctx.parts(parts).len() {
-            if let Some(Part::Produced { partition, error, leader: Some((to, epoch)), .. }) =
-                ctx.part(parts, place)
-                && matches!(error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch)
+        for answer in ctx.list(response.responses) {
+            if let Some((to, epoch)) = answer.current_leader
+                && matches!(
+                    answer.error,
+                    ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch
+                )
             {
-                self.cache.hint(partition, to, epoch);
+                self.cache.hint(answer.partition, to, epoch);
             }
         }
     }

@@ -3,15 +3,13 @@
 //! Follows `ReplicationControlManager.java` (`alterPartition`, `validateAlterPartitionData`). Pure;
 //! does not know what the leader does with the answer.
 
-use crate::base::ids::{
-    BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, PartitionId, ReplicaSet,
-};
+use crate::base::ids::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, ReplicaSet};
 use crate::kafka::controller::election::Wanted;
 use crate::kafka::controller::rulings;
 use crate::kafka::controller::view::{Moving, View};
 use crate::kafka::image::PartitionImage;
 use crate::model::error::ErrorCode;
-use crate::model::message::Part;
+use crate::model::message::{AlterPartitionItem, BrokerState};
 use crate::model::metadata::{MetadataRecord, PartitionState};
 
 /// What an answer says of a partition that the metadata does not know.
@@ -25,42 +23,9 @@ const NO_STATE: PartitionState = PartitionState {
     recovering: false,
 };
 
-/// One proposed ISR.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Proposal<'a> {
-    pub(super) partition: PartitionId,
-    leader_epoch: LeaderEpoch,
-    partition_epoch: PartitionEpoch,
-    isr: ReplicaSet,
-    recovering: bool,
-    /// The `Part::ReplicaEpoch`s that follow it in the request.
-    epochs: &'a [Part],
-}
-
-/// The first proposal of a request at or behind a place of its parts; moves the place behind it.
-pub(super) fn next_proposal<'a>(parts: &'a [Part], place: &mut usize) -> Option<Proposal<'a>> {
-    let rest = parts.get(*place..)?;
-    let found = rest.iter().position(|part| matches!(part, Part::AlterIsr { .. }))?;
-    let Part::AlterIsr { partition, leader_epoch, partition_epoch, isr, recovered } = rest[found]
-    else {
-        return None;
-    };
-    let behind = &rest[found + 1..];
-    let count = behind.iter().take_while(|p| matches!(p, Part::ReplicaEpoch { .. })).count();
-    *place += found + 1 + count;
-    let epochs = &behind[..count];
-    let recovering = !recovered;
-    Some(Proposal { partition, leader_epoch, partition_epoch, isr, recovering, epochs })
-}
-
-impl Proposal<'_> {
-    /// The broker epoch the leader knows of a member; none skips the check (KIP-903).
-    fn epoch_of(&self, member: BrokerId) -> Option<BrokerEpoch> {
-        self.epochs.iter().find_map(|part| match *part {
-            Part::ReplicaEpoch { broker, epoch } if broker == member => epoch,
-            _ => None,
-        })
-    }
+/// The broker epoch the leader knows of a member; none skips the check (KIP-903).
+fn epoch_of(member: BrokerId, members: &[BrokerState]) -> Option<BrokerEpoch> {
+    members.iter().find(|state| state.broker == member)?.epoch
 }
 
 /// Decides one proposal: the error and the committed state that the answer carries.
@@ -69,20 +34,21 @@ impl Proposal<'_> {
 pub(super) fn decide(
     view: &View<'_>,
     sender: BrokerId,
-    proposal: &Proposal<'_>,
+    proposal: &AlterPartitionItem,
+    members: &[BrokerState],
     records: &mut Vec<MetadataRecord>,
 ) -> (ErrorCode, PartitionState) {
     let id = proposal.partition;
     let Some(partition) = view.image.partition(id) else {
         return (ErrorCode::UnknownTopicOrPartition, NO_STATE);
     };
-    let error = check(view, sender, proposal, partition);
+    let error = check(view, sender, proposal, members, partition);
     if !error.is_none() {
         return (error, partition.state);
     }
     let wanted = Wanted {
-        isr: proposal.isr,
-        recovering: proposal.recovering,
+        isr: proposal.new_isr,
+        recovering: !proposal.recovered,
         stopped_uncleanly: ReplicaSet::EMPTY,
         election: view.usual_election(partition),
     };
@@ -100,7 +66,8 @@ pub(super) fn decide(
 fn check(
     view: &View<'_>,
     sender: BrokerId,
-    proposal: &Proposal<'_>,
+    proposal: &AlterPartitionItem,
+    members: &[BrokerState],
     partition: &PartitionImage,
 ) -> ErrorCode {
     let state = &partition.state;
@@ -120,14 +87,15 @@ fn check(
         return ErrorCode::InvalidUpdateVersion;
     }
     let replicas = ReplicaSet::first(partition.replicas.len());
-    let well_formed = proposal.isr.is_subset(replicas) && partition.contains(proposal.isr, sender);
-    let recovers = proposal.recovering && (proposal.isr.len() > 1 || !state.recovering);
+    let well_formed =
+        proposal.new_isr.is_subset(replicas) && partition.contains(proposal.new_isr, sender);
+    let recovers = !proposal.recovered && (proposal.new_isr.len() > 1 || !state.recovering);
     if !well_formed || recovers {
         return ErrorCode::InvalidRequest;
     }
-    let eligible = proposal.isr.iter().all(|place| {
+    let eligible = proposal.new_isr.iter().all(|place| {
         let member = partition.replicas[place];
-        rulings::may_be_in_isr(view.rules, view.image.broker(member), proposal.epoch_of(member))
+        rulings::may_be_in_isr(view.rules, view.image.broker(member), epoch_of(member, members))
     });
     if eligible { ErrorCode::None } else { ErrorCode::IneligibleReplica }
 }

@@ -6,7 +6,7 @@
 use crate::base::ids::{BrokerId, ConnectionId, NodeId, Offset};
 use crate::base::time::Span;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
-use crate::model::message::{Content, FetchMetadataResponse, Part};
+use crate::model::message::FetchMetadataResponse;
 use crate::model::metadata::MetadataRecord;
 
 /// Records in one answer.
@@ -97,13 +97,12 @@ impl Observers {
 }
 
 fn answer(request: &Fetch, log: &[MetadataRecord], ctx: &mut Ctx<'_>) {
-    let parts = ctx.take_parts();
+    let records = ctx.take_list();
     let from = (request.from.0 as usize).min(log.len());
     for record in log[from..].iter().take(CHUNK) {
-        ctx.push_part(parts, Part::Record(*record));
+        ctx.push(records, *record);
     }
     let end = Offset(log.len() as u64);
-    let content =
-        Content::FetchMetadataResponse(FetchMetadataResponse { from: request.from, end, parts });
+    let content = FetchMetadataResponse { from: request.from, end, records }.into();
     ctx.send(request.connection, request.correlation, content);
 }

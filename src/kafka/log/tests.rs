@@ -12,7 +12,7 @@ use crate::model::body::Bodies;
 use crate::model::config::TopicConfig;
 use crate::model::disk::{Disk, IoError, Kept};
 use crate::model::fact::Fact;
-use crate::model::message::PartPool;
+use crate::model::message::Lists;
 use crate::model::rules::Rules;
 
 const P: PartitionId = PartitionId(0);
@@ -44,7 +44,7 @@ impl Bench {
             rng: &mut Rng::named(1, "log"),
             rules: &Rules::KAFKA_4_1,
             bodies: &mut Bodies::default(),
-            parts: &mut PartPool::default(),
+            lists: &mut Lists::default(),
             effects: &mut self.effects,
             wants_facts: true,
             wants_trace: true,

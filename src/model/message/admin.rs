@@ -4,7 +4,7 @@
 use crate::base::ids::{PartitionId, TopicId};
 use crate::model::config::TopicKey;
 use crate::model::error::ErrorCode;
-use crate::model::message::PartsId;
+use crate::model::message::{Entry, List};
 
 message! {
     /// Sets (`Some`) or removes one property of a topic, or of the cluster default.
@@ -40,8 +40,18 @@ pub enum ElectionType {
 }
 
 message! {
-    /// Parts are `Part::Elected`.
+    /// What became of each partition that is named.
     pub struct ElectLeadersResponse {
-        pub parts: PartsId,
+        pub partitions: List<ElectLeadersResult>,
     }
 }
+
+entry! {
+    /// What became of an election that an operator asked for.
+    pub struct ElectLeadersResult {
+        pub partition: PartitionId,
+        pub error: ErrorCode,
+    }
+}
+
+impl Entry for ElectLeadersResult {}

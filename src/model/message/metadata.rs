@@ -1,6 +1,7 @@
 //! Who leads what, for clients: `MetadataRequest.json`, `MetadataResponse.json`.
 
-use crate::model::message::PartsId;
+use crate::base::ids::{BrokerId, LeaderEpoch, PartitionId};
+use crate::model::message::{Entry, List};
 
 message! {
     /// Asks for all topics.
@@ -8,8 +9,19 @@ message! {
 }
 
 message! {
-    /// Parts are `Part::Leader`, one per partition.
+    /// All partitions, as the answering broker knows them.
     pub struct MetadataResponse {
-        pub parts: PartsId,
+        pub partitions: List<MetadataResponsePartition>,
     }
 }
+
+entry! {
+    /// The leader of one partition.
+    pub struct MetadataResponsePartition {
+        pub partition: PartitionId,
+        pub leader: Option<BrokerId>,
+        pub leader_epoch: LeaderEpoch,
+    }
+}
+
+impl Entry for MetadataResponsePartition {}

@@ -3,7 +3,8 @@
 
 use crate::base::ids::Offset;
 use crate::base::time::Span;
-use crate::model::message::PartsId;
+use crate::model::message::{Entry, List};
+use crate::model::metadata::MetadataRecord;
 
 message! {
     /// An observer's fetch of the metadata log.
@@ -14,11 +15,13 @@ message! {
 }
 
 message! {
-    /// Parts are `Part::Record`.
+    /// The records that follow.
     pub struct FetchMetadataResponse {
         pub from: Offset,
         /// One past the last committed record.
         pub end: Offset,
-        pub parts: PartsId,
+        pub records: List<MetadataRecord>,
     }
 }
+
+impl Entry for MetadataRecord {}

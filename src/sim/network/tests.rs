@@ -4,7 +4,7 @@ use crate::base::ids::{BrokerId, ConnectionId, NodeId};
 use crate::base::rng::Latency;
 use crate::base::time::{Span, Time};
 use crate::kafka::ctx::CloseReason;
-use crate::model::message::{Content, Message, MetadataRequest, PartPool};
+use crate::model::message::{Content, Lists, Message, MetadataRequest};
 use crate::model::plan::NetworkPlan;
 use crate::sim::event::{Event, HostId};
 use crate::sim::flow::Bench;
@@ -28,7 +28,7 @@ enum Heard {
 struct Lab {
     network: Network,
     queue: Queue<Event>,
-    parts: PartPool,
+    lists: Lists,
     now: Time,
     listens: bool,
     /// In milliseconds.
@@ -49,7 +49,7 @@ fn lab() -> Lab {
     Lab {
         network: Network::new(&plan, links, 3),
         queue: Queue::new(),
-        parts: PartPool::default(),
+        lists: Lists::default(),
         now: Time::ZERO,
         listens: true,
         heard: Vec::new(),
@@ -58,8 +58,8 @@ fn lab() -> Lab {
 
 impl Lab {
     fn net<R>(&mut self, act: impl FnOnce(&mut Network, &mut Bench<'_>) -> R) -> R {
-        let (queue, parts) = (&mut self.queue, &mut self.parts);
-        act(&mut self.network, &mut Bench { now: self.now, seq: 0, queue, parts })
+        let (queue, lists) = (&mut self.queue, &mut self.lists);
+        act(&mut self.network, &mut Bench { now: self.now, seq: 0, queue, lists })
     }
 
     fn open(&mut self, id: ConnectionId, timeout: u64) {

@@ -22,10 +22,10 @@ use crate::model::disk::{Disk, Kept};
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::message::{
-    AllocateProducerIdsResponse, AlterPartitionResponse, BrokerHeartbeatRequest,
-    BrokerHeartbeatResponse, BrokerRegistrationRequest, BrokerRegistrationResponse, Content,
-    FetchMetadataRequest, FetchMetadataResponse, FetchRequest, Fetcher, Message, Part, PartPool,
-    ProduceRequest,
+    AllocateProducerIdsResponse, AlterPartitionItem, AlterPartitionResponse, AlterPartitionResult,
+    AssignReplicaToDir, BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
+    BrokerRegistrationResponse, BrokerState, Content, FetchMetadataRequest, FetchMetadataResponse,
+    FetchPartition, FetchRequest, Fetcher, Lists, Message, ProducePartition, ProduceRequest,
 };
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::rules::Rules;
@@ -53,13 +53,21 @@ impl Event {
     }
 }
 
-/// What a client got.
-#[derive(Clone, Debug, PartialEq)]
+/// What a client got; its lists stay taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Answer {
     pub(super) connection: ConnectionId,
     pub(super) correlation: u32,
     pub(super) content: Content,
-    pub(super) parts: Vec<Part>,
+}
+
+/// An AlterPartition request that waits for the test's ruling.
+#[derive(Clone, Debug)]
+pub(super) struct Proposal {
+    connection: ConnectionId,
+    correlation: u32,
+    pub(super) item: AlterPartitionItem,
+    pub(super) members: Vec<BrokerState>,
 }
 
 pub(super) struct Cluster {
@@ -70,7 +78,7 @@ pub(super) struct Cluster {
     pub(super) config: BrokerConfig,
     pub(super) now: Time,
     bodies: Bodies,
-    pub(super) pool: PartPool,
+    pub(super) lists: Lists,
     effects: Effects,
     rng: Rng,
     queue: VecDeque<Event>,
@@ -81,9 +89,9 @@ pub(super) struct Cluster {
     waiting: Vec<(ConnectionId, u32, Offset)>,
     pub(super) state: PartitionState,
     pub(super) answers: Vec<Answer>,
-    pub(super) proposals: Vec<(ConnectionId, u32, Vec<Part>)>,
+    pub(super) proposals: Vec<Proposal>,
     pub(super) heartbeats: Vec<(BrokerId, bool, u64)>,
-    pub(super) assigned: Vec<(BrokerId, Part)>,
+    pub(super) assigned: Vec<(BrokerId, AssignReplicaToDir)>,
     pub(super) exits: BTreeMap<u16, StopKind>,
     pub(super) facts: Vec<Fact>,
     pub(super) silent: bool,
@@ -149,7 +157,7 @@ impl Cluster {
             config,
             now: Time(1_000_000_000_000),
             bodies,
-            pool: PartPool::default(),
+            lists: Lists::default(),
             effects: Effects::default(),
             rng: Rng::named(1, "brokers"),
             queue: VecDeque::new(),
@@ -204,7 +212,7 @@ impl Cluster {
             rng: &mut self.rng,
             rules: &self.rules,
             bodies: &mut self.bodies,
-            parts: &mut self.pool,
+            lists: &mut self.lists,
             effects: &mut self.effects,
             wants_facts: true,
             wants_trace: true,
@@ -370,9 +378,8 @@ impl Cluster {
 
     /// Carries the oldest ISR proposal out.
     pub(super) fn grant(&mut self) {
-        let (connection, correlation, parts) = self.proposals.remove(0);
-        let Part::AlterIsr { isr, .. } = parts[0] else { panic!("not a proposal") };
-        self.state.isr = isr;
+        let Proposal { connection, correlation, item, .. } = self.proposals.remove(0);
+        self.state.isr = item.new_isr;
         self.state.partition_epoch = self.state.partition_epoch.next();
         self.answer_proposal(connection, correlation, ErrorCode::None);
         self.decide(MetadataRecord::PartitionChanged { partition: P, state: self.state });
@@ -380,15 +387,16 @@ impl Cluster {
 
     /// Refuses the oldest ISR proposal.
     pub(super) fn refuse(&mut self, error: ErrorCode) {
-        let (connection, correlation, _) = self.proposals.remove(0);
+        let Proposal { connection, correlation, .. } = self.proposals.remove(0);
         self.answer_proposal(connection, correlation, error);
         self.settle();
     }
 
     fn answer_proposal(&mut self, connection: ConnectionId, correlation: u32, error: ErrorCode) {
-        let parts = self.pool.take();
-        self.pool.push(parts, Part::AlteredIsr { partition: P, error, state: self.state });
-        let response = AlterPartitionResponse { error: ErrorCode::None, parts };
+        let partitions = self.lists.take();
+        let result = AlterPartitionResult { partition: P, error, state: self.state };
+        self.lists.push(partitions, result);
+        let response = AlterPartitionResponse { error: ErrorCode::None, partitions };
         self.controller_sends(connection, correlation, response.into());
     }
 
@@ -435,46 +443,45 @@ impl Cluster {
     }
 
     pub(super) fn produce(&mut self, connection: ConnectionId, batch: Batch, acks: Acks) -> u32 {
-        let parts = self.pool.take();
-        self.pool.push(parts, Part::Produce { partition: P, batch });
-        self.send(connection, ProduceRequest { acks, timeout: Span::secs(30), parts }.into())
+        let partitions = self.lists.take();
+        self.lists.push(partitions, ProducePartition { partition: P, batch });
+        let request = ProduceRequest { acks, timeout: Span::secs(30), partitions };
+        self.send(connection, request.into())
     }
 
     pub(super) fn consume(&mut self, connection: ConnectionId, offset: u64, wait: Span) -> u32 {
-        let parts = self.pool.take();
-        self.pool.push(
-            parts,
-            Part::FetchFrom {
-                partition: P,
-                leader_epoch: None,
-                offset: Offset(offset),
-                last_fetched: None,
-                log_start: Offset::ZERO,
-                max_bytes: 1_000_000,
-            },
-        );
+        let partitions = self.lists.take();
+        let asked = FetchPartition {
+            partition: P,
+            current_leader_epoch: None,
+            fetch_offset: Offset(offset),
+            last_fetched_epoch: None,
+            log_start_offset: Offset::ZERO,
+            max_bytes: 1_000_000,
+        };
+        self.lists.push(partitions, asked);
         let fetcher = Fetcher::Consumer { read_committed: false };
-        let max_bytes = 1_000_000;
-        let min_bytes = 1;
-        let request = FetchRequest { fetcher, max_wait: wait, min_bytes, max_bytes, parts };
+        let (min_bytes, max_bytes) = (1, 1_000_000);
+        let request = FetchRequest { fetcher, max_wait: wait, min_bytes, max_bytes, partitions };
         self.send(connection, request.into())
     }
 
     /// The answer to a produce request: error and offset.
     pub(super) fn produced(&self, correlation: u32) -> Option<(ErrorCode, u64)> {
-        match *self.answer(correlation)?.parts.first()? {
-            Part::Produced { error, offset, .. } => Some((error, offset.0)),
-            _ => None,
-        }
+        let Content::ProduceResponse(response) = self.answer(correlation)?.content else {
+            return None;
+        };
+        let produced = self.lists.get(response.responses).first()?;
+        Some((produced.error, produced.base_offset.0))
     }
 
     /// The answer to a fetch: error, high watermark, and how many batches.
     pub(super) fn fetched(&self, correlation: u32) -> Option<(ErrorCode, u64, usize)> {
-        let parts = &self.answer(correlation)?.parts;
-        match *parts.first()? {
-            Part::Fetched { error, watermark, .. } => Some((error, watermark.0, parts.len() - 1)),
-            _ => None,
-        }
+        let Content::FetchResponse(response) = self.answer(correlation)?.content else {
+            return None;
+        };
+        let found = self.lists.get(response.partitions).first()?;
+        Some((found.error, found.high_watermark.0, self.lists.get(response.records).len()))
     }
 
     pub(super) fn answer(&self, correlation: u32) -> Option<&Answer> {
@@ -544,25 +551,17 @@ impl Cluster {
             }
             Event::Message(NodeId::Broker(id), connection, message) => {
                 let kept = self.at(id, |b, ctx| b.on_message(connection, &message, ctx));
-                if let Some(parts) = message.content.parts().filter(|_| !kept) {
-                    self.pool.give_back(parts);
+                if !kept {
+                    message.content.give_back(&mut self.lists);
                 }
             }
             Event::Message(to, connection, message) => {
-                let parts = message.content.parts();
-                let copy = parts.map(|parts| self.pool.get(parts).to_vec()).unwrap_or_default();
-                if let Some(parts) = parts {
-                    self.pool.give_back(parts);
-                }
+                let Message { correlation, content } = message;
                 if to == CONTROLLER {
-                    self.on_controller(connection, message, copy);
+                    self.on_controller(connection, message);
+                    content.give_back(&mut self.lists);
                 } else {
-                    self.answers.push(Answer {
-                        connection,
-                        correlation: message.correlation,
-                        content: message.content,
-                        parts: copy,
-                    });
+                    self.answers.push(Answer { connection, correlation, content });
                 }
             }
             Event::Opened(..) => {}
@@ -576,7 +575,7 @@ impl Cluster {
         self.clients.contains(&connection)
     }
 
-    fn on_controller(&mut self, connection: ConnectionId, message: Message, parts: Vec<Part>) {
+    fn on_controller(&mut self, connection: ConnectionId, message: Message) {
         if self.silent {
             return;
         }
@@ -585,8 +584,12 @@ impl Cluster {
             Content::FetchMetadataRequest(FetchMetadataRequest { from, .. }) => {
                 return self.answer_metadata(connection, correlation, from);
             }
-            Content::AlterPartitionRequest(_) => {
-                return self.proposals.push((connection, correlation, parts));
+            Content::AlterPartitionRequest(request) => {
+                let item = self.lists.get(request.partitions)[0];
+                let places = item.new_isr_with_epochs.places();
+                let members = self.lists.get(request.broker_states)[places].to_vec();
+                let proposal = Proposal { connection, correlation, item, members };
+                return self.proposals.push(proposal);
             }
             Content::BrokerRegistrationRequest(request) => {
                 let BrokerRegistrationRequest { broker, incarnation, log_dirs, .. } = request;
@@ -612,7 +615,8 @@ impl Cluster {
                 BrokerHeartbeatResponse { error, caught_up, fenced, may_shutdown }.into()
             }
             Content::AssignReplicasToDirsRequest(request) => {
-                self.assigned.extend(parts.iter().map(|part| (request.broker, *part)));
+                let replicas = self.lists.get(request.partitions).iter();
+                self.assigned.extend(replicas.map(|replica| (request.broker, *replica)));
                 return;
             }
             Content::AllocateProducerIdsRequest(_) => {
@@ -639,11 +643,11 @@ impl Cluster {
         if from >= end {
             return self.waiting.push((connection, correlation, from));
         }
-        let parts = self.pool.take();
+        let records = self.lists.take();
         for record in &self.metadata[from.0 as usize..] {
-            self.pool.push(parts, Part::Record(*record));
+            self.lists.push(records, *record);
         }
-        let content = Content::FetchMetadataResponse(FetchMetadataResponse { from, end, parts });
-        self.controller_sends(connection, correlation, content);
+        let response = FetchMetadataResponse { from, end, records };
+        self.controller_sends(connection, correlation, response.into());
     }
 }

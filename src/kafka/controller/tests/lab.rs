@@ -19,10 +19,10 @@ use crate::model::disk::Disk;
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
 use crate::model::message::{
-    AlterPartitionRequest, AlterPartitionResponse, AssignReplicasToDirsRequest,
+    AlterPartitionItem, AlterPartitionRequest, AssignReplicaToDir, AssignReplicasToDirsRequest,
     BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
-    BrokerRegistrationResponse, Content, ElectLeadersRequest, ElectionType,
-    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, Message, Part, PartPool,
+    BrokerRegistrationResponse, BrokerState, Content, ElectLeadersRequest, ElectionType,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, Lists, Message, Sublist,
 };
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::rules::Rules;
@@ -50,7 +50,7 @@ pub(super) struct Lab {
     pub(super) rules: Rules,
     pub(super) rng: Rng,
     pub(super) bodies: Bodies,
-    pub(super) parts: PartPool,
+    pub(super) lists: Lists,
     pub(super) effects: Effects,
     pub(super) now: Time,
     pub(super) timers: BTreeMap<Timer, Time>,
@@ -68,7 +68,7 @@ macro_rules! ctx {
             rng: &mut $lab.rng,
             rules: &$lab.rules,
             bodies: &mut $lab.bodies,
-            parts: &mut $lab.parts,
+            lists: &mut $lab.lists,
             effects: &mut $lab.effects,
             wants_facts: true,
             wants_trace: true,
@@ -128,7 +128,7 @@ fn initial_disk(min_isr: i64, log_dirs: u16, bodies: &mut Bodies) -> Disk {
 impl Lab {
     pub(super) fn new(rules: Rules, elr: bool, min_isr: i64, log_dirs: u16) -> Self {
         let mut bodies = Bodies::default();
-        let mut parts = PartPool::default();
+        let mut lists = Lists::default();
         let mut effects = Effects::default();
         let mut rng = Rng::named(1, "lab");
         let disk = initial_disk(min_isr, log_dirs, &mut bodies);
@@ -138,7 +138,7 @@ impl Lab {
             rng: &mut rng,
             rules: &rules,
             bodies: &mut bodies,
-            parts: &mut parts,
+            lists: &mut lists,
             effects: &mut effects,
             wants_facts: true,
             wants_trace: true,
@@ -155,7 +155,7 @@ impl Lab {
             rules,
             rng,
             bodies,
-            parts,
+            lists,
             effects,
             now: Time::ZERO,
             timers: BTreeMap::new(),
@@ -315,33 +315,36 @@ impl Lab {
         let epochs = [0, 1, 2].map(|i| Some(self.brokers[i].epoch));
         let mut ask = Ask { state, recovered: true, broker_epoch: epochs[sender.index()], epochs };
         change(&mut ask);
-        let parts = self.parts.take();
+        let (partitions, broker_states) = (self.lists.take(), self.lists.take());
         let PartitionState { leader_epoch, partition_epoch, isr, .. } = ask.state;
-        let recovered = ask.recovered;
-        let proposal =
-            Part::AlterIsr { partition: T0, leader_epoch, partition_epoch, isr, recovered };
-        self.parts.push(parts, proposal);
         for index in isr.iter().filter(|i| *i < 3) {
             let (broker, epoch) = (BrokerId::at(index), ask.epochs[index]);
-            self.parts.push(parts, Part::ReplicaEpoch { broker, epoch });
+            self.lists.push(broker_states, BrokerState { broker, epoch });
         }
+        let item = AlterPartitionItem {
+            partition: T0,
+            leader_epoch,
+            partition_epoch,
+            new_isr: isr,
+            new_isr_with_epochs: Sublist::new(0..self.lists.get(broker_states).len()),
+            recovered: ask.recovered,
+        };
+        self.lists.push(partitions, item);
         let epoch = ask.broker_epoch.expect("a broker epoch");
-        let content =
-            Content::AlterPartitionRequest(AlterPartitionRequest { broker: sender, epoch, parts });
-        let answer = self.ask(ConnectionId(0), content);
-        self.parts.give_back(parts);
-        let Content::AlterPartitionResponse(AlterPartitionResponse { error, parts }) = answer
-        else {
+        let request = AlterPartitionRequest { broker: sender, epoch, partitions, broker_states };
+        let answer = self.ask(ConnectionId(0), request.into());
+        Content::from(request).give_back(&mut self.lists);
+        let Content::AlterPartitionResponse(response) = answer else {
             panic!("not an answer to a proposal: {answer:?}");
         };
-        let error = match self.parts.get(parts) {
-            [Part::AlteredIsr { error, state, .. }] => {
-                assert_eq!(*state, self.state(), "the answer carries the committed state");
-                *error
+        let error = match self.lists.get(response.partitions) {
+            [result] => {
+                assert_eq!(result.state, self.state(), "the answer carries the committed state");
+                result.error
             }
-            _ => error,
+            _ => response.error,
         };
-        self.parts.give_back(parts);
+        answer.give_back(&mut self.lists);
         error
     }
 
@@ -365,17 +368,17 @@ impl Lab {
         (broker, epoch): (BrokerId, BrokerEpoch),
         directory: DirectoryId,
     ) -> ErrorCode {
-        let parts = self.parts.take();
-        self.parts.push(parts, Part::AssignToDir { partition: T0, directory });
-        let request = AssignReplicasToDirsRequest { broker, epoch, parts };
+        let partitions = self.lists.take();
+        self.lists.push(partitions, AssignReplicaToDir { partition: T0, directory });
+        let request = AssignReplicasToDirsRequest { broker, epoch, partitions };
         let answer = self.ask(ConnectionId(0), request.into());
-        self.parts.give_back(parts);
+        self.lists.give_back(partitions);
         let Content::AssignReplicasToDirsResponse(response) = answer else { panic!("{answer:?}") };
-        let error = match self.parts.get(response.parts) {
-            [Part::AssignedToDir { error, .. }] => *error,
+        let error = match self.lists.get(response.partitions) {
+            [result] => result.error,
             _ => response.error,
         };
-        self.parts.give_back(response.parts);
+        self.lists.give_back(response.partitions);
         error
     }
 
@@ -383,12 +386,9 @@ impl Lab {
     pub(super) fn elect(&mut self, election: ElectionType) -> Vec<(PartitionId, ErrorCode)> {
         let answer = self.ask(OPERATOR, ElectLeadersRequest { election }.into());
         let Content::ElectLeadersResponse(response) = answer else { panic!("{answer:?}") };
-        let result = |part: &Part| match part {
-            Part::Elected { partition, error } => (*partition, *error),
-            other => panic!("{other:?}"),
-        };
-        let results = self.parts.get(response.parts).iter().map(result).collect();
-        self.parts.give_back(response.parts);
+        let results = self.lists.get(response.partitions).iter();
+        let results = results.map(|result| (result.partition, result.error)).collect();
+        self.lists.give_back(response.partitions);
         results
     }
 

@@ -334,11 +334,11 @@ fn producer_ids_come_in_blocks() {
 fn fetched(lab: &mut Lab) -> Option<(usize, Offset)> {
     let answers = lab.drain();
     let content = answers.first()?.content;
-    let Content::FetchMetadataResponse(FetchMetadataResponse { end, parts, .. }) = content else {
+    let Content::FetchMetadataResponse(FetchMetadataResponse { end, records, .. }) = content else {
         panic!("{content:?}")
     };
-    let count = lab.parts.get(parts).len();
-    lab.parts.give_back(parts);
+    let count = lab.lists.get(records).len();
+    lab.lists.give_back(records);
     Some((count, end))
 }
 
@@ -381,7 +381,7 @@ fn observers_are_answered_at_once_or_when_there_is_more_or_when_time_is_up() {
     lab.controller.on_closed(ConnectionId(1), CloseReason::Reset, &mut ctx!(lab));
     lab.drain();
     lab.set_config(TopicKey::FlushMs, 4);
-    assert_eq!(lab.parts.in_use(), 0, "nothing is sent to a closed connection");
+    assert_eq!(lab.lists.in_use(), 0, "nothing is sent to a closed connection");
 }
 
 #[test]
