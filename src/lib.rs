@@ -26,9 +26,17 @@
 //!
 //! A run is a function `(Plan, seed) → Outcome`. Nothing else enters: no wall clock, no ambient
 //! randomness, no hash order, no thread count. The fingerprint hashes every event that reached a
-//! handler (of a message its sender and size, or what it says if it has no parts) and the logs at
-//! the end, never facts, so that adding a checker changes no fingerprint. A fact that no check and
-//! no number needs is made only for a trace, or while a fault waits for one.
+//! handler (of a message its sender and all that it says) and, at the end, the committed metadata,
+//! what every replica has in files and in memory, and the metadata logs; never facts, so that
+//! adding a checker changes no fingerprint. A fact that no check and no number needs is made only
+//! for a trace, or while a fault waits for one.
+//!
+//! **One table of messages.** A message is a plain struct by Kafka's name, and a row of the table
+//! in [`model::message`]: which lane of a broker works on it, what that costs, what it appends.
+//! Its name, size, word in fingerprints and the return of its lists are derived, and dispatchers
+//! name all messages, so that a new one does not compile before it is served (`docs/adding.md`).
+//! What repeats in a message lies in pooled lists of one type each; what an entry weighs on the
+//! wire and what it says is counted when it is pushed.
 //!
 //! ## Where things are, in reading order
 //!
@@ -75,13 +83,15 @@
 //! ## How a record travels
 //!
 //! An application submits an item; its producer partitions it (`Submitted`), batches it, and sends
-//! a `Produce` on a connection. The network draws a latency from the link's own counter and keeps
-//! the connection FIFO. The message waits for the broker's lane; the leader asks the rulings,
-//! appends to its log on its `Disk` (`Appended`) and parks the answer. Followers fetch: their next
-//! fetch is their acknowledgement. The leader moves its high watermark over the maximal in-sync
-//! set, releases the answer, and the application hears of it (`Acked`). From here on losing the
-//! record is a violation. Writeback syncs later: Kafka acknowledges from the page cache, so what a
-//! power loss takes is the disk's business, and what that does to the promise is the budget's.
+//! a `ProduceRequest`, with an entry per batch, on a connection. The network draws a latency from
+//! the link's own counter and keeps the connection FIFO. The message waits for the broker's lane;
+//! the leader asks the rulings, appends to its log on its `Disk` (`Appended`) and parks the answer.
+//! Followers fetch: their next fetch is their acknowledgement, and a `FetchResponse` has an entry
+//! per partition with its slice of the batches. The leader moves its high watermark over the
+//! maximal in-sync set, releases the answer, and the application hears of it (`Acked`). From here
+//! on losing the record is a violation. Writeback syncs later: Kafka acknowledges from the page
+//! cache, so what a power loss takes is the disk's business, and what that does to the promise is
+//! the budget's.
 //!
 //! ## How the oracle is laid out
 //!
@@ -141,8 +151,9 @@
 //!
 //! ## Where it departs from the first design
 //!
-//! * Part lists are pooled `Vec`s of one `Part` enum that a message names by id; a batch in a fetch
-//!   response is a part of its own.
+//! * Lists are pooled `Vec`s, a pool per type of entry, that a message names by id. Where Kafka
+//!   nests a list in an entry, the message has both lists and the entry a range of the inner one: a
+//!   message stays small and `Copy`, and nothing is allocated.
 //! * The controller's sync is part of its handler's service time, as the raft thread blocks while
 //!   it flushes.
 //! * `record` and `judge` are rooms of their own beside `run`, which would have held three things.

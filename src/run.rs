@@ -5,12 +5,13 @@
 //! place that is allowed to see both sides. Does not know where the plan came from or who reads the
 //! outcome.
 
+mod fingerprint;
 #[cfg(test)]
 mod tests;
 
 use crate::app::{self, Applications, ApplicationsError};
 use crate::base::ids::{BrokerId, NodeId, PartitionId, ProcessId};
-use crate::base::rng::{mix64, stir};
+use crate::base::rng::stir;
 use crate::base::time::{Span, Time};
 use crate::check::audit::{AuditReplica, Depth, LeaderIsr};
 use crate::check::{Checks, End};
@@ -450,7 +451,7 @@ impl Drive<'_> {
         }
         Outcome {
             seed,
-            fingerprint: self.final_fingerprint(),
+            fingerprint: fingerprint::of(self.tap.fingerprint, &self.world, self.plan),
             ended: self.ended.unwrap_or(Ended::Done),
             time,
             events: self.world.handled(),
@@ -461,24 +462,6 @@ impl Drive<'_> {
             recorder: self.tap.recorder,
             trace: self.tap.trace.unwrap_or_default(),
         }
-    }
-
-    /// The event hash, continued over the committed metadata and every log.
-    fn final_fingerprint(&self) -> u64 {
-        let mut hash = mix64(self.tap.fingerprint, self.world.handled());
-        for (partition, image) in self.world.committed().partitions() {
-            let leader = image.state.leader.map_or(0, |b| b.0);
-            hash = mix64(hash ^ image.state.isr.0, u64::from(leader));
-            hash = mix64(hash, u64::from(image.state.partition_epoch.0));
-            for broker in image.replicas.iter() {
-                let Ok(log) = self.world.disk(*broker).log(partition) else { continue };
-                hash = log.batches().iter().fold(hash, |hash, batch| {
-                    let records = u64::from(batch.count) << 32 | u64::from(batch.first.ordinal);
-                    stir(hash ^ batch.base.0, records)
-                });
-            }
-        }
-        hash
     }
 
     fn partition_end(&self, partition: PartitionId) -> PartitionEnd {

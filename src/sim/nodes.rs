@@ -4,7 +4,9 @@
 //! A slot holds a running node or what survived it, never both. Does not know why a node starts or
 //! stops.
 
-use crate::base::ids::{BrokerId, ConnectionId, NodeId, Offset, PartitionId, ProcessId};
+use crate::base::ids::{
+    BrokerId, ConnectionId, ControllerId, NodeId, Offset, PartitionId, ProcessId,
+};
 use crate::kafka::broker::Broker;
 use crate::kafka::client::application::Application;
 use crate::kafka::client::process::{Process, Store};
@@ -209,6 +211,16 @@ impl Nodes {
             Slot::Up(broker) => broker.storage(),
             Slot::Down(disk) => disk,
             Slot::Changing => unreachable!("no node is between two states here"),
+        }
+    }
+
+    /// A controller's disk.
+    #[cold]
+    pub(super) fn controller_disk(&self, id: ControllerId) -> &Disk {
+        match &self.controllers[id.index()] {
+            Slot::Up(controller) => controller.storage(),
+            Slot::Down(disk) => disk,
+            Slot::Changing => unreachable!("nobody asks while a node starts or stops"),
         }
     }
 

@@ -299,6 +299,12 @@ impl World {
         self.nodes.broker_disk(id)
     }
 
+    /// A controller's disk, whether or not its process exists.
+    #[must_use]
+    pub fn controller_disk(&self, id: ControllerId) -> &Disk {
+        self.nodes.controller_disk(id)
+    }
+
     /// The committed metadata: the world's own fold, whatever nodes believe.
     #[must_use]
     pub const fn committed(&self) -> &Image {
@@ -337,7 +343,7 @@ impl World {
             .is_some_and(|host| self.hosts[host.index()].condition == Condition::Running)
     }
 
-    /// How many part lists are in use: none when nothing is in flight and nothing is parked.
+    /// How many lists of messages are in use: none when nothing is in flight and nothing is parked.
     #[must_use]
     pub fn lists_in_use(&self) -> usize {
         self.lists.in_use()

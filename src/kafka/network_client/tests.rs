@@ -6,7 +6,7 @@ use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
 use crate::kafka::ctx::{Ctx, Effects, Timer, TimerKind};
 use crate::model::body::Bodies;
-use crate::model::message::{MetadataRequest, PartPool};
+use crate::model::message::{Lists, MetadataRequest};
 use crate::model::rules::Rules;
 
 const LEADER: Peer = Peer::Broker(BrokerId(1));
@@ -46,7 +46,7 @@ struct Bench {
     rng: Rng,
     rules: Rules,
     bodies: Bodies,
-    parts: PartPool,
+    lists: Lists,
     effects: Effects,
 }
 
@@ -58,7 +58,7 @@ impl Bench {
             rng: Rng::named(1, "channels"),
             rules: Rules::default(),
             bodies: Bodies::default(),
-            parts: PartPool::default(),
+            lists: Lists::default(),
             effects: Effects::default(),
         }
     }
@@ -70,7 +70,7 @@ impl Bench {
             rng: &mut self.rng,
             rules: &self.rules,
             bodies: &mut self.bodies,
-            parts: &mut self.parts,
+            lists: &mut self.lists,
             effects: &mut self.effects,
             wants_facts: false,
             wants_trace: false,

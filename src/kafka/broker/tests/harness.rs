@@ -460,9 +460,8 @@ impl Cluster {
             max_bytes: 1_000_000,
         };
         self.lists.push(partitions, asked);
-        let fetcher = Fetcher::Consumer { read_committed: false };
-        let (min_bytes, max_bytes) = (1, 1_000_000);
-        let request = FetchRequest { fetcher, max_wait: wait, min_bytes, max_bytes, partitions };
+        let (fetcher, max_bytes) = (Fetcher::Consumer { read_committed: false }, 1_000_000);
+        let request = FetchRequest { fetcher, max_wait: wait, min_bytes: 1, max_bytes, partitions };
         self.send(connection, request.into())
     }
 
@@ -586,10 +585,8 @@ impl Cluster {
             }
             Content::AlterPartitionRequest(request) => {
                 let item = self.lists.get(request.partitions)[0];
-                let places = item.new_isr_with_epochs.places();
-                let members = self.lists.get(request.broker_states)[places].to_vec();
-                let proposal = Proposal { connection, correlation, item, members };
-                return self.proposals.push(proposal);
+                let members = self.lists.get(request.broker_states).to_vec();
+                return self.proposals.push(Proposal { connection, correlation, item, members });
             }
             Content::BrokerRegistrationRequest(request) => {
                 let BrokerRegistrationRequest { broker, incarnation, log_dirs, .. } = request;

@@ -1,0 +1,163 @@
+//! The fingerprint of a run: the hash of its events, continued over the state at its end.
+//!
+//! Two runs with the same fingerprint heard the same messages in the same order, and left the same
+//! committed metadata, logs, epoch caches, checkpoints and metadata logs. Does not know what any of
+//! it means.
+
+use crate::base::ids::{BrokerId, ControllerId, PartitionId};
+use crate::base::rng::{mix64, stir};
+use crate::base::words::{Word, words};
+use crate::kafka::broker::Broker;
+use crate::kafka::start::ReplicaView;
+use crate::model::disk::{Checkpoints, Disk};
+use crate::model::plan::Plan;
+use crate::sim::world::World;
+
+/// The hash of the events, continued over the world as it is.
+pub(super) fn of(events: u64, world: &World, plan: &Plan) -> u64 {
+    let mut hash = mix64(events, world.handled());
+    for (partition, image) in world.committed().partitions() {
+        hash = stir(hash, words![partition, image.state]);
+        for broker in image.replicas.iter() {
+            hash = replica_on_disk(hash, world.disk(*broker), partition);
+            if let Some(broker) = world.broker(*broker) {
+                hash = replica_in_memory(hash, broker, partition);
+            }
+        }
+    }
+    for place in 0..plan.brokers.len() {
+        hash = node_on_disk(hash, world.disk(BrokerId::at(place)));
+    }
+    for place in 0..plan.controllers.len() {
+        hash = node_on_disk(hash, world.controller_disk(ControllerId(place as u16 + 1)));
+    }
+    mix64(hash, 0)
+}
+
+/// What a replica left in its files: segments, batches, checkpoints.
+fn replica_on_disk(hash: u64, disk: &Disk, partition: PartitionId) -> u64 {
+    let Ok(log) = disk.log(partition) else { return stir(hash, 1) };
+    let mut hash = stir(hash, words![log.is_torn(), log.batches().len() as u64]);
+    hash = log.segments().iter().fold(hash, |hash, base| stir(hash, base.word()));
+    hash = log.batches().iter().fold(hash, |hash, batch| stir(hash, batch.word()));
+    let Checkpoints { watermark, log_start, recovery_point, leader_epochs, producer_snapshots } =
+        disk.checkpoints(partition);
+    hash = stir(hash, words![*watermark, *log_start, *recovery_point]);
+    hash = leader_epochs.iter().fold(hash, |hash, entry| stir(hash, entry.word()));
+    producer_snapshots.iter().fold(hash, |hash, snapshot| stir(hash, snapshot.word()))
+}
+
+/// What a running broker knows of its replica.
+fn replica_in_memory(hash: u64, broker: &Broker, partition: PartitionId) -> u64 {
+    let Some(view) = broker.view(partition) else { return stir(hash, 2) };
+    let ReplicaView { leads, leader_epoch, log_start, end, .. } = view;
+    let ReplicaView { watermark, partition_epoch, isr, offline, .. } = view;
+    let hash = stir(hash, words![leads, leader_epoch, log_start, end]);
+    let hash = stir(hash, words![watermark, partition_epoch, isr, offline]);
+    let epochs = broker.leader_epochs(partition);
+    epochs.iter().fold(hash, |hash, entry| stir(hash, entry.word()))
+}
+
+/// What a node left on its disk besides replicas: its metadata log, its marker, its directory ids.
+fn node_on_disk(hash: u64, disk: &Disk) -> u64 {
+    let hash = stir(hash, words![disk.clean_shutdown(), disk.id(), disk.failed_dirs()]);
+    disk.metadata().iter().fold(hash, |hash, record| stir(hash, record.word()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{node_on_disk, replica_on_disk};
+    use crate::base::ids::{
+        BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId, ProducerEpoch,
+        ProducerId,
+    };
+    use crate::base::time::Time;
+    use crate::model::batch::{Batch, BatchKind, RecordId, Sequence};
+    use crate::model::disk::{Checkpoints, Disk};
+    use crate::model::metadata::MetadataRecord;
+
+    const P: PartitionId = PartitionId(0);
+
+    fn batch(change: impl FnOnce(&mut Batch)) -> Batch {
+        let (producer, epoch) = (ProducerId(7), ProducerEpoch(0));
+        let mut batch = Batch {
+            base: Offset::ZERO,
+            max_timestamp: Time(5),
+            first: RecordId { process: ProcessId(0), ordinal: 0 },
+            count: 2,
+            bytes: 100,
+            leader_epoch: LeaderEpoch(3),
+            sequence: Some(Sequence { producer, epoch, first: 0 }),
+            kind: BatchKind::Data,
+        };
+        change(&mut batch);
+        batch
+    }
+
+    /// A disk with a log of two batches, the first of them changed.
+    fn disk(change: impl FnOnce(&mut Batch)) -> Disk {
+        let mut disk = Disk::new(BrokerId(1), 1, 1, u64::MAX);
+        disk.create_log(P, Offset::ZERO).expect("a good disk");
+        disk.append(P, batch(change)).expect("room");
+        disk.append(P, batch(|b| b.base = Offset(2))).expect("room");
+        disk.write_checkpoints(P, |files| {
+            files.watermark = Offset(2);
+            files.leader_epochs = vec![(LeaderEpoch(3), Offset::ZERO)];
+        });
+        disk
+    }
+
+    #[test]
+    fn logs_that_differ_in_one_word_have_two_fingerprints() {
+        let same = replica_on_disk(9, &disk(|_| {}), P);
+        assert_eq!(same, replica_on_disk(9, &disk(|_| {}), P));
+        let sequence = |b: &mut Batch, change: &dyn Fn(&mut Sequence)| {
+            b.sequence.as_mut().into_iter().for_each(change);
+        };
+        let differs = |what: &str, change: &dyn Fn(&mut Batch)| {
+            assert_ne!(same, replica_on_disk(9, &disk(change), P), "{what}");
+        };
+        differs("leader epoch", &|b| b.leader_epoch = LeaderEpoch(4));
+        differs("no sequence", &|b| b.sequence = None);
+        differs("producer", &|b| sequence(b, &|s| s.producer = ProducerId(8)));
+        differs("producer epoch", &|b| sequence(b, &|s| s.epoch = ProducerEpoch(1)));
+        differs("first sequence", &|b| sequence(b, &|s| s.first = 1));
+        differs("kind", &|b| b.kind = BatchKind::Commit);
+        differs("timestamp", &|b| b.max_timestamp = Time(6));
+        differs("process", &|b| b.first.process = ProcessId(1));
+    }
+
+    #[test]
+    fn checkpoints_that_differ_have_two_fingerprints() {
+        let same = replica_on_disk(9, &disk(|_| {}), P);
+        let differs = |what: &str, write: &dyn Fn(&mut Checkpoints)| {
+            let mut disk = disk(|_| {});
+            disk.write_checkpoints(P, write);
+            assert_ne!(same, replica_on_disk(9, &disk, P), "{what}");
+        };
+        differs("high watermark", &|files| files.watermark = Offset(1));
+        differs("log start", &|files| files.log_start = Offset(1));
+        differs("recovery point", &|files| files.recovery_point = Offset(1));
+        differs("an epoch", &|files| files.leader_epochs[0].0 = LeaderEpoch(2));
+        differs("where an epoch begins", &|files| files.leader_epochs[0].1 = Offset(1));
+        differs("no epoch", &|files| files.leader_epochs.clear());
+        differs("a snapshot", &|files| files.producer_snapshots.push_back(Offset(2)));
+    }
+
+    #[test]
+    fn metadata_logs_that_differ_have_two_fingerprints() {
+        let with = |epoch, clean| {
+            let mut disk = disk(|_| {});
+            let broker = BrokerId(1);
+            let epoch = BrokerEpoch(epoch);
+            disk.append_metadata(MetadataRecord::BrokerFenced { broker, epoch });
+            if clean {
+                disk.write_clean_shutdown(epoch);
+            }
+            node_on_disk(9, &disk)
+        };
+        assert_eq!(with(1, false), with(1, false));
+        assert_ne!(with(1, false), with(2, false));
+        assert_ne!(with(1, false), with(1, true), "the clean-shutdown marker");
+    }
+}
