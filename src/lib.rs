@@ -48,10 +48,10 @@
 //! | [`app`] | what runs in a client process | base, model, `kafka::client` |
 //! | [`sim`] | the machine room: queue, network, disks, clocks, lanes, faults, director, world | base, model, kafka |
 //! | [`check`] | the oracle: ghosts and, in folders by subject, one property per file; facts only | base, model |
-//! | [`report`] | statistics, stories and formats, facts only | base, model, values of check |
+//! | [`report`](mod@report) | statistics, stories and formats, facts only | base, model, values of check |
 //! | [`scenario`] | file → validated plan, diagnostics, schema | base, model, names of check, `kafka::client::config` |
 //! | [`record`] | what a script binds by `as` | base, model, values of report |
-//! | [`run`] | one run: phases, tap, audit | all of the above |
+//! | [`run`](mod@run) | one run: phases, tap, audit | all of the above |
 //! | [`judge`], [`sweep`], [`repro`] | many runs, verdicts, repro files | all of the above |
 //! | [`cli`] | the only module that prints | all of the above |
 //!
@@ -63,7 +63,7 @@
 //!   `Ctx`, and it learns the fate of a message only by an answer, a timer, or its connection
 //!   closing.
 //! * A checker has never seen a node. It has only heard facts, and a data guarantee has only heard
-//!   observed ones. [`run`] alone sees both sides, and audits one against the other.
+//!   observed ones. [`run`](mod@run) alone sees both sides, and audits one against the other.
 //! * Nothing survives a crash but a `Disk` (a process: its `Store`), because nothing else is handed
 //!   to `start`. Recovery is the constructor.
 //! * Faults do not exist below `sim`; no code path runs only because a fault was injected.

@@ -68,7 +68,8 @@ fn import_table(lib: &str) -> Vec<(String, Vec<String>)> {
     for row in rows {
         let (modules, rest) = row.split_once(" | ").expect("a row has columns");
         let paths = rest.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
-        let here = modules.split(['[', ']', '`', ',', ' ']).filter(|word| !word.is_empty());
+        let is_name = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
+        let here = modules.split(['[', ']', '`', ',', ' ']).filter(is_name);
         let here: Vec<String> = here.map(str::to_owned).collect();
         let known = table.iter().map(|(module, _)| module).chain(&here);
         let known: Vec<String> = known.cloned().collect();
