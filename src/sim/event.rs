@@ -140,13 +140,13 @@ pub(super) enum Kind {
 mod tests {
     use super::{Digest, HostId, Kind};
     use crate::model::error::ErrorCode;
-    use crate::model::message::{Content, ElectLeadersResponse, Lists};
+    use crate::model::message::{Content, IncrementalAlterConfigsResponse, Lists};
 
     #[test]
     fn a_digest_depends_on_the_node_and_on_what_a_message_says() {
         let lists = Lists::default();
         let said = |host, error| {
-            let content = Content::from(ElectLeadersResponse { error });
+            let content = Content::from(IncrementalAlterConfigsResponse { error });
             Digest::of(Kind::Message, HostId(host)).content(&content, &lists).value()
         };
         assert_eq!(said(1, ErrorCode::None), said(1, ErrorCode::None));
