@@ -303,35 +303,41 @@ pub fn isr_while_pending(rules: &Rules, committed: ReplicaSet, proposed: Replica
 // wake-up that is lost.
 
 /// Whether a fetcher whose partitions all back off sets its timer: it waits on a condition for as
-/// long. Kafka: `AbstractFetcherThread.maybeFetch`.
+/// long.
+///
+/// Kafka: AbstractFetcherThread.maybeFetch
 #[must_use]
 pub fn fetcher_wakes(rules: &Rules) -> bool {
     !rules.drills(Drill::FetcherNotRearmed)
 }
 
 /// Whether news of a partition answers the fetches that wait for it.
-/// Kafka: `DelayedFetch.tryComplete`.
+///
+/// Kafka: DelayedFetch.tryComplete
 #[must_use]
 pub fn news_answers_fetches(rules: &Rules) -> bool {
     !rules.drills(Drill::FetchNotWoken)
 }
 
 /// Whether the high watermark answers the produce requests that wait for it.
-/// Kafka: `DelayedProduce.tryComplete`.
+///
+/// Kafka: DelayedProduce.tryComplete
 #[must_use]
 pub fn watermark_answers_produces(rules: &Rules) -> bool {
     !rules.drills(Drill::ProduceNotWoken)
 }
 
 /// Whether an AlterPartition whose answer was lost is sent again.
-/// Kafka: `DefaultAlterPartitionManager.sendRequest`.
+///
+/// Kafka: DefaultAlterPartitionManager.sendRequest
 #[must_use]
 pub fn lost_alter_partition_is_retried(rules: &Rules) -> bool {
     !rules.drills(Drill::AlterPartitionNotRetried)
 }
 
 /// Whether another heartbeat follows one that failed.
-/// Kafka: `BrokerLifecycleManager.scheduleNextCommunicationAfterFailure`.
+///
+/// Kafka: BrokerLifecycleManager.scheduleNextCommunicationAfterFailure
 #[must_use]
 pub fn heartbeats_go_on(rules: &Rules) -> bool {
     !rules.drills(Drill::HeartbeatsNotResumed)
