@@ -30,6 +30,7 @@ struct Scripted {
     /// The label of the next record, and the number behind it.
     label: Option<(u16, u32)>,
     partition: Option<PartitionId>,
+    awaits: bool,
     /// The record whose answer it waits for; none while its send blocks.
     sent: Option<(PartitionId, RecordId)>,
 }
@@ -137,7 +138,7 @@ impl NumberedProducer {
                 continue;
             }
             scripted.left -= 1;
-            let Scripted { label, partition, .. } = *scripted;
+            let Scripted { label, partition, awaits, .. } = *scripted;
             if let Some((_, number)) = &mut scripted.label {
                 *number += 1;
             }
@@ -145,12 +146,13 @@ impl NumberedProducer {
             let label = label.map(|(label, _)| label);
             let record = NewRecord { partition, label, thread: SCRIPTED, ..self.record(workload) };
             match clients.send(record) {
-                Sending::Queued(partition, id) => {
+                Sending::Queued(partition, id) if awaits => {
                     if let Some(scripted) = self.scripted.front_mut() {
                         scripted.sent = Some((partition, id));
                     }
                     return;
                 }
+                Sending::Queued(..) => {}
                 Sending::Blocked => return,
                 Sending::Failed(_) => {}
             }
@@ -182,8 +184,8 @@ impl Application for NumberedProducer {
                 self.stopping = true;
                 self.stop_if_quiet(clients);
             }
-            Command::Send { count, label, partition } => {
-                let scripted = Scripted { left: count, label, partition, sent: None };
+            Command::Send { count, label, partition, awaits } => {
+                let scripted = Scripted { left: count, label, partition, awaits, sent: None };
                 self.scripted.push_back(scripted);
                 if self.scripted.len() == 1 {
                     self.script(clients);
@@ -216,6 +218,7 @@ impl Application for NumberedProducer {
         if thread == SCRIPTED {
             if let (Some(scripted), Sending::Queued(partition, id)) =
                 (self.scripted.front_mut(), sending)
+                && scripted.awaits
             {
                 scripted.sent = Some((partition, id));
             }

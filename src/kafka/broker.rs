@@ -41,7 +41,7 @@ use crate::kafka::broker::purgatory::Purgatory;
 use crate::kafka::ctx::{CloseReason, Ctx, Node, OPERATOR, Timer, TimerKind};
 use crate::kafka::image::Image;
 use crate::kafka::log::Log;
-use crate::kafka::network_client::{ChannelId, ControllerChannel, Peer};
+use crate::kafka::network_client::{Answered, ChannelId, ControllerChannel, Peer};
 use crate::kafka::start::{BrokerStart, Initial, ReplicaView};
 use crate::model::config::BrokerConfig;
 use crate::model::disk::{Disk, IoError};
@@ -281,9 +281,15 @@ impl Broker {
 
     /// An answer on a channel of its own, which is free again afterwards.
     fn on_answer(&mut self, peer: Peer, message: &Message, ctx: &mut Ctx<'_>) {
-        if self.channels.answered(peer, message.correlation).is_none() {
-            return;
+        match self.channels.answered(peer, message.correlation) {
+            Answered::Request(()) => self.on_response(peer, message, ctx),
+            Answered::Ready => {}
+            Answered::Nothing => return,
         }
+        self.on_channel_free(peer, ctx);
+    }
+
+    fn on_response(&mut self, peer: Peer, message: &Message, ctx: &mut Ctx<'_>) {
         match &message.content {
             Content::BrokerRegistrationResponse(response) => self.on_registered(response, ctx),
             Content::BrokerHeartbeatResponse(response) => self.on_heartbeat_answered(response, ctx),
@@ -304,7 +310,9 @@ impl Broker {
                 }
             }
             // What a broker never asks.
-            Content::ProduceResponse(_)
+            Content::ApiVersionsRequest(_)
+            | Content::ApiVersionsResponse(_)
+            | Content::ProduceResponse(_)
             | Content::OffsetsForLeaderEpochResponse(_)
             | Content::MetadataResponse(_)
             | Content::InitProducerIdResponse(_)
@@ -313,7 +321,6 @@ impl Broker {
             | broker_request!()
             | controller_request!() => debug_assert!(false, "{}", message.content.name()),
         }
-        self.on_channel_free(peer, ctx);
     }
 
     // ---- starting ----
@@ -372,6 +379,7 @@ impl Broker {
     /// At time zero of a run: all that a broker goes through at start lies behind it.
     fn begin_in_the_middle(&mut self, initial: &Initial, ctx: &mut Ctx<'_>) {
         self.lifecycle.begin_running(initial.epoch);
+        ctx.listen();
         for record in &initial.records {
             self.replay(record, ctx);
         }
@@ -411,15 +419,12 @@ impl Node for Broker {
 
     fn on_opened(&mut self, connection: ConnectionId, _peer: NodeId, ctx: &mut Ctx<'_>) {
         if let Some(peer) = self.channels.of_connection(connection) {
-            self.channels.opened(peer);
-            self.on_channel_free(peer, ctx);
+            if self.channels.opened(peer, ctx) {
+                self.on_channel_free(peer, ctx);
+            }
             return self.finish(ctx);
         }
-        if self.lifecycle.serves() {
-            self.inboxes.open(connection);
-        } else {
-            ctx.close(connection); // its port is not open yet
-        }
+        self.inboxes.open(connection);
     }
 
     fn on_message(&mut self, connection: ConnectionId, message: &Message, ctx: &mut Ctx<'_>) {

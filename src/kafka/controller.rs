@@ -46,11 +46,12 @@ use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::message::{
     AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterPartitionRequest,
-    AlterPartitionResponse, AlterPartitionResult, AssignReplicaToDir, AssignReplicasToDirsRequest,
-    AssignReplicasToDirsResponse, AssignReplicasToDirsResult, BrokerHeartbeatRequest,
-    BrokerHeartbeatResponse, BrokerRegistrationRequest, BrokerRegistrationResponse, Content,
-    ElectLeadersRequest, ElectLeadersResponse, ElectLeadersResult, ElectionType,
-    FetchMetadataRequest, IncrementalAlterConfigsResponse, Message, broker_request, response,
+    AlterPartitionResponse, AlterPartitionResult, ApiVersionsResponse, AssignReplicaToDir,
+    AssignReplicasToDirsRequest, AssignReplicasToDirsResponse, AssignReplicasToDirsResult,
+    BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
+    BrokerRegistrationResponse, Content, ElectLeadersRequest, ElectLeadersResponse,
+    ElectLeadersResult, ElectionType, FetchMetadataRequest, IncrementalAlterConfigsResponse,
+    Message, broker_request, response,
 };
 use crate::model::metadata::MetadataRecord;
 use crate::model::rules::Rules;
@@ -345,6 +346,7 @@ impl Node for Controller {
             ctx.set(Timer::of(TimerKind::SessionCheck), phase);
         }
         controller.begin_election_checks(initial, ctx);
+        ctx.listen();
         controller
     }
 
@@ -354,6 +356,7 @@ impl Node for Controller {
 
     fn on_message(&mut self, connection: ConnectionId, message: &Message, ctx: &mut Ctx<'_>) {
         let answer: Content = match message.content {
+            Content::ApiVersionsRequest(_) => ApiVersionsResponse {}.into(),
             Content::BrokerRegistrationRequest(request) => self.on_register(&request, ctx).into(),
             Content::BrokerHeartbeatRequest(request) => self.on_heartbeat(&request, ctx).into(),
             Content::AlterPartitionRequest(request) => {

@@ -129,7 +129,7 @@ pub enum CloseReason {
 }
 
 /// What handlers asked for; carried out in this order: disk observations, claims, flushes, opens,
-/// sends, closes, timers, exit.
+/// sends, closes, timers, port, exit.
 #[derive(Clone, Debug, Default)]
 pub struct Effects {
     /// Facts: claims of nodes, and observed application callbacks of processes.
@@ -146,6 +146,8 @@ pub struct Effects {
     pub closes: Vec<ConnectionId>,
     /// Timers to set (`Some`) or cancel (`None`).
     pub timers: Vec<(Timer, Option<Span>)>,
+    /// The node opens its port.
+    pub listens: bool,
     /// The node stops.
     pub exit: Option<StopKind>,
     /// The incoming message's lists stay with the node, which gives them back by
@@ -220,6 +222,11 @@ impl Ctx<'_> {
     /// Adds a body.
     pub fn add_body(&mut self, body: Body) -> BodyId {
         self.bodies.add(body)
+    }
+
+    /// Opens this node's port, until it stops. Before that its kernel refuses every connection.
+    pub const fn listen(&mut self) {
+        self.effects.listens = true;
     }
 
     /// Opens a connection. Answered by `on_opened` or `on_closed`.

@@ -17,7 +17,7 @@ use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
 use crate::kafka::backoff;
 use crate::kafka::ctx::{Ctx, Timer};
-use crate::model::message::Content;
+use crate::model::message::{ApiVersionsRequest, Content};
 
 /// A broker's channels to the controller: `NodeToControllerChannelManager.scala`, and the channel
 /// of `KafkaRaftManager.scala`.
@@ -118,6 +118,9 @@ pub(super) struct Terms {
     pub(super) max_in_flight: usize,
     /// When its thread looks.
     pub(super) thread: Thread,
+    /// Whether a new connection is asked for its ApiVersions before it is used. The fetchers of
+    /// brokers go by the cluster's metadata version instead (`BrokerBlockingSender.scala`).
+    pub(super) discovers_versions: bool,
 }
 
 impl Terms {
@@ -157,6 +160,9 @@ enum ConnectionState {
     Disconnected { not_before: Time },
     /// Asked for.
     Connecting(ConnectionId),
+    /// TCP is open, which it is as soon as the other machine's kernel has accepted. Nothing is sent
+    /// before the process there has answered an ApiVersionsRequest.
+    CheckingApiVersions(ConnectionId),
     /// Requests may be sent.
     Ready(ConnectionId),
 }
@@ -165,7 +171,19 @@ enum ConnectionState {
 struct InFlight<R> {
     correlation: u32,
     sent: Time,
-    request: R,
+    /// What the owner asked for; none is the channel's own ApiVersionsRequest.
+    request: Option<R>,
+}
+
+/// What an answer was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answered<R> {
+    /// This request.
+    Request(R),
+    /// The channel's own ApiVersionsRequest: requests may be sent now.
+    Ready,
+    /// Nobody waits for it.
+    Nothing,
 }
 
 #[derive(Clone, Debug)]
@@ -196,9 +214,23 @@ impl<R: Copy> Channel<R> {
     /// The connection, if there is one or one was asked for.
     const fn connection(&self) -> Option<ConnectionId> {
         match self.state {
-            ConnectionState::Connecting(id) | ConnectionState::Ready(id) => Some(id),
+            ConnectionState::Connecting(id)
+            | ConnectionState::CheckingApiVersions(id)
+            | ConnectionState::Ready(id) => Some(id),
             ConnectionState::Disconnected { .. } => None,
         }
+    }
+
+    /// Requests may be sent (`ClusterConnectionStates.ready`).
+    const fn be_ready(&mut self, connection: ConnectionId) {
+        self.state = ConnectionState::Ready(connection);
+        (self.losses, self.failed_setups) = (0, 0);
+    }
+
+    const fn next_correlation(&mut self) -> u32 {
+        let correlation = self.next_correlation;
+        self.next_correlation = correlation.wrapping_add(1);
+        correlation
     }
 
     /// As if it had never been used (`ClusterConnectionStates.remove`).
@@ -318,14 +350,15 @@ impl<O: Owner> NetworkClient<O> {
         let Some(channel) = self.find(peer) else { return false };
         match channel.state {
             ConnectionState::Ready(_) => !channel.can_send(),
-            ConnectionState::Connecting(_) => true,
+            ConnectionState::Connecting(_) | ConnectionState::CheckingApiVersions(_) => true,
             ConnectionState::Disconnected { not_before } => not_before > now,
         }
     }
 
-    /// Whether a request was sent that has not been answered.
+    /// Whether a request of the owner was sent that has not been answered.
     pub(super) fn awaits_answer(&self, peer: Peer) -> bool {
-        self.find(peer).is_some_and(|channel| !channel.in_flight.is_empty())
+        let asked = |channel: &Channel<_>| channel.in_flight.iter().any(|r| r.request.is_some());
+        self.find(peer).is_some_and(asked)
     }
 
     /// Whether any request was sent that has not been answered.
@@ -353,14 +386,21 @@ impl<O: Owner> NetworkClient<O> {
         self.opened_for[id] = place as u16;
     }
 
-    /// The connection is open.
-    pub(super) fn opened(&mut self, peer: Peer) {
-        if let Some(channel) = self.find_mut(peer)
-            && let ConnectionState::Connecting(connection) = channel.state
-        {
-            channel.state = ConnectionState::Ready(connection);
-            (channel.losses, channel.failed_setups) = (0, 0);
+    /// The connection is open. Says whether requests may be sent; otherwise that comes with the
+    /// answer to the ApiVersionsRequest which is sent now.
+    ///
+    /// Kafka: NetworkClient.handleConnections, NetworkClient.handleInitiateApiVersionRequests
+    pub(super) fn opened(&mut self, peer: Peer, ctx: &mut Ctx<'_>) -> bool {
+        let Some(channel) = self.find_mut(peer) else { return false };
+        let ConnectionState::Connecting(connection) = channel.state else { return false };
+        channel.failed_setups = 0;
+        if channel.terms.discovers_versions {
+            channel.state = ConnectionState::CheckingApiVersions(connection);
+            self.ask(peer, connection, ApiVersionsRequest {}.into(), None, ctx);
+            return false;
         }
+        channel.be_ready(connection);
+        true
     }
 
     // ---- requests ----
@@ -376,9 +416,22 @@ impl<O: Owner> NetworkClient<O> {
         request: O::Request,
         ctx: &mut Ctx<'_>,
     ) {
-        let correlation = self.post(peer, content, ctx);
+        let connection = self.ready_connection(peer);
+        self.ask(peer, connection, content, Some(request), ctx);
+    }
+
+    fn ask(
+        &mut self,
+        peer: Peer,
+        connection: ConnectionId,
+        content: Content,
+        request: Option<O::Request>,
+        ctx: &mut Ctx<'_>,
+    ) {
         let place = self.places[peer.number()];
         let channel = &mut self.channels[usize::from(place)];
+        let correlation = channel.next_correlation();
+        ctx.send(connection, correlation, content);
         channel.in_flight.push_back(InFlight { correlation, sent: ctx.monotonic(), request });
         if !channel.timeout_armed {
             channel.timeout_armed = true;
@@ -391,23 +444,37 @@ impl<O: Owner> NetworkClient<O> {
     ///
     /// # Panics
     /// If [`NetworkClient::can_send`] was not asked first.
-    pub(super) fn post(&mut self, peer: Peer, content: Content, ctx: &mut Ctx<'_>) -> u32 {
-        let channel = self.find_mut(peer).expect("a request needs a channel");
-        let ConnectionState::Ready(connection) = channel.state else {
-            panic!("a request needs an open connection")
-        };
-        let correlation = channel.next_correlation;
-        channel.next_correlation = correlation.wrapping_add(1);
-        ctx.send(connection, correlation, content);
-        correlation
+    pub(super) fn post(&mut self, peer: Peer, content: Content, ctx: &mut Ctx<'_>) {
+        let connection = self.ready_connection(peer);
+        if let Some(channel) = self.find_mut(peer) {
+            ctx.send(connection, channel.next_correlation(), content);
+        }
     }
 
-    /// The request that an answer belongs to; `None` if nobody waits for it. Answers come in the
-    /// order of the requests (`InFlightRequests.completeNext`).
-    pub(super) fn answered(&mut self, peer: Peer, correlation: u32) -> Option<O::Request> {
-        let queue = &mut self.find_mut(peer)?.in_flight;
-        queue.front().filter(|oldest| oldest.correlation == correlation)?;
-        queue.pop_front().map(|oldest| oldest.request)
+    fn ready_connection(&self, peer: Peer) -> ConnectionId {
+        match self.find(peer).map(|channel| channel.state) {
+            Some(ConnectionState::Ready(connection)) => connection,
+            state => panic!("a request needs a ready connection, not {state:?}"),
+        }
+    }
+
+    /// What an answer belongs to. Answers come in the order of the requests
+    /// (`InFlightRequests.completeNext`).
+    pub(super) fn answered(&mut self, peer: Peer, correlation: u32) -> Answered<O::Request> {
+        let Some(channel) = self.find_mut(peer) else { return Answered::Nothing };
+        match channel.in_flight.front() {
+            Some(oldest) if oldest.correlation == correlation => {}
+            _ => return Answered::Nothing,
+        }
+        let oldest = channel.in_flight.pop_front();
+        match (oldest.and_then(|oldest| oldest.request), channel.state) {
+            (Some(request), _) => Answered::Request(request),
+            (None, ConnectionState::CheckingApiVersions(connection)) => {
+                channel.be_ready(connection);
+                Answered::Ready
+            }
+            (None, _) => Answered::Nothing,
+        }
     }
 
     // ---- losing connections ----
@@ -418,7 +485,7 @@ impl<O: Owner> NetworkClient<O> {
     pub(super) fn lost(&mut self, peer: Peer, failed: &mut Vec<O::Request>, ctx: &mut Ctx<'_>) {
         let place = self.places[peer.number()];
         let channel = &mut self.channels[usize::from(place)];
-        failed.extend(channel.in_flight.drain(..).map(|r| r.request));
+        failed.extend(channel.in_flight.drain(..).filter_map(|r| r.request));
         let Terms { reconnect_backoff, reconnect_backoff_max, .. } = channel.terms;
         let wait =
             backoff::exponential(reconnect_backoff, reconnect_backoff_max, channel.losses, ctx.rng);
@@ -515,7 +582,9 @@ impl<O: Owner> NetworkClient<O> {
                         ready = Some((load, broker));
                     }
                 }
-                ConnectionState::Connecting(_) => connecting = true,
+                ConnectionState::Connecting(_) | ConnectionState::CheckingApiVersions(_) => {
+                    connecting = true;
+                }
                 ConnectionState::Disconnected { not_before } if not_before <= now => {
                     if closed.is_none_or(|(last, _)| last_attempt < last) {
                         closed = Some((last_attempt, broker));

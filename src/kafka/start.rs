@@ -76,7 +76,7 @@ pub enum Command {
     Start,
     /// Stop: flush, then say `Fact::ClientStopped`.
     Stop,
-    /// Send records one after the other, each waiting for its answer, beside what it does anyway.
+    /// Send records one after the other, beside what it does anyway.
     Send {
         /// How many.
         count: u32,
@@ -85,6 +85,8 @@ pub enum Command {
         label: Option<(u16, u32)>,
         /// To this partition; the partitioner chooses if `None`.
         partition: Option<PartitionId>,
+        /// Whether each waits for the answer to the one before.
+        awaits: bool,
     },
     /// Move a consumer's position.
     Seek {

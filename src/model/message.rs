@@ -14,6 +14,7 @@
 mod table;
 
 mod admin;
+mod api_versions;
 mod broker;
 #[cfg(test)]
 mod examples;
@@ -111,6 +112,10 @@ rpcs! {
         metadata_records: MetadataRecord,
     }
     // API        file        request(lane, cost, appends)          response(lane, appends)
+    served by all {
+        "ApiVersions" in api_versions:
+            ApiVersionsRequest(Requests, Control, Nothing) => ApiVersionsResponse(Control, Nothing);
+    }
     served by brokers {
         "Produce" in produce:
             ProduceRequest(Requests, Produce, Records) => ProduceResponse(Control, Nothing);

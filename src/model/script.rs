@@ -25,9 +25,16 @@ pub enum Step {
     Sleep(Span),
     /// Waits until the latest fact that concerns the pattern fits it; inconclusive after `within`.
     Until { pattern: Pattern, within: Span },
-    /// Sends records one after the other, each waiting for its answer, with values `label0`, ….
-    /// `partition` fixes the partition; otherwise the partitioner chooses.
-    Send { process: ProcessId, count: u32, label: Option<u16>, partition: Option<PartitionId> },
+    /// Sends records one after the other, each waiting for its answer (unless the script does not
+    /// wait for any), with values `label0`, …. `partition` fixes the partition; otherwise the
+    /// partitioner chooses.
+    Send {
+        process: ProcessId,
+        count: u32,
+        label: Option<u16>,
+        partition: Option<PartitionId>,
+        awaits: bool,
+    },
     /// Starts clients by name.
     Start { processes: Vec<ProcessId> },
     /// Stops clients: a producer flushes first, a consumer keeps its position.

@@ -306,6 +306,9 @@ pub(super) struct StepEntry {
     pub(super) within: Option<Duration>,
     /// A producer sends records, one after the other.
     pub(super) send: Option<String>,
+    /// Whether `send` waits for each answer; true.
+    #[serde(rename = "await")]
+    pub(super) awaits: Option<bool>,
     /// How many; 1.
     pub(super) count: Option<u32>,
     /// Their values begin with this: `b0`, `b1`, …

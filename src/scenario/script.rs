@@ -36,7 +36,7 @@ pub(super) struct Script {
 const OPENERS: [(&str, &[&str]); 11] = [
     ("sleep", &[]),
     ("until", &["within"]),
-    ("send", &["count", "label", "partition"]),
+    ("send", &["count", "label", "partition", "await"]),
     ("start", &[]),
     ("stop", &[]),
     ("seek", &["partition", "offset"]),
@@ -63,6 +63,7 @@ fn said(entry: &StepEntry) -> Vec<&'static str> {
         ("dump-log", entry.dump_log.is_some()),
         ("within", entry.within.is_some()),
         ("count", entry.count.is_some()),
+        ("await", entry.awaits.is_some()),
         ("label", entry.label.is_some()),
         ("partition", entry.partition.is_some()),
         ("offset", entry.offset.is_some()),
@@ -194,7 +195,14 @@ fn send(
             script.labels.len() - 1
         }) as u16
     });
-    Some(Step::Send { process: process?, count, label, partition })
+    let awaits = entry.awaits.unwrap_or(true);
+    if !awaits && entry.record_as.is_some() {
+        found
+            .error(&at![path; "as"], "not known yet")
+            .label("the answers come after this step")
+            .help("leave `as` away, or `await`");
+    }
+    Some(Step::Send { process: process?, count, label, partition, awaits })
 }
 
 fn seek(

@@ -1,5 +1,5 @@
 //! What a node asks for, carried out when its handler has returned, in a fixed order: disk
-//! observations, claims, flushes, opens, sends, closes, timers, exit.
+//! observations, claims, flushes, opens, sends, closes, timers, port, exit.
 //!
 //! Here also end the syncs that were asked for. A controller's answers wait for the sync of the
 //! records before them. Does not know why a handler asked.
@@ -80,6 +80,9 @@ impl World {
         }
         if !self.effects.timers.is_empty() {
             self.drain_timers(host);
+        }
+        if std::mem::take(&mut self.effects.listens) {
+            self.hosts[host.index()].listens = true;
         }
         if let Some(how) = self.effects.exit.take() {
             self.exited(host, how, tap);

@@ -195,7 +195,7 @@ impl World {
     #[cold]
     pub(super) fn syn_arrive<O: Observer>(&mut self, conn: ConnRef, tap: &mut O) {
         let hosts = &self.hosts;
-        let listens = |host: HostId| hosts[host.index()].condition == Condition::Running;
+        let listens = |host: HostId| hosts[host.index()].listens;
         let seq = self.desk.stamp.seq;
         let mut bench =
             Bench { now: self.now, seq, queue: &mut self.queue, lists: &mut self.lists };

@@ -57,6 +57,8 @@ pub(super) struct Host {
     pub(super) stops: u32,
     /// How many faults keep the machine without power.
     pub(super) outages: u32,
+    /// Whether the process has opened its port; a client process has none.
+    pub(super) listens: bool,
     /// Whether the process has been asked to shut down.
     pub(super) terminating: bool,
     /// Whether the last process ended without flushing its logs.
@@ -103,6 +105,7 @@ impl Host {
             deferred: Vec::new(),
             stops: 0,
             outages: 0,
+            listens: false,
             terminating: false,
             unclean: false,
             begins,
@@ -130,6 +133,7 @@ impl Host {
         self.disk.hung.drain(..).for_each(|(_, event)| drop_event(event));
         self.deferred.drain(..).for_each(|(_, event)| drop_event(event));
         self.freezes = 0;
+        self.listens = false;
         self.terminating = false;
         self.life += 1;
         self.condition = Condition::Down;

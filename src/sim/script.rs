@@ -240,12 +240,12 @@ impl Script {
         match step {
             Step::Sleep(span) => self.wait(Waiting::Clock, view.now + span, agenda, out),
             Step::Until { pattern, within } => self.await_fact(&pattern, within, view, agenda, out),
-            Step::Send { process, count, label, partition } => {
+            Step::Send { process, count, label, partition, awaits } => {
                 let numbered = label.map(|label| (label, self.number(label, count)));
-                let command = Command::Send { count, label: numbered, partition };
+                let command = Command::Send { count, label: numbered, partition, awaits };
                 out.push(Order::Command { process, command });
                 let results = Waiting::Results { process, label, left: count, open: Vec::new() };
-                self.wait_or_finish(count > 0, results, view.now, agenda, out);
+                self.wait_or_finish(awaits && count > 0, results, view.now, agenda, out);
             }
             Step::Start { processes } => {
                 let start = |process| Order::Command { process, command: Command::Start };

@@ -1,9 +1,9 @@
 //! The world: every node, the machines under them, and the queue of what will happen.
 //!
 //! [`World::step`] pops one event, lets at most one handler run, and carries out what it asked for,
-//! in a fixed order: disk observations, claims, flushes, opens, sends, closes, timers, exit. A run
-//! begins by itself with the first step; when it ends, and when faults are over, is the business of
-//! whoever drives it. Nodes learn nothing of this module; see [`crate::kafka::ctx`].
+//! in a fixed order: disk observations, claims, flushes, opens, sends, closes, timers, port, exit.
+//! A run begins by itself with the first step; when it ends, and when faults are over, is the
+//! business of whoever drives it. Nodes learn nothing of this module; see [`crate::kafka::ctx`].
 
 use std::sync::Arc;
 

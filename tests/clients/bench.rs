@@ -18,10 +18,10 @@ use highwater::model::body::Bodies;
 use highwater::model::error::ErrorCode;
 use highwater::model::fact::Fact;
 use highwater::model::message::{
-    Content, FetchPartition, FetchResponse, FetchablePartition, InitProducerIdRequest,
-    InitProducerIdResponse, Lists, Message, MetadataRequest, MetadataResponse,
-    MetadataResponsePartition, PartitionProduceResponse, ProducePartition, ProduceResponse,
-    Sublist,
+    ApiVersionsResponse, Content, FetchPartition, FetchResponse, FetchablePartition,
+    InitProducerIdRequest, InitProducerIdResponse, Lists, Message, MetadataRequest,
+    MetadataResponse, MetadataResponsePartition, PartitionProduceResponse, ProducePartition,
+    ProduceResponse, Sublist,
 };
 use highwater::model::plan::AppPlan;
 use highwater::model::rules::Rules;
@@ -48,6 +48,8 @@ pub(crate) struct Bench {
     pub(crate) leaders: Vec<(Option<BrokerId>, LeaderEpoch)>,
     /// Brokers that refuse connections.
     pub(crate) down: Vec<BrokerId>,
+    /// Brokers whose kernel accepts connections and whose process does nothing.
+    pub(crate) frozen: Vec<BrokerId>,
     /// Requests that wait for an answer, in the order of sending.
     pub(crate) inbox: Vec<Request>,
     pub(crate) facts: Vec<(Time, Fact)>,
@@ -69,6 +71,7 @@ impl Bench {
             connections: BTreeMap::new(),
             leaders: vec![(Some(BrokerId(1)), LeaderEpoch(0)); usize::from(partitions)],
             down: Vec::new(),
+            frozen: Vec::new(),
             inbox: Vec::new(),
             facts: Vec::new(),
             producer_ids: 0,
@@ -157,6 +160,9 @@ impl Bench {
 
     fn receive(&mut self, request: Request) {
         match request.message.content {
+            // A broker that is frozen accepts connections and answers nothing.
+            Content::ApiVersionsRequest(_) if self.frozen.contains(&request.to) => {}
+            Content::ApiVersionsRequest(_) => self.answer(request, ApiVersionsResponse {}.into()),
             Content::MetadataRequest(MetadataRequest {}) => {
                 let partitions = self.lists.take();
                 for (place, (leader, leader_epoch)) in self.leaders.iter().enumerate() {

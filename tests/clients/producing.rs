@@ -73,7 +73,7 @@ fn one_request_takes_one_batch_of_each_partition() {
     let mut bench = bench(plan(config, None, None), 2);
     for partition in [0, 1, 0, 1] {
         let partition = Some(PartitionId(partition));
-        bench.command(Command::Send { count: 1, label: None, partition });
+        bench.command(Command::Send { count: 1, label: None, partition, awaits: true });
     }
     bench.pass(Span::millis(5));
     let request = bench.next();
@@ -159,7 +159,7 @@ fn delivery_time_out_of_a_retried_batch_raises_the_epoch() {
     let delivery_timeout = Span::secs(8);
     let config = ProducerConfig { client, delivery_timeout, ..quick() };
     let mut bench = bench(plan(config, None, None), 1);
-    bench.command(Command::Send { count: 2, label: Some((0, 0)), partition: None });
+    bench.command(Command::Send { count: 2, label: Some((0, 0)), partition: None, awaits: true });
     while bench.named("gave-up").is_empty() {
         if !bench.inbox.is_empty() {
             let request = bench.next();
@@ -186,6 +186,32 @@ fn no_acks_completes_at_the_send_without_an_offset() {
     assert_eq!(acked.len(), 7);
 }
 
+/// Whoever writes a backlog to a broker that serves nobody loses it without a word.
+#[test]
+fn a_broker_that_accepts_and_does_not_answer_is_sent_nothing() {
+    let config = ProducerConfig { acks: Acks::None, idempotence: false, ..quick() };
+    let mut bench = bench(plan(config, Some(Span::millis(10)), Some(40)), 1);
+    bench.command(Command::Start);
+    bench.pass(Span::millis(200));
+    let acked = |bench: &Bench| -> u32 {
+        let count = |fact: &Fact| match fact {
+            Fact::Acked { count, .. } => *count,
+            _ => 0,
+        };
+        bench.named("acked").iter().map(count).sum()
+    };
+    let before = acked(&bench);
+    assert!(before >= 20, "it sends as it goes along");
+    bench.frozen = vec![B1];
+    bench.close(B1);
+    bench.pass(Span::secs(20));
+    assert!(bench.inbox.is_empty(), "what was sent before is lost with the connection");
+    assert_eq!(acked(&bench), before, "nothing was sent since");
+    bench.frozen.clear();
+    bench.pass(Span::secs(31));
+    assert_eq!(acked(&bench), 40, "all of it, as soon as the broker answers");
+}
+
 #[test]
 fn full_memory_delays_the_next_sends_and_then_fails_them() {
     let max_block = Span::secs(2);
@@ -210,7 +236,7 @@ fn without_metadata_a_send_fails_after_max_block() {
     let config = ProducerConfig { max_block: Span::secs(2), ..quick() };
     let mut bench = bench(plan(config, None, None), 1);
     bench.down = vec![B1, B2, BrokerId(3)];
-    bench.command(Command::Send { count: 1, label: None, partition: None });
+    bench.command(Command::Send { count: 1, label: None, partition: None, awaits: true });
     bench.pass(Span::millis(1_999));
     assert!(bench.named("send-failed").is_empty());
     bench.pass(Span::millis(1));
@@ -255,7 +281,7 @@ fn a_stopped_producer_flushes_first() {
 fn labels_and_pace_are_numbered_apart() {
     let mut bench = bench(plan(quick(), None, None), 1);
     for (count, label) in [(2, Some((0, 0))), (1, Some((1, 0))), (1, Some((0, 2))), (1, None)] {
-        bench.command(Command::Send { count, label, partition: None });
+        bench.command(Command::Send { count, label, partition: None, awaits: true });
         while !bench.inbox.is_empty() {
             let request = bench.next();
             bench.produced(request, ErrorCode::None, 0);

@@ -52,6 +52,7 @@ impl BrokerThreads {
             setup_timeout_max: config.connection_setup_timeout_max,
             max_in_flight: 1,
             thread: Thread::Polls,
+            discovers_versions: true,
         };
         Self {
             // Its `retryTimeoutMs` is one heartbeat interval (`BrokerServer.startup` of 3.9.2 and
@@ -73,6 +74,7 @@ impl BrokerThreads {
                 reconnect_backoff: Span::ZERO,
                 reconnect_backoff_max: Span::ZERO,
                 thread: Thread::Blocks,
+                discovers_versions: false,
                 ..controller
             },
         }

@@ -37,7 +37,10 @@ pub(super) enum State {
     Starting,
     /// Caught up, waiting to be unfenced.
     Recovery,
-    /// Unfenced once. It may be fenced again without knowing.
+    /// Unfenced once, with an open port: `BrokerServer.startup` waits for that
+    /// (`setReadyToUnfence`) before `SocketServer.enableRequestProcessing`, and only this opens
+    /// the port (`Acceptor.start`). Recorded: the lab finds a port open 40 to 80 ms after that
+    /// (`unclean-election`). The broker may be fenced again without knowing.
     Running,
     /// Asks for leave.
     Stopping,
@@ -106,13 +109,6 @@ impl Lifecycle {
     /// Whether a request under way is so old that it is not sent any more.
     fn is_too_late(&self, now: Time, interval: Span) -> bool {
         self.outstanding.is_some_and(|since| now.since(since) >= interval)
-    }
-
-    /// Whether its port is open: `BrokerServer.startup` waits for `setReadyToUnfence` before
-    /// `SocketServer.enableRequestProcessing`, so not before it was unfenced once. Recorded: the
-    /// lab finds a port open 40 to 80 ms after that (`unclean-election`).
-    pub(super) const fn serves(&self) -> bool {
-        matches!(self.state, State::Running | State::Stopping)
     }
 
     /// Whether it is in controlled shutdown.
@@ -267,6 +263,7 @@ impl Broker {
             State::Recovery => {
                 if !fenced {
                     lifecycle.state = State::Running;
+                    ctx.listen();
                 }
                 interval
             }

@@ -12,8 +12,8 @@ use crate::kafka::ctx::Ctx;
 use crate::kafka::rulings::{self, Reader};
 use crate::model::error::ErrorCode;
 use crate::model::message::{
-    Content, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, Message,
-    MetadataResponse, MetadataResponsePartition, OffsetsForLeaderEpochRequest,
+    ApiVersionsResponse, Content, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse,
+    Message, MetadataResponse, MetadataResponsePartition, OffsetsForLeaderEpochRequest,
     OffsetsForLeaderEpochResponse, WhichOffset, controller_request, response,
 };
 
@@ -27,6 +27,7 @@ impl Broker {
     ) {
         let asker = (connection, message.correlation);
         let answer = match &message.content {
+            Content::ApiVersionsRequest(_) => ApiVersionsResponse {}.into(),
             Content::ProduceRequest(request) => return self.on_produce(asker, request, ctx),
             Content::FetchRequest(request) => return self.on_fetch(asker, request, ctx),
             Content::MetadataRequest(_) => self.describe(ctx).into(),

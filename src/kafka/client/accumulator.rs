@@ -225,7 +225,7 @@ impl Accumulator {
     /// Whether a batch takes no more records.
     pub(super) fn is_full(&self, slot: u32) -> bool {
         let batch = &self.batches[slot];
-        batch.closed || batch.bytes >= self.batch_size
+        batch.closed || batch.bytes >= self.batch_size.max(batch.reserved)
     }
 
     /// Appends a record of that many bytes to the partition's open batch, or begins one.
@@ -240,7 +240,9 @@ impl Accumulator {
         let queue = &mut self.queues[partition.index()];
         let mut joined = false;
         if let Some(batch) = queue.waiting.back().map(|slot| &mut self.batches[*slot]) {
-            joined = !batch.closed && batch.bytes + bytes <= self.batch_size;
+            // Its buffer is as large as the upper bound of its first record, if that is more than
+            // `batch.size`. Recorded: `delivery-timeout-in-flight`.
+            joined = !batch.closed && batch.bytes + bytes <= self.batch_size.max(batch.reserved);
             if joined {
                 batch.count += 1;
                 batch.bytes += bytes;

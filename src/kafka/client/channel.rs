@@ -55,6 +55,7 @@ impl ClientThread {
             setup_timeout_max: config.connection_setup_timeout_max,
             max_in_flight: max_in_flight as usize,
             thread: Thread::Wakes,
+            discovers_versions: true,
         };
         Self { role, terms }
     }

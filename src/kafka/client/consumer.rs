@@ -18,7 +18,7 @@ use crate::kafka::client::positions::{Assigned, Stage, Validated};
 use crate::kafka::client::process::Call;
 use crate::kafka::client::producer::learn_leaders;
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
-use crate::kafka::network_client::{LeastLoaded, Peer};
+use crate::kafka::network_client::{Answered, LeastLoaded, Peer};
 use crate::kafka::start::ProcessStart;
 use crate::model::config::{ConsumerConfig, OffsetReset};
 use crate::model::error::ErrorCode;
@@ -427,10 +427,10 @@ impl Consumer {
     }
 
     /// A connection is open; it may be another client's.
-    pub(super) fn on_opened(&mut self, connection: ConnectionId) {
+    pub(super) fn on_opened(&mut self, connection: ConnectionId, ctx: &mut Ctx<'_>) {
         self.stirred = true;
         if let Some(peer) = self.channels.of_connection(connection) {
-            self.channels.opened(peer);
+            self.channels.opened(peer, ctx);
         }
     }
 
@@ -481,7 +481,9 @@ impl Consumer {
     ) {
         let Some(peer) = self.channels.of_connection(connection) else { return };
         self.stirred = true;
-        let Some(request) = self.channels.answered(peer, message.correlation) else { return };
+        let Answered::Request(request) = self.channels.answered(peer, message.correlation) else {
+            return;
+        };
         match (request, message.content) {
             (Request::Fetch { broker }, Content::FetchResponse(response)) => {
                 self.fetch_in_flight.remove(broker.index());

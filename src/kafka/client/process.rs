@@ -112,10 +112,10 @@ impl Process {
     /// A connection it asked for is open.
     pub fn on_opened(&mut self, connection: ConnectionId, _: NodeId, ctx: &mut Ctx<'_>) {
         if let Some(producer) = &mut self.set.producer {
-            producer.on_opened(connection);
+            producer.on_opened(connection, ctx);
         }
         if let Some(consumer) = &mut self.set.consumer {
-            consumer.on_opened(connection);
+            consumer.on_opened(connection, ctx);
         }
         self.settle(ctx);
     }

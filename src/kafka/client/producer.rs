@@ -20,7 +20,7 @@ use crate::kafka::client::idempotence::{Bump, Identity, Producer as ProducerAndE
 use crate::kafka::client::partitioner::{Candidate, KeyPlace, Keys, Sticky};
 use crate::kafka::client::process::{Call, Store};
 use crate::kafka::ctx::{Ctx, Timer, TimerKind};
-use crate::kafka::network_client::{LeastLoaded, Peer};
+use crate::kafka::network_client::{Answered, LeastLoaded, Peer};
 use crate::kafka::start::ProcessStart;
 use crate::model::batch::RecordId;
 use crate::model::config::ProducerConfig;
@@ -436,10 +436,10 @@ impl Producer {
     }
 
     /// A connection is open; it may be another client's.
-    pub(super) fn on_opened(&mut self, connection: ConnectionId) {
+    pub(super) fn on_opened(&mut self, connection: ConnectionId, ctx: &mut Ctx<'_>) {
         self.stirred = true;
         if let Some(peer) = self.channels.of_connection(connection) {
-            self.channels.opened(peer);
+            self.channels.opened(peer, ctx);
         }
     }
 
@@ -504,7 +504,9 @@ impl Producer {
     ) {
         let Some(peer) = self.channels.of_connection(connection) else { return };
         self.stirred = true;
-        let Some(request) = self.channels.answered(peer, message.correlation) else { return };
+        let Answered::Request(request) = self.channels.answered(peer, message.correlation) else {
+            return;
+        };
         match (request, message.content) {
             (Request::Produce { first_batch }, Content::ProduceResponse(response)) => {
                 self.on_produced(first_batch, &response, ctx, calls);

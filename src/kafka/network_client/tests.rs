@@ -1,6 +1,6 @@
 //! A channel by hand: what it opens, closes and waits for.
 
-use super::{ChannelId, LeastLoaded, NetworkClient, Owner, Peer, Terms, Thread};
+use super::{Answered, ChannelId, LeastLoaded, NetworkClient, Owner, Peer, Terms, Thread};
 use crate::base::ids::{BrokerId, ConnectionId, NodeId};
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
@@ -13,7 +13,7 @@ const LEADER: Peer = Peer::Broker(BrokerId(1));
 const COORDINATOR: Peer = Peer::Coordinator(BrokerId(1));
 
 #[derive(Clone, Debug)]
-struct Tester(Thread);
+struct Tester(Thread, bool);
 
 impl Owner for Tester {
     type Request = u8;
@@ -27,6 +27,7 @@ impl Owner for Tester {
             setup_timeout_max: Span::secs(30),
             max_in_flight: 2,
             thread: self.0,
+            discovers_versions: self.1,
         }
     }
 
@@ -53,7 +54,7 @@ struct Bench {
 impl Bench {
     fn new(thread: Thread) -> Self {
         Self {
-            client: NetworkClient::new(Tester(thread)),
+            client: NetworkClient::new(Tester(thread, false)),
             now: Time(1_000_000_000),
             rng: Rng::named(1, "channels"),
             rules: Rules::default(),
@@ -86,7 +87,7 @@ impl Bench {
     fn open(&mut self, peer: Peer) -> ConnectionId {
         let (connection, ..) = self.connect(peer).expect("a connection is asked for");
         assert_eq!(self.client.of_connection(connection), Some(peer));
-        self.client.opened(peer);
+        assert!(self.with(|client, ctx| client.opened(peer, ctx)));
         connection
     }
 
@@ -118,7 +119,7 @@ fn a_coordinator_has_a_connection_of_its_own() {
     bench.send(COORDINATOR, 2);
     assert_eq!(bench.lose(LEADER), [1]);
     assert!(bench.client.can_send(COORDINATOR), "the other connection stands");
-    assert_eq!(bench.client.answered(COORDINATOR, 0), Some(2));
+    assert_eq!(bench.client.answered(COORDINATOR, 0), Answered::Request(2));
 }
 
 #[test]
@@ -171,7 +172,7 @@ fn a_request_that_is_too_old_takes_its_connection_along() {
     bench.now += Span::secs(10);
     bench.send(LEADER, 2);
     assert!(!bench.client.can_send(LEADER), "as many as may be in flight");
-    assert_eq!(bench.client.answered(LEADER, 0), Some(1));
+    assert_eq!(bench.client.answered(LEADER, 0), Answered::Request(1));
     bench.now += limit - Span::secs(10);
     assert_eq!(bench.with(|client, ctx| client.check_timeout(channel, ctx)), None);
     assert_eq!(bench.last_timer(), (timer, Span::secs(10)), "the second one is 20 s old");
@@ -202,7 +203,7 @@ fn the_least_loaded_broker_is_ready_and_has_the_fewest_requests_in_flight() {
     assert!(matches!(choose(&mut bench), LeastLoaded::Connect(_)), "nobody was tried yet");
     bench.connect(LEADER);
     assert_eq!(choose(&mut bench), LeastLoaded::Wait);
-    bench.client.opened(LEADER);
+    bench.with(|client, ctx| client.opened(LEADER, ctx));
     bench.open(Peer::Broker(BrokerId(2)));
     bench.send(LEADER, 1);
     assert_eq!(choose(&mut bench), LeastLoaded::Ready(BrokerId(2)));
@@ -210,4 +211,39 @@ fn the_least_loaded_broker_is_ready_and_has_the_fewest_requests_in_flight() {
     assert_eq!(choose(&mut bench), LeastLoaded::Ready(BrokerId(1)));
     bench.lose(LEADER);
     assert_eq!(choose(&mut bench), LeastLoaded::Nobody, "both back off");
+}
+
+#[test]
+fn nothing_is_sent_before_the_answer_to_the_first_request() {
+    let mut bench = Bench::new(Thread::Wakes);
+    bench.client.owner.1 = true;
+    let (connection, ..) = bench.connect(LEADER).expect("a connection is asked for");
+    assert!(!bench.with(|client, ctx| client.opened(LEADER, ctx)));
+    let sent: Vec<_> = bench.effects.sends.drain(..).collect();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].0, connection);
+    assert_eq!(sent[0].1.content.name(), "ApiVersions");
+    assert!(!bench.client.can_send(LEADER) && bench.client.is_busy(LEADER, bench.now));
+    assert!(!bench.client.awaits_answer(LEADER), "the owner has asked nothing");
+    assert_eq!(bench.with(|client, ctx| client.least_loaded(1, ctx)), LeastLoaded::Wait);
+    assert_eq!(bench.client.answered(LEADER, sent[0].1.correlation), Answered::Ready);
+    bench.send(LEADER, 1);
+}
+
+#[test]
+fn a_process_that_does_not_answer_the_first_request_is_left() {
+    let mut bench = Bench::new(Thread::Wakes);
+    bench.client.owner.1 = true;
+    for losses in 0..3 {
+        bench.now += Span::secs(2);
+        bench.connect(LEADER).expect("a connection is asked for");
+        bench.with(|client, ctx| client.opened(LEADER, ctx));
+        let (timer, limit) = bench.last_timer();
+        bench.now += limit;
+        let channel = ChannelId(timer.index);
+        assert_eq!(bench.with(|client, ctx| client.check_timeout(channel, ctx)), Some(LEADER));
+        assert!(bench.lose(LEADER).is_empty(), "the owner's requests were never sent");
+        let (_, wait) = bench.last_timer();
+        assert!(wait >= Span::millis(40 << losses), "it was never ready: the wait grows");
+    }
 }

@@ -10,11 +10,12 @@
 macro_rules! rpcs {
     (
         lists { $($pool:ident: $entry:ty,)* }
+        served by all { $($row:tt)* }
         served by brokers { $($broker_row:tt)* }
         served by controllers { $($controller_row:tt)* }
     ) => {
         rpcs! { @lists $($pool: $entry,)* }
-        rpcs! { @enum $($broker_row)* $($controller_row)* }
+        rpcs! { @enum $($row)* $($broker_row)* $($controller_row)* }
         rpcs! { @patterns broker_request $($broker_row)* }
         rpcs! { @patterns controller_request $($controller_row)* }
     };
@@ -277,7 +278,8 @@ macro_rules! rpcs {
             $request:ident($lane:ident, $cost:ident, $appends:ident)
                 => $response:ident($answer_lane:ident, $answer_appends:ident);
     )*) => {
-        /// A pattern: any request that nodes of this kind serve, for the dispatchers of the others.
+        /// A pattern: any request that only nodes of this kind serve, for the dispatchers of the
+        /// others.
         macro_rules! $pattern {
             () => { $(Content::$request(_))|* };
         }

@@ -106,6 +106,7 @@ mod toy {
         lists {
             guests: Guest,
         }
+        served by all {}
         served by brokers {
             "Greet" in greet:
                 GreetRequest(Requests, Control, Nothing) => GreetResponse(Fetched, Nothing);

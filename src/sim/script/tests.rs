@@ -148,10 +148,12 @@ fn what_a_process_had_come_to_ends_with_it() {
 
 #[test]
 fn a_send_ends_with_its_last_answer() {
-    let send = Step::Send { process: P, count: 4, label: Some(0), partition: Some(P0) };
+    let send =
+        Step::Send { process: P, count: 4, label: Some(0), partition: Some(P0), awaits: true };
     let mut toy = Toy::new(&script(vec![send]), 1);
     toy.play(at(1));
-    let command = Command::Send { count: 4, label: Some((0, 0)), partition: Some(P0) };
+    let command =
+        Command::Send { count: 4, label: Some((0, 0)), partition: Some(P0), awaits: true };
     assert_eq!(toy.commands, [(at(0), P, command)]);
     let (error, label) = (ErrorCode::default(), Some(0));
     let first = RecordId { process: P, ordinal: 2 };

@@ -23,9 +23,10 @@ use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::message::{
     AllocateProducerIdsResponse, AlterPartitionItem, AlterPartitionResponse, AlterPartitionResult,
-    AssignReplicaToDir, BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
-    BrokerRegistrationResponse, BrokerState, Content, FetchMetadataRequest, FetchMetadataResponse,
-    FetchPartition, FetchRequest, Fetcher, Lists, Message, ProducePartition, ProduceRequest,
+    ApiVersionsResponse, AssignReplicaToDir, BrokerHeartbeatRequest, BrokerHeartbeatResponse,
+    BrokerRegistrationRequest, BrokerRegistrationResponse, BrokerState, Content,
+    FetchMetadataRequest, FetchMetadataResponse, FetchPartition, FetchRequest, Fetcher, Lists,
+    Message, ProducePartition, ProduceRequest,
 };
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::rules::Rules;
@@ -85,6 +86,7 @@ pub(super) struct Cluster {
     held: Vec<(NodeId, NodeId)>,
     ends: BTreeMap<ConnectionId, (NodeId, NodeId)>,
     timers: BTreeMap<(usize, Timer), Time>,
+    listening: BTreeSet<BrokerId>,
     metadata: Vec<MetadataRecord>,
     waiting: Vec<(ConnectionId, u32, Offset)>,
     pub(super) state: PartitionState,
@@ -164,6 +166,7 @@ impl Cluster {
             held: Vec::new(),
             ends: BTreeMap::new(),
             timers: BTreeMap::new(),
+            listening: BTreeSet::new(),
             metadata,
             waiting: Vec::new(),
             state,
@@ -238,7 +241,7 @@ impl Cluster {
         for (connection, to, _) in std::mem::take(&mut self.effects.opens) {
             self.ends.insert(connection, (from, to));
             let up = match to {
-                NodeId::Broker(id) => self.brokers[id.index()].is_some(),
+                NodeId::Broker(id) => self.listening.contains(&id),
                 _ => !self.silent,
             };
             if up {
@@ -271,6 +274,9 @@ impl Cluster {
                 self.at(id, sync);
             }
         }
+        if std::mem::take(&mut self.effects.listens) {
+            self.listening.insert(id);
+        }
         if let Some(how) = self.effects.exit.take() {
             self.exits.insert(id.0, how);
             self.stop(id);
@@ -288,6 +294,7 @@ impl Cluster {
         };
         self.disks[id.index()] = Some(broker.stop());
         self.incarnations[id.index()] += 1;
+        self.listening.remove(&id);
         self.timers.retain(|(broker, _), _| *broker != id.index());
         let me = NodeId::Broker(id);
         self.queue.retain(
@@ -580,6 +587,7 @@ impl Cluster {
         }
         let correlation = message.correlation;
         let content = match message.content {
+            Content::ApiVersionsRequest(_) => ApiVersionsResponse {}.into(),
             Content::FetchMetadataRequest(FetchMetadataRequest { from, .. }) => {
                 return self.answer_metadata(connection, correlation, from);
             }
