@@ -18,3 +18,4 @@ pub mod network_client;
 pub mod producer_state;
 pub mod rulings;
 pub mod start;
+pub mod timers;

@@ -71,7 +71,7 @@
 //! * There are no floats, no hash order, no wall clock and no global state below the rim. Floats
 //!   appear in `report` and `cli`; wall clock and threads in `cli` and `sweep`.
 //!
-//! ## Peers
+//! ## Peers and timers
 //!
 //! Whoever sends requests does so through one type, [`kafka::network_client`]: connections on
 //! demand, back-offs, time-outs, requests in flight. A channel is named by its peer: the controller
@@ -79,6 +79,10 @@
 //! coordinator, on a connection of its own. What differs between a client, a replica fetcher and a
 //! channel to the controller are the terms that Kafka gives each, not code. The other end of a
 //! connection is an inbox of `kafka::broker`: one request at a time.
+//!
+//! A node wakes itself by timers, an enum per kind of node ([`kafka::timers`], which says how to
+//! add one). The machine room sees a slot per variant and payload, and nothing of what it is for
+//! but whether its handler writes to the disk.
 //!
 //! ## How a record travels
 //!

@@ -38,11 +38,12 @@ use crate::kafka::broker::lifecycle::Lifecycle;
 use crate::kafka::broker::partition::{Host, Partition};
 use crate::kafka::broker::producer_ids::ProducerIds;
 use crate::kafka::broker::purgatory::Purgatory;
-use crate::kafka::ctx::{CloseReason, Ctx, Node, OPERATOR, Timer, TimerKind};
+use crate::kafka::ctx::{CloseReason, Ctx, Node, OPERATOR};
 use crate::kafka::image::Image;
 use crate::kafka::log::Log;
 use crate::kafka::network_client::{Answered, ChannelId, ControllerChannel, Peer};
 use crate::kafka::start::{BrokerStart, Initial, ReplicaView};
+use crate::kafka::timers::BrokerTimer;
 use crate::model::config::BrokerConfig;
 use crate::model::disk::{Disk, IoError};
 use crate::model::fact::StopKind;
@@ -386,13 +387,14 @@ impl Broker {
         self.publish(self.image.end(), ctx);
         self.begin_fetching(ctx);
         let phase = ctx.rng.below(self.config.heartbeat_interval.0.max(1));
-        ctx.set(Timer::of(TimerKind::Heartbeat), Span::nanos(phase));
+        ctx.set(BrokerTimer::Heartbeat, Span::nanos(phase));
     }
 }
 
 impl Node for Broker {
     type Config = BrokerStart;
     type Disk = Disk;
+    type Timer = BrokerTimer;
 
     fn start(mut config: BrokerStart, disk: Disk, ctx: &mut Ctx<'_>) -> Self {
         let initial = config.initial.take();
@@ -406,9 +408,9 @@ impl Node for Broker {
             Some(initial) => broker.begin_in_the_middle(initial, ctx),
             None => {
                 let deadline = broker.config.initial_registration_timeout;
-                ctx.set(Timer::of(TimerKind::Registration), deadline);
+                ctx.set(BrokerTimer::Registration, deadline);
                 let wait = broker.lifecycle.until_publication(ctx.monotonic());
-                ctx.set(Timer::of(TimerKind::FirstPublication), wait);
+                ctx.set(BrokerTimer::FirstPublication, wait);
                 broker.on_communicate(ctx);
             }
         }
@@ -461,29 +463,27 @@ impl Node for Broker {
         self.finish(ctx);
     }
 
-    fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>) {
-        let place = usize::from(timer.index);
-        match timer.kind {
-            TimerKind::Heartbeat => self.on_communicate(ctx),
-            TimerKind::RequestTimeout => self.on_request_timeout(ChannelId(timer.index), ctx),
-            TimerKind::Reconnect => self.on_reconnect(ChannelId(timer.index), ctx),
-            TimerKind::IsrCheck => self.on_isr_check(ctx),
-            TimerKind::WatermarkCheckpoint => self.on_watermark_checkpoint(ctx),
-            TimerKind::RecoveryCheckpoint => self.on_recovery_checkpoint(ctx),
-            TimerKind::Retention => self.on_retention(ctx),
-            TimerKind::ProducerExpiry => self.on_producer_expiry(ctx),
-            TimerKind::ProduceExpiry => self.on_produce_expiry(ctx),
-            TimerKind::FetchExpiry => self.on_fetch_expiry(ctx),
-            TimerKind::FetchBackoff => self.pump(BrokerId::at(place), ctx),
-            TimerKind::AlterPartition => self.on_alter_retry(ctx),
-            TimerKind::FirstPublication => self.on_first_publication(ctx),
-            TimerKind::Assignments => self.on_assignments_due(ctx),
-            TimerKind::ProducerIds => self.on_producer_ids_retry(ctx),
-            TimerKind::Registration => self.on_registration_deadline(ctx),
-            TimerKind::LogDirFailure => self.on_dir_failure_deadline(timer.index, ctx),
-            TimerKind::ShutdownDeadline => self.finish_shutdown(ctx),
-            TimerKind::FlushInterval => self.on_flush_interval(place, ctx),
-            _ => debug_assert!(false, "a timer that no broker sets: {timer:?}"),
+    fn on_timer(&mut self, timer: BrokerTimer, ctx: &mut Ctx<'_>) {
+        match timer {
+            BrokerTimer::Heartbeat => self.on_communicate(ctx),
+            BrokerTimer::RequestTimeout(channel) => self.on_request_timeout(channel, ctx),
+            BrokerTimer::Reconnect(channel) => self.on_reconnect(channel, ctx),
+            BrokerTimer::IsrCheck => self.on_isr_check(ctx),
+            BrokerTimer::WatermarkCheckpoint => self.on_watermark_checkpoint(ctx),
+            BrokerTimer::RecoveryCheckpoint => self.on_recovery_checkpoint(ctx),
+            BrokerTimer::Retention => self.on_retention(ctx),
+            BrokerTimer::ProducerExpiry => self.on_producer_expiry(ctx),
+            BrokerTimer::ProduceExpiry => self.on_produce_expiry(ctx),
+            BrokerTimer::FetchExpiry => self.on_fetch_expiry(ctx),
+            BrokerTimer::FetchBackoff(leader) => self.pump(leader, ctx),
+            BrokerTimer::AlterPartition => self.on_alter_retry(ctx),
+            BrokerTimer::FirstPublication => self.on_first_publication(ctx),
+            BrokerTimer::Assignments => self.on_assignments_due(ctx),
+            BrokerTimer::ProducerIds => self.on_producer_ids_retry(ctx),
+            BrokerTimer::Registration => self.on_registration_deadline(ctx),
+            BrokerTimer::LogDirFailure(dir) => self.on_dir_failure_deadline(dir, ctx),
+            BrokerTimer::ShutdownDeadline => self.finish_shutdown(ctx),
+            BrokerTimer::FlushInterval(partition) => self.on_flush_interval(partition, ctx),
         }
         self.finish(ctx);
     }

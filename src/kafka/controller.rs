@@ -36,9 +36,10 @@ use crate::kafka::controller::elections::Scheduled;
 use crate::kafka::controller::observers::{Fetch, Observers};
 use crate::kafka::controller::registry::{Registry, Standing};
 use crate::kafka::controller::view::View;
-use crate::kafka::ctx::{CloseReason, Ctx, Node, Timer, TimerKind};
+use crate::kafka::ctx::{CloseReason, Ctx, Node};
 use crate::kafka::image::Image;
 use crate::kafka::start::ControllerStart;
+use crate::kafka::timers::ControllerTimer;
 use crate::model::config::BrokerConfig;
 use crate::model::directory::Directory;
 use crate::model::disk::{Disk, IoError};
@@ -296,7 +297,7 @@ impl Controller {
         if rulings::sessions_end_on_time(ctx.rules) {
             self.await_next_end(ctx);
         } else {
-            ctx.set(Timer::of(TimerKind::SessionCheck), self.session_check_period());
+            ctx.set(ControllerTimer::SessionCheck, self.session_check_period());
         }
     }
 
@@ -304,7 +305,7 @@ impl Controller {
     fn await_next_end(&self, ctx: &mut Ctx<'_>) {
         if let Some((_, ends)) = self.registry.first_to_end() {
             let after = ends.since(ctx.monotonic) + Span::nanos(1);
-            ctx.set(Timer::of(TimerKind::SessionCheck), after);
+            ctx.set(ControllerTimer::SessionCheck, after);
         }
     }
 
@@ -316,6 +317,7 @@ impl Controller {
 impl Node for Controller {
     type Config = ControllerStart;
     type Disk = Disk;
+    type Timer = ControllerTimer;
 
     fn start(config: ControllerStart, disk: Disk, ctx: &mut Ctx<'_>) -> Self {
         let ControllerStart { config, features, brokers, initial, .. } = config;
@@ -343,7 +345,7 @@ impl Node for Controller {
         if rulings::sessions_end_on_time(ctx.rules) {
             controller.await_next_end(ctx);
         } else {
-            ctx.set(Timer::of(TimerKind::SessionCheck), phase);
+            ctx.set(ControllerTimer::SessionCheck, phase);
         }
         controller.begin_election_checks(initial, ctx);
         ctx.listen();
@@ -384,15 +386,14 @@ impl Node for Controller {
         self.observers.closed(connection, ctx);
     }
 
-    fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>) {
-        match timer.kind {
-            TimerKind::SessionCheck => self.check_sessions(ctx),
-            TimerKind::UncleanElection => self.on_unclean_check(ctx),
-            TimerKind::PreferredElection => self.on_preferred_check(ctx),
-            TimerKind::MetadataWait => {
-                self.observers.expired(timer.index, self.disk.metadata(), ctx);
+    fn on_timer(&mut self, timer: ControllerTimer, ctx: &mut Ctx<'_>) {
+        match timer {
+            ControllerTimer::SessionCheck => self.check_sessions(ctx),
+            ControllerTimer::UncleanElection => self.on_unclean_check(ctx),
+            ControllerTimer::PreferredElection => self.on_preferred_check(ctx),
+            ControllerTimer::MetadataWait(broker) => {
+                self.observers.expired(broker, self.disk.metadata(), ctx);
             }
-            _ => {}
         }
     }
 

@@ -8,106 +8,12 @@
 use crate::base::ids::{ConnectionId, NodeId, Offset, PartitionId};
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
+use crate::kafka::timers::Timer;
 use crate::model::body::{Bodies, Body, BodyId};
 use crate::model::disk::IoError;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::message::{Content, Entry, Holds, List, Lists, Message};
 use crate::model::rules::Rules;
-
-/// What the timer is for. Closed; each node uses its own kinds. The index tells several timers of
-/// one kind apart and stays small: timers are slots in a vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum TimerKind {
-    /// Broker: next heartbeat, or next try to register.
-    Heartbeat,
-    /// Broker, client: the oldest request in flight on channel `index` is too old.
-    RequestTimeout,
-    /// Broker, client: channel `index` may be opened again.
-    Reconnect,
-    /// Broker: look for lagging ISR members.
-    IsrCheck,
-    /// Broker: write the high watermark checkpoint.
-    WatermarkCheckpoint,
-    /// Broker: write the recovery point checkpoint.
-    RecoveryCheckpoint,
-    /// Broker: retention.
-    Retention,
-    /// Broker: forget idle producers.
-    ProducerExpiry,
-    /// Broker: the oldest parked produce request is too old.
-    ProduceExpiry,
-    /// Broker: parked fetch `index` has waited long enough.
-    FetchExpiry,
-    /// Broker: fetcher `index` fetches again after an error.
-    FetchBackoff,
-    /// Broker: send AlterPartition again.
-    AlterPartition,
-    /// Broker: ask for a block of producer ids again.
-    ProducerIds,
-    /// Broker: the first publication of metadata is due.
-    FirstPublication,
-    /// Broker: tell the controller where replicas lie.
-    Assignments,
-    /// Broker: fetch the metadata log again.
-    MetadataFetch,
-    /// Broker: the log directory failure has not been heard in time.
-    LogDirFailure,
-    /// Broker: give up a controlled shutdown.
-    ShutdownDeadline,
-    /// Broker: flush by time (`flush.ms`) of partition `index`.
-    FlushInterval,
-    /// Broker: the time to register for the first time is over.
-    Registration,
-    /// Controller: check broker sessions.
-    SessionCheck,
-    /// Controller: periodic unclean election.
-    UncleanElection,
-    /// Controller: periodic preferred leader election.
-    PreferredElection,
-    /// Controller: a parked metadata fetch of broker `index` has waited long enough.
-    MetadataWait,
-    /// Producer: some batch lingers no more, or is out of its back-off (0); InitProducerId is
-    /// tried again (1).
-    Linger,
-    /// Producer: the oldest batch has reached `delivery.timeout.ms` (0), or a send `max.block.ms`
-    /// (1).
-    Delivery,
-    /// Client: refresh the metadata of the producer (0) or the consumer (1).
-    MetadataRefresh,
-    /// Consumer: some partition is out of its back-off.
-    Poll,
-    /// Application: its own timer `index`.
-    Application,
-}
-
-impl TimerKind {
-    /// How many kinds there are.
-    pub const COUNT: usize = Self::Application as usize + 1;
-}
-
-/// One timer slot of a node. Setting it again replaces its deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timer {
-    /// What for.
-    pub kind: TimerKind,
-    /// Which of that kind.
-    pub index: u16,
-}
-
-impl Timer {
-    /// The only timer of its kind.
-    #[must_use]
-    pub const fn of(kind: TimerKind) -> Self {
-        Self { kind, index: 0 }
-    }
-
-    /// One of several of its kind.
-    #[must_use]
-    pub const fn nth(kind: TimerKind, index: usize) -> Self {
-        Self { kind, index: index as u16 }
-    }
-}
 
 /// The operator's connection to a node: requests of a script or a fault line come on it, and
 /// answers sent on it reach the script. It is never opened or closed.
@@ -249,13 +155,13 @@ impl Ctx<'_> {
     }
 
     /// Sets (or sets again) a timer, by the monotonic clock.
-    pub fn set(&mut self, timer: Timer, after: Span) {
-        self.effects.timers.push((timer, Some(after)));
+    pub fn set(&mut self, timer: impl Into<Timer>, after: Span) {
+        self.effects.timers.push((timer.into(), Some(after)));
     }
 
     /// Cancels a timer.
-    pub fn cancel(&mut self, timer: Timer) {
-        self.effects.timers.push((timer, None));
+    pub fn cancel(&mut self, timer: impl Into<Timer>) {
+        self.effects.timers.push((timer.into(), None));
     }
 
     /// Asks for a sync of a partition's log. Answered by `on_flushed` or `on_flush_failed`.
@@ -345,6 +251,8 @@ pub trait Node: Sized {
     type Config;
     /// What survives.
     type Disk;
+    /// Its timers.
+    type Timer;
 
     /// Starts on what the disk holds.
     fn start(config: Self::Config, disk: Self::Disk, ctx: &mut Ctx<'_>) -> Self;
@@ -355,7 +263,7 @@ pub trait Node: Sized {
     /// A connection is gone; everything in flight on it has an unknown fate.
     fn on_closed(&mut self, connection: ConnectionId, reason: CloseReason, ctx: &mut Ctx<'_>);
     /// A timer fired.
-    fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>);
+    fn on_timer(&mut self, timer: Self::Timer, ctx: &mut Ctx<'_>);
     /// A sync asked for by `flush` is done. `partition` is `None` for the metadata log.
     fn on_flushed(&mut self, partition: Option<PartitionId>, up_to: Offset, ctx: &mut Ctx<'_>);
     /// A sync failed.

@@ -16,7 +16,8 @@ use crate::base::ids::{BrokerId, ConnectionId, NodeId};
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
 use crate::kafka::backoff;
-use crate::kafka::ctx::{Ctx, Timer};
+use crate::kafka::ctx::Ctx;
+use crate::kafka::timers::Timer;
 use crate::model::message::{ApiVersionsRequest, Content};
 
 /// A broker's channels to the controller: `NodeToControllerChannelManager.scala`, and the channel

@@ -6,8 +6,9 @@
 
 use crate::base::ids::{ConnectionId, NodeId};
 use crate::base::time::{Span, Time};
-use crate::kafka::ctx::{CloseReason, OPERATOR, Timer, TimerKind};
+use crate::kafka::ctx::{CloseReason, OPERATOR};
 use crate::kafka::start::Command;
+use crate::kafka::timers::{BrokerTimer, Timer};
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, Observer};
 use crate::model::message::{Appends, Content, Lane, Message};
@@ -248,12 +249,13 @@ impl World {
                 machine.timers.hold(timer, self.now);
                 machine.deferred.push((self.desk.stamp.cause, event));
             }
-            Due::Now if machine.disk.hangs > 0 && writes(timer.kind) => {
+            Due::Now if machine.disk.hangs > 0 && writes(timer) => {
                 machine.timers.hold(timer, self.now);
                 machine.disk.hung.push((self.desk.stamp.cause, event));
             }
             Due::Now => {
-                let word = (timer.kind as u64) << 16 | u64::from(timer.index);
+                let (row, index) = timer.slot();
+                let word = (row as u64) << 16 | u64::from(index);
                 self.reached(Digest::of(Kind::Timer, host).word(word), tap);
                 self.run(host, tap, |nodes, node, ctx| nodes.timer(node, timer, ctx));
                 self.drain(host, self.now, tap);
@@ -319,12 +321,14 @@ impl World {
 }
 
 /// Whether the handler of a broker's timer writes to its disk.
-const fn writes(kind: TimerKind) -> bool {
+const fn writes(timer: Timer) -> bool {
     matches!(
-        kind,
-        TimerKind::WatermarkCheckpoint
-            | TimerKind::RecoveryCheckpoint
-            | TimerKind::Retention
-            | TimerKind::FlushInterval
+        timer,
+        Timer::Broker(
+            BrokerTimer::WatermarkCheckpoint
+                | BrokerTimer::RecoveryCheckpoint
+                | BrokerTimer::Retention
+                | BrokerTimer::FlushInterval(_)
+        )
     )
 }

@@ -6,7 +6,8 @@
 
 use crate::base::ids::{Offset, PartitionId};
 use crate::base::rng::stir;
-use crate::kafka::ctx::{CloseReason, Timer};
+use crate::kafka::ctx::CloseReason;
+use crate::kafka::timers::Timer;
 use crate::model::message::{Content, Lane, Lists};
 
 /// A node by its place among all nodes: brokers first, then controllers, then processes.

@@ -11,8 +11,9 @@ use crate::kafka::broker::Broker;
 use crate::kafka::client::application::Application;
 use crate::kafka::client::process::{Process, Store};
 use crate::kafka::controller::Controller;
-use crate::kafka::ctx::{CloseReason, Ctx, Node, Timer};
+use crate::kafka::ctx::{CloseReason, Ctx, Node};
 use crate::kafka::start::{BrokerStart, Command, ControllerStart, Initial, ProcessStart};
+use crate::kafka::timers::Timer;
 use crate::model::disk::{Disk, IoError};
 use crate::model::message::Message;
 use crate::model::plan::Plan;
@@ -175,11 +176,17 @@ impl Nodes {
 
     /// Tells a running node that a timer has fired.
     pub(super) fn timer(&mut self, node: NodeId, timer: Timer, ctx: &mut Ctx<'_>) {
-        match node {
-            NodeId::Broker(id) => self.brokers[id.index()].node().on_timer(timer, ctx),
-            NodeId::Controller(id) => self.controllers[id.index()].node().on_timer(timer, ctx),
-            NodeId::Process(id) => self.processes[id.index()].node().on_timer(timer, ctx),
-            NodeId::Operator => unreachable!("the operator is no process"),
+        match (node, timer) {
+            (NodeId::Broker(id), Timer::Broker(timer)) => {
+                self.brokers[id.index()].node().on_timer(timer, ctx);
+            }
+            (NodeId::Controller(id), Timer::Controller(timer)) => {
+                self.controllers[id.index()].node().on_timer(timer, ctx);
+            }
+            (NodeId::Process(id), Timer::Client(timer)) => {
+                self.processes[id.index()].node().on_timer(timer, ctx);
+            }
+            (node, timer) => unreachable!("{timer:?} is no timer of {node}"),
         }
     }
 

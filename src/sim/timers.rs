@@ -5,7 +5,7 @@
 //! ever fire, would otherwise fill the queue with dead entries. Does not know what a timer is for.
 
 use crate::base::time::Time;
-use crate::kafka::ctx::{Timer, TimerKind};
+use crate::kafka::timers::Timer;
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
@@ -37,7 +37,7 @@ pub(super) struct Timers {
 impl Timers {
     /// No timer is set.
     pub(super) fn new() -> Self {
-        Self { slots: vec![Vec::new(); TimerKind::COUNT] }
+        Self { slots: vec![Vec::new(); Timer::ROWS] }
     }
 
     /// Sets a timer. If a queue entry is needed for that, says so.
@@ -100,8 +100,8 @@ impl Timers {
     }
 
     fn slot(&mut self, timer: Timer) -> &mut Slot {
-        let slots = &mut self.slots[timer.kind as usize];
-        let index = usize::from(timer.index);
+        let (row, index) = timer.slot();
+        let (slots, index) = (&mut self.slots[row], usize::from(index));
         if index >= slots.len() {
             slots.resize(index + 1, UNSET);
         }
@@ -113,9 +113,10 @@ impl Timers {
 mod tests {
     use super::{Due, Timers};
     use crate::base::time::Time;
-    use crate::kafka::ctx::{Timer, TimerKind};
+    use crate::kafka::network_client::ChannelId;
+    use crate::kafka::timers::{BrokerTimer, Timer};
 
-    const TIMER: Timer = Timer { kind: TimerKind::RequestTimeout, index: 3 };
+    const TIMER: Timer = Timer::Broker(BrokerTimer::RequestTimeout(ChannelId(3)));
 
     #[test]
     fn a_timer_moved_later_keeps_its_one_entry() {

@@ -11,8 +11,9 @@ use highwater::base::ids::{
 use highwater::base::rng::Rng;
 use highwater::base::time::{Span, Time};
 use highwater::kafka::client::{Command, Process, Store};
-use highwater::kafka::ctx::{CloseReason, Ctx, Effects, Timer};
+use highwater::kafka::ctx::{CloseReason, Ctx, Effects};
 use highwater::kafka::start::ProcessStart;
+use highwater::kafka::timers::Timer;
 use highwater::model::batch::Batch;
 use highwater::model::body::Bodies;
 use highwater::model::error::ErrorCode;
@@ -203,6 +204,7 @@ impl Bench {
             let Some((at, timer)) = due.filter(|(at, _)| *at <= until) else { break };
             self.now = at;
             self.timers.remove(&timer);
+            let Timer::Client(timer) = timer else { unreachable!("of a client process") };
             self.handle(|p, ctx| p.on_timer(timer, ctx));
         }
         self.now = until;

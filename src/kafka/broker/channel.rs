@@ -10,10 +10,10 @@ use std::collections::VecDeque;
 use crate::base::ids::ConnectionId;
 use crate::base::time::Span;
 use crate::kafka::broker::purgatory::Ticket;
-use crate::kafka::ctx::{Timer, TimerKind};
 use crate::kafka::network_client::{
     ChannelId, ControllerChannel, NetworkClient, Owner, Peer, Terms, Thread,
 };
+use crate::kafka::timers::{BrokerTimer, Timer};
 use crate::model::config::BrokerConfig;
 use crate::model::message::Message;
 
@@ -94,11 +94,11 @@ impl Owner for BrokerThreads {
     }
 
     fn request_timeout(&self, channel: ChannelId) -> Timer {
-        Timer::nth(TimerKind::RequestTimeout, usize::from(channel.0))
+        BrokerTimer::RequestTimeout(channel).into()
     }
 
     fn reconnect(&self, channel: ChannelId) -> Timer {
-        Timer::nth(TimerKind::Reconnect, usize::from(channel.0))
+        BrokerTimer::Reconnect(channel).into()
     }
 }
 

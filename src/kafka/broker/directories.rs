@@ -9,7 +9,8 @@ use crate::base::ids::PartitionId;
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::DIRECTORY_ASSIGNMENTS;
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
+use crate::kafka::timers::BrokerTimer;
 use crate::model::directory::{Directory, DirectoryId, LogDirs};
 use crate::model::error::ErrorCode;
 use crate::model::message::{
@@ -72,7 +73,7 @@ impl Broker {
 
     fn collect_assignments(&mut self, pause: Span, ctx: &mut Ctx<'_>) {
         self.assignments.under_way = true;
-        ctx.set(Timer::of(TimerKind::Assignments), pause);
+        ctx.set(BrokerTimer::Assignments, pause);
     }
 
     /// Enough has been collected.

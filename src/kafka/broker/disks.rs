@@ -6,7 +6,8 @@
 use crate::base::ids::{Offset, PartitionId};
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
+use crate::kafka::timers::BrokerTimer;
 use crate::model::disk::IoError;
 use crate::model::fact::StopKind;
 
@@ -20,24 +21,21 @@ impl Broker {
         let config = self.config;
         let expiry_check = config.producer_id_expiration_check_interval;
         let tasks = [
-            (TimerKind::IsrCheck, Span::ZERO, config.replica_lag_time_max.scaled(1, 2)),
-            (TimerKind::WatermarkCheckpoint, Span::ZERO, config.watermark_checkpoint_interval),
-            (TimerKind::RecoveryCheckpoint, FIRST_RUN, config.recovery_checkpoint_interval),
-            (TimerKind::Retention, FIRST_RUN, config.retention_check_interval),
-            (TimerKind::ProducerExpiry, expiry_check, expiry_check),
+            (BrokerTimer::IsrCheck, Span::ZERO, config.replica_lag_time_max.scaled(1, 2)),
+            (BrokerTimer::WatermarkCheckpoint, Span::ZERO, config.watermark_checkpoint_interval),
+            (BrokerTimer::RecoveryCheckpoint, FIRST_RUN, config.recovery_checkpoint_interval),
+            (BrokerTimer::Retention, FIRST_RUN, config.retention_check_interval),
+            (BrokerTimer::ProducerExpiry, expiry_check, expiry_check),
         ];
-        for (kind, first, interval) in tasks {
+        for (timer, first, interval) in tasks {
             let random = Span::nanos(ctx.rng.below(interval.0.max(1)));
-            ctx.set(Timer::of(kind), if in_the_middle { random } else { first });
+            ctx.set(timer, if in_the_middle { random } else { first });
         }
     }
 
     /// Every few seconds: high watermarks.
     pub(super) fn on_watermark_checkpoint(&mut self, ctx: &mut Ctx<'_>) {
-        ctx.set(
-            Timer::of(TimerKind::WatermarkCheckpoint),
-            self.config.watermark_checkpoint_interval,
-        );
+        ctx.set(BrokerTimer::WatermarkCheckpoint, self.config.watermark_checkpoint_interval);
         for replica in self.partitions.values().filter(|replica| !replica.offline) {
             replica.log.checkpoint_watermark(&mut self.disk);
         }
@@ -45,7 +43,7 @@ impl Broker {
 
     /// Every minute: recovery points and log starts.
     pub(super) fn on_recovery_checkpoint(&mut self, ctx: &mut Ctx<'_>) {
-        ctx.set(Timer::of(TimerKind::RecoveryCheckpoint), self.config.recovery_checkpoint_interval);
+        ctx.set(BrokerTimer::RecoveryCheckpoint, self.config.recovery_checkpoint_interval);
         for replica in self.partitions.values().filter(|replica| !replica.offline) {
             replica.log.checkpoint_recovery(&mut self.disk);
         }
@@ -57,7 +55,7 @@ impl Broker {
     /// Kafka: UnifiedLog.removeExpiredProducers
     pub(super) fn on_producer_expiry(&mut self, ctx: &mut Ctx<'_>) {
         let interval = self.config.producer_id_expiration_check_interval;
-        ctx.set(Timer::of(TimerKind::ProducerExpiry), interval);
+        ctx.set(BrokerTimer::ProducerExpiry, interval);
         let expiration = self.config.producer_id_expiration;
         for replica in self.partitions.values_mut().filter(|replica| !replica.offline) {
             replica.log.producers().expire(ctx.wall(), expiration);
@@ -66,7 +64,7 @@ impl Broker {
 
     /// Every few minutes: old segments go.
     pub(super) fn on_retention(&mut self, ctx: &mut Ctx<'_>) {
-        ctx.set(Timer::of(TimerKind::Retention), self.config.retention_check_interval);
+        ctx.set(BrokerTimer::Retention, self.config.retention_check_interval);
         let mut next = 0;
         while let Some((place, replica)) = self.partitions.next_mut(next) {
             next = place + 1;
@@ -87,13 +85,13 @@ impl Broker {
         };
         let interval = self.image.topic_config(replica.topic).flush_interval;
         if interval != Span::FOREVER && !std::mem::replace(&mut replica.flush_armed, true) {
-            ctx.set(Timer::nth(TimerKind::FlushInterval, partition.index()), interval);
+            ctx.set(BrokerTimer::FlushInterval(partition), interval);
         }
     }
 
     /// `flush.ms` is over for a partition.
-    pub(super) fn on_flush_interval(&mut self, place: usize, ctx: &mut Ctx<'_>) {
-        if let Some(replica) = self.partitions.get_mut(place) {
+    pub(super) fn on_flush_interval(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
+        if let Some(replica) = self.partitions.get_mut(partition.index()) {
             replica.flush_armed = false;
             replica.log.sync(ctx);
         }
@@ -141,7 +139,7 @@ impl Broker {
         if self.offline_dirs.count_ones() == u32::from(self.disk.dirs()) {
             return ctx.exit(StopKind::Halt); // `LogManager.handleLogDirFailure`
         }
-        let timer = Timer::nth(TimerKind::LogDirFailure, usize::from(dir));
+        let timer = BrokerTimer::LogDirFailure(dir);
         ctx.set(timer, self.config.log_dir_failure_timeout);
         if self.lifecycle.epoch().is_some() {
             self.communicate_now(ctx);

@@ -9,9 +9,10 @@ use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::Parked;
 use crate::kafka::broker::partition::Partition;
 use crate::kafka::broker::purgatory::{ParkedFetch, Ticket, Watcher};
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
 use crate::kafka::image::Image;
 use crate::kafka::rulings::{self, Divergence, Reader};
+use crate::kafka::timers::BrokerTimer;
 use crate::model::disk::IoError;
 use crate::model::error::ErrorCode;
 use crate::model::message::{
@@ -412,7 +413,7 @@ impl Broker {
             && armed.is_none_or(|armed| at < armed)
         {
             self.purgatory.fetch_timer = Some(at);
-            ctx.set(Timer::of(TimerKind::FetchExpiry), at.since(ctx.monotonic()));
+            ctx.set(BrokerTimer::FetchExpiry, at.since(ctx.monotonic()));
         }
     }
 }

@@ -7,9 +7,10 @@ use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId};
 use crate::base::time::{Span, Time};
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::partition::{Host, Partition};
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
 use crate::kafka::network_client::Peer;
 use crate::kafka::rulings::{self, FollowerStart};
+use crate::kafka::timers::BrokerTimer;
 use crate::model::batch::Batch;
 use crate::model::disk::IoError;
 use crate::model::error::ErrorCode;
@@ -202,7 +203,7 @@ impl Broker {
         while let Some((leader, fetcher)) = self.fetchers.next_mut(next) {
             next = leader + 1;
             fetcher.starts_at = Time::ZERO;
-            ctx.cancel(Timer::nth(TimerKind::FetchBackoff, leader));
+            ctx.cancel(BrokerTimer::FetchBackoff(BrokerId::at(leader)));
             self.pump(BrokerId::at(leader), ctx);
         }
     }
@@ -225,7 +226,7 @@ impl Broker {
             return;
         }
         if fetcher.starts_at > now {
-            let backoff = Timer::nth(TimerKind::FetchBackoff, leader.index());
+            let backoff = BrokerTimer::FetchBackoff(leader);
             return ctx.set(backoff, fetcher.starts_at.since(now));
         }
         let mut earliest: Option<Time> = None;
@@ -248,7 +249,7 @@ impl Broker {
         }
         if !wanted && out_of_range.is_none() {
             if let Some(at) = earliest.filter(|_| rulings::fetcher_wakes(ctx.rules)) {
-                ctx.set(Timer::nth(TimerKind::FetchBackoff, leader.index()), at.since(now));
+                ctx.set(BrokerTimer::FetchBackoff(leader), at.since(now));
             }
             return;
         }

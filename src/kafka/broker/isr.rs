@@ -13,9 +13,10 @@ use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::ALTER_PARTITION;
 use crate::kafka::broker::partition::{Host, Partition};
 use crate::kafka::broker::progress::SeenEpoch;
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
 use crate::kafka::image::Image;
 use crate::kafka::rulings::{self, FollowerRegistration, RefusedIsr};
+use crate::kafka::timers::BrokerTimer;
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
 use crate::model::message::{
@@ -241,7 +242,7 @@ impl Broker {
         let sent = std::mem::take(&mut self.alter.sent);
         if !error.is_none() {
             self.alter.waiting = true;
-            ctx.set(Timer::of(TimerKind::AlterPartition), RETRY);
+            ctx.set(BrokerTimer::AlterPartition, RETRY);
             return;
         }
         // What the answer does not mention stays and is sent again.
@@ -294,7 +295,7 @@ impl Broker {
     /// Looks for lagging members of the partitions it leads.
     pub(super) fn on_isr_check(&mut self, ctx: &mut Ctx<'_>) {
         let lag_max = self.config.replica_lag_time_max;
-        ctx.set(Timer::of(TimerKind::IsrCheck), lag_max.scaled(1, 2));
+        ctx.set(BrokerTimer::IsrCheck, lag_max.scaled(1, 2));
         let mut next = 0;
         while let Some((place, replica)) = self.partitions.next_mut(next) {
             next = place + 1;

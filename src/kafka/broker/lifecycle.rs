@@ -7,8 +7,9 @@ use crate::base::ids::BrokerEpoch;
 use crate::base::time::{Span, Time};
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::HEARTBEAT;
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
 use crate::kafka::rulings;
+use crate::kafka::timers::BrokerTimer;
 use crate::model::error::ErrorCode;
 use crate::model::fact::StopKind;
 use crate::model::message::{
@@ -125,7 +126,7 @@ impl Lifecycle {
 impl Broker {
     fn communicate_after(&mut self, span: Span, ctx: &mut Ctx<'_>) {
         let span = if std::mem::take(&mut self.lifecycle.hurry) { Span::ZERO } else { span };
-        ctx.set(Timer::of(TimerKind::Heartbeat), span);
+        ctx.set(BrokerTimer::Heartbeat, span);
     }
 
     /// Talks to the controller at once, or as soon as it has answered.
@@ -142,7 +143,7 @@ impl Broker {
     pub(super) fn on_communicate(&mut self, ctx: &mut Ctx<'_>) {
         if self.lifecycle.outstanding.is_none() {
             self.lifecycle.outstanding = Some(ctx.monotonic());
-            ctx.set(Timer::of(TimerKind::Heartbeat), self.config.heartbeat_interval);
+            ctx.set(BrokerTimer::Heartbeat, self.config.heartbeat_interval);
             self.send_lifecycle(ctx);
         } else if !self.channels.awaits_answer(HEARTBEAT) {
             self.communication_failed(ctx);
@@ -287,7 +288,7 @@ impl Broker {
             return self.finish_shutdown(ctx);
         }
         self.lifecycle.state = State::Stopping;
-        ctx.set(Timer::of(TimerKind::ShutdownDeadline), SHUTDOWN_TIMEOUT);
+        ctx.set(BrokerTimer::ShutdownDeadline, SHUTDOWN_TIMEOUT);
         self.communicate_now(ctx);
     }
 

@@ -8,8 +8,9 @@ use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::Parked;
 use crate::kafka::broker::partition::{AppendError, LeaderAppend};
 use crate::kafka::broker::purgatory::{ParkedProduce, Ticket, Waiter};
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
 use crate::kafka::rulings;
+use crate::kafka::timers::BrokerTimer;
 use crate::model::batch::Batch;
 use crate::model::config::Acks;
 use crate::model::error::ErrorCode;
@@ -181,7 +182,7 @@ impl Broker {
             && armed.is_none_or(|armed| at < armed)
         {
             self.purgatory.produce_timer = Some(at);
-            ctx.set(Timer::of(TimerKind::ProduceExpiry), at.since(ctx.monotonic()));
+            ctx.set(BrokerTimer::ProduceExpiry, at.since(ctx.monotonic()));
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::base::ids::ProducerId;
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::FORWARDING;
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
+use crate::kafka::timers::BrokerTimer;
 use crate::model::error::ErrorCode;
 use crate::model::message::{AllocateProducerIdsRequest, AllocateProducerIdsResponse};
 
@@ -76,7 +77,7 @@ impl Broker {
             self.producer_ids.wanted = false;
         } else {
             self.producer_ids.paused = true;
-            ctx.set(Timer::of(TimerKind::ProducerIds), RETRY);
+            ctx.set(BrokerTimer::ProducerIds, RETRY);
         }
     }
 

@@ -11,8 +11,9 @@ use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId, To
 use crate::base::time::{Span, Time};
 use crate::kafka::client::accumulator::Item;
 use crate::kafka::client::process::ClientSet;
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
 use crate::kafka::start::Command;
+use crate::kafka::timers::ClientTimer;
 use crate::model::batch::RecordId;
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
@@ -235,7 +236,7 @@ impl Clients<'_, '_> {
 
     /// Sets the application's timer of that number.
     pub fn set_timer(&mut self, timer: u16, after: Span) {
-        self.ctx.set(Timer { kind: TimerKind::Application, index: timer }, after);
+        self.ctx.set(ClientTimer::Application(timer), after);
     }
 
     /// The next number of a paced record; survives a crash of the process.

@@ -6,8 +6,9 @@
 //! to brokers it had a reason to talk to.
 
 use crate::base::ids::BrokerId;
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
 use crate::kafka::network_client::{ChannelId, NetworkClient, Owner, Peer, Terms, Thread};
+use crate::kafka::timers::{ClientChannel, ClientTimer, Role, Timer};
 use crate::model::config::ClientConfig;
 
 /// What a request in flight was for. `place` is the asker's own number.
@@ -25,13 +26,6 @@ pub(super) enum Request {
     ListOffsets { place: u16 },
     /// OffsetsForLeaderEpoch of an assigned partition.
     OffsetsForLeaderEpoch { place: u16 },
-}
-
-/// Which client of its process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    Producer,
-    Consumer,
 }
 
 /// A client's channels.
@@ -69,14 +63,8 @@ impl ClientThread {
         ClientChannels::new(Self::new(role, config, max_in_flight))
     }
 
-    /// Two clients of a process share its timers: even numbers and odd ones.
-    const fn timer(&self, kind: TimerKind, channel: ChannelId) -> Timer {
-        Timer { kind, index: 2 * channel.0 + self.role as u16 }
-    }
-
-    /// The channel that a timer names, if it is one of this client.
-    pub(super) const fn channel(role: Role, timer: Timer) -> Option<ChannelId> {
-        if timer.index % 2 == role as u16 { Some(ChannelId(timer.index / 2)) } else { None }
+    const fn channel(&self, channel: ChannelId) -> ClientChannel {
+        ClientChannel { role: self.role, channel }
     }
 }
 
@@ -88,11 +76,11 @@ impl Owner for ClientThread {
     }
 
     fn request_timeout(&self, channel: ChannelId) -> Timer {
-        self.timer(TimerKind::RequestTimeout, channel)
+        ClientTimer::RequestTimeout(self.channel(channel)).into()
     }
 
     fn reconnect(&self, channel: ChannelId) -> Timer {
-        self.timer(TimerKind::Reconnect, channel)
+        ClientTimer::Reconnect(self.channel(channel)).into()
     }
 }
 

@@ -13,13 +13,14 @@ use crate::base::number_set::NumberSet;
 use crate::base::time::Time;
 use crate::kafka::client::application::Polled;
 use crate::kafka::client::cache::Cache;
-use crate::kafka::client::channel::{Bootstrap, ClientChannels, ClientThread, Request, Role};
+use crate::kafka::client::channel::{Bootstrap, ClientChannels, ClientThread, Request};
 use crate::kafka::client::positions::{Assigned, Stage, Validated};
 use crate::kafka::client::process::Call;
 use crate::kafka::client::producer::learn_leaders;
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
 use crate::kafka::network_client::{Answered, LeastLoaded, Peer};
 use crate::kafka::start::ProcessStart;
+use crate::kafka::timers::{ClientChannel, ClientTimer, Role};
 use crate::model::config::{ConsumerConfig, OffsetReset};
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, PositionChange};
@@ -31,11 +32,6 @@ use crate::model::message::{
 
 /// `max.in.flight.requests.per.connection` of a consumer, fixed in Kafka.
 const MAX_IN_FLIGHT: u32 = 100;
-/// A partition is out of its back-off.
-const POLL: Timer = Timer::of(TimerKind::Poll);
-/// Metadata is due. (Index 0 is the producer's.)
-const REFRESH: Timer = Timer { kind: TimerKind::MetadataRefresh, index: 1 };
-
 /// A consumer client.
 #[derive(Clone, Debug)]
 pub(super) struct Consumer {
@@ -260,7 +256,7 @@ impl Consumer {
         if due > now {
             if self.refreshes_at.is_none_or(|at| at > due || at <= now) {
                 self.refreshes_at = Some(due);
-                ctx.set(REFRESH, due.since(now));
+                ctx.set(ClientTimer::MetadataRefresh(Role::Consumer), due.since(now));
             }
             return;
         }
@@ -331,7 +327,7 @@ impl Consumer {
         let (now, from) = (ctx.monotonic(), self.assigned[place].not_before);
         if from > now && self.looks_at.is_none_or(|at| at > from || at <= now) {
             self.looks_at = Some(from);
-            ctx.set(POLL, from.since(now));
+            ctx.set(ClientTimer::Poll, from.since(now));
         }
         from <= now
     }
@@ -620,19 +616,17 @@ impl Consumer {
     }
 
     /// A timer fired; it may be another client's.
-    pub(super) fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>) {
+    pub(super) fn on_timer(&mut self, timer: ClientTimer, ctx: &mut Ctx<'_>) {
         self.stirred = true;
         match timer {
-            POLL => self.looks_at = None,
-            REFRESH => self.refreshes_at = None,
-            Timer { kind: TimerKind::RequestTimeout, .. } => {
-                if let Some(channel) = ClientThread::channel(Role::Consumer, timer)
-                    && let Some(peer) = self.channels.check_timeout(channel, ctx)
-                {
+            ClientTimer::Poll => self.looks_at = None,
+            ClientTimer::MetadataRefresh(Role::Consumer) => self.refreshes_at = None,
+            ClientTimer::RequestTimeout(ClientChannel { role: Role::Consumer, channel }) => {
+                if let Some(peer) = self.channels.check_timeout(channel, ctx) {
                     self.lose(peer, ctx);
                 }
             }
-            // What waited for these looks by itself in the next `run`.
+            // What waited for this looks by itself in the next `run`; the rest is not its own.
             _ => {}
         }
     }

@@ -10,8 +10,9 @@ use crate::base::ids::{ConnectionId, NodeId, PartitionId, ProcessId};
 use crate::kafka::client::application::{Answer, Application, Clients, Polled, Sending};
 use crate::kafka::client::consumer::Consumer;
 use crate::kafka::client::producer::Producer;
-use crate::kafka::ctx::{CloseReason, Ctx, Timer, TimerKind};
+use crate::kafka::ctx::{CloseReason, Ctx};
 use crate::kafka::start::{Command, ProcessStart};
+use crate::kafka::timers::ClientTimer;
 use crate::model::error::ErrorCode;
 use crate::model::message::Message;
 
@@ -145,10 +146,10 @@ impl Process {
     }
 
     /// A timer fired.
-    pub fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>) {
-        if timer.kind == TimerKind::Application {
+    pub fn on_timer(&mut self, timer: ClientTimer, ctx: &mut Ctx<'_>) {
+        if let ClientTimer::Application(number) = timer {
             let mut clients = Clients { set: &mut self.set, ctx };
-            self.app.wake(timer.index, &mut clients);
+            self.app.wake(number, &mut clients);
         } else {
             let ClientSet { producer, consumer, calls, .. } = &mut self.set;
             if let Some(producer) = producer {

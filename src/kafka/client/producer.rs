@@ -15,13 +15,14 @@ use crate::kafka::client::accumulator::{
 };
 use crate::kafka::client::application::{Answer, NewRecord, Sending};
 use crate::kafka::client::cache::Cache;
-use crate::kafka::client::channel::{Bootstrap, ClientChannels, ClientThread, Request, Role};
+use crate::kafka::client::channel::{Bootstrap, ClientChannels, ClientThread, Request};
 use crate::kafka::client::idempotence::{Bump, Identity, Producer as ProducerAndEpoch};
 use crate::kafka::client::partitioner::{Candidate, KeyPlace, Keys, Sticky};
 use crate::kafka::client::process::{Call, Store};
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
 use crate::kafka::network_client::{Answered, LeastLoaded, Peer};
 use crate::kafka::start::ProcessStart;
+use crate::kafka::timers::{ClientChannel, ClientTimer, Role};
 use crate::model::batch::RecordId;
 use crate::model::config::ProducerConfig;
 use crate::model::error::ErrorCode;
@@ -31,17 +32,6 @@ use crate::model::message::{
     MetadataResponse,
 };
 use crate::model::rules::Drill;
-
-/// A batch lingers, or backs off: the sender looks again.
-pub(super) const LINGER: Timer = Timer::of(TimerKind::Linger);
-/// InitProducerId is tried again.
-const ASK_AGAIN: Timer = Timer { kind: TimerKind::Linger, index: 1 };
-/// The oldest batch reaches `delivery.timeout.ms`.
-pub(super) const DELIVERY: Timer = Timer::of(TimerKind::Delivery);
-/// A blocked send reaches `max.block.ms`.
-const BLOCKED: Timer = Timer { kind: TimerKind::Delivery, index: 1 };
-/// Metadata is due.
-const REFRESH: Timer = Timer::of(TimerKind::MetadataRefresh);
 
 /// A send that has not returned.
 #[derive(Clone, Copy, Debug)]
@@ -177,7 +167,7 @@ impl Producer {
                     self.cache.want_update();
                 }
                 if self.blocked.is_empty() {
-                    ctx.set(BLOCKED, self.config.max_block);
+                    ctx.set(ClientTimer::MaxBlock, self.config.max_block);
                 }
                 self.blocked.push_back(BlockedSend { record, deadline });
                 Sending::Blocked
@@ -306,7 +296,7 @@ impl Producer {
     fn watch(&mut self, ctx: &mut Ctx<'_>) {
         if !self.delivery_armed && self.config.delivery_timeout < Span::FOREVER {
             self.delivery_armed = true;
-            ctx.set(DELIVERY, self.config.delivery_timeout);
+            ctx.set(ClientTimer::Delivery, self.config.delivery_timeout);
         }
     }
 
@@ -374,7 +364,7 @@ impl Producer {
         let wait = if self.cache.is_known() { Wait::Memory } else { Wait::Metadata };
         while let Some(BlockedSend { record, deadline }) = self.blocked.front().copied() {
             if deadline > now {
-                ctx.set(BLOCKED, deadline.since(now));
+                ctx.set(ClientTimer::MaxBlock, deadline.since(now));
                 return;
             }
             self.blocked.pop_front();
@@ -390,7 +380,7 @@ impl Producer {
         if due > now {
             if self.refreshes_at.is_none_or(|at| at > due || at <= now) {
                 self.refreshes_at = Some(due);
-                ctx.set(REFRESH, due.since(now));
+                ctx.set(ClientTimer::MetadataRefresh(Role::Producer), due.since(now));
             }
             return;
         }
@@ -491,7 +481,7 @@ impl Producer {
     fn ask_again_later(&mut self, ctx: &mut Ctx<'_>) {
         self.identity.asking = false;
         self.ask_not_before = ctx.monotonic() + self.config.client.retry_backoff;
-        ctx.set(ASK_AGAIN, self.config.client.retry_backoff);
+        ctx.set(ClientTimer::InitProducerId, self.config.client.retry_backoff);
     }
 
     /// An answer arrived; it may be another client's.
@@ -541,22 +531,30 @@ impl Producer {
     }
 
     /// A timer fired; it may be another client's.
-    pub(super) fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) {
+    pub(super) fn on_timer(
+        &mut self,
+        timer: ClientTimer,
+        ctx: &mut Ctx<'_>,
+        calls: &mut VecDeque<Call>,
+    ) {
         self.stirred = true;
         match timer {
-            LINGER => self.lingers_until = None,
-            DELIVERY => self.expire(ctx, calls),
-            BLOCKED => self.expire_blocked(ctx, calls),
-            REFRESH => self.refreshes_at = None,
-            Timer { kind: TimerKind::RequestTimeout, .. } => {
-                if let Some(channel) = ClientThread::channel(Role::Producer, timer)
-                    && let Some(peer) = self.channels.check_timeout(channel, ctx)
-                {
+            ClientTimer::Linger => self.lingers_until = None,
+            ClientTimer::Delivery => self.expire(ctx, calls),
+            ClientTimer::MaxBlock => self.expire_blocked(ctx, calls),
+            ClientTimer::MetadataRefresh(Role::Producer) => self.refreshes_at = None,
+            ClientTimer::RequestTimeout(ClientChannel { role: Role::Producer, channel }) => {
+                if let Some(peer) = self.channels.check_timeout(channel, ctx) {
                     self.lose(peer, ErrorCode::RequestTimedOut, ctx, calls);
                 }
             }
             // What waited for these looks by itself in the next `run`.
-            _ => {}
+            ClientTimer::Reconnect(_) | ClientTimer::InitProducerId => {}
+            // Not the producer's.
+            ClientTimer::RequestTimeout(_)
+            | ClientTimer::MetadataRefresh(_)
+            | ClientTimer::Poll
+            | ClientTimer::Application(_) => {}
         }
     }
 }

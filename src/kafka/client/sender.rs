@@ -13,9 +13,10 @@ use crate::kafka::client::application::Answer;
 use crate::kafka::client::channel::Request;
 use crate::kafka::client::idempotence::Identity;
 use crate::kafka::client::process::Call;
-use crate::kafka::client::producer::{DELIVERY, LINGER, Producer};
+use crate::kafka::client::producer::Producer;
 use crate::kafka::ctx::Ctx;
 use crate::kafka::network_client::Peer;
+use crate::kafka::timers::ClientTimer;
 use crate::model::batch::{Batch, BatchKind};
 use crate::model::config::Acks;
 use crate::model::error::ErrorCode;
@@ -96,7 +97,7 @@ impl Producer {
         }
         if next < self.lingers_until.unwrap_or(Time::NEVER) {
             self.lingers_until = Some(next);
-            ctx.set(LINGER, next.since(now));
+            ctx.set(ClientTimer::Linger, next.since(now));
         }
     }
 
@@ -394,7 +395,7 @@ impl Producer {
         if let Some(created) = oldest {
             self.delivery_armed = true;
             if !ctx.rules.drills(Drill::ExpiryNotRearmed) {
-                ctx.set(DELIVERY, (created + timeout).since(now));
+                ctx.set(ClientTimer::Delivery, (created + timeout).since(now));
             }
         }
     }

@@ -8,7 +8,8 @@
 
 use crate::base::time::Span;
 use crate::kafka::controller::{Controller, rulings};
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
+use crate::kafka::timers::ControllerTimer;
 
 /// Which looks are due, in a release that schedules them by need.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,13 +27,13 @@ impl Controller {
         if !rulings::checks_elections_periodically(ctx.rules) {
             return self.schedule_elections(ctx);
         }
-        let mut begin = |kind, interval: Span| {
+        let mut begin = |timer, interval: Span| {
             let random = Span::nanos(ctx.rng.below(interval.0.max(1)));
-            ctx.set(Timer::of(kind), if initial { random } else { interval });
+            ctx.set(timer, if initial { random } else { interval });
         };
-        begin(TimerKind::UncleanElection, self.config.unclean_election_interval);
+        begin(ControllerTimer::UncleanElection, self.config.unclean_election_interval);
         if self.config.auto_leader_rebalance {
-            begin(TimerKind::PreferredElection, self.config.leader_imbalance_check_interval);
+            begin(ControllerTimer::PreferredElection, self.config.leader_imbalance_check_interval);
         }
     }
 
@@ -47,13 +48,13 @@ impl Controller {
         let view = self.view(ctx.rules);
         if !self.scheduled.unclean && view.has_leaderless() {
             self.scheduled.unclean = true;
-            ctx.set(Timer::of(TimerKind::UncleanElection), self.config.unclean_election_interval);
+            ctx.set(ControllerTimer::UncleanElection, self.config.unclean_election_interval);
         }
         let rebalances = self.config.auto_leader_rebalance && !self.scheduled.preferred;
         if rebalances && self.view(ctx.rules).has_imbalanced() {
             self.scheduled.preferred = true;
             let interval = self.config.leader_imbalance_check_interval;
-            ctx.set(Timer::of(TimerKind::PreferredElection), interval);
+            ctx.set(ControllerTimer::PreferredElection, interval);
         }
     }
 
@@ -61,7 +62,7 @@ impl Controller {
     pub(super) fn on_unclean_check(&mut self, ctx: &mut Ctx<'_>) {
         self.scheduled.unclean = false;
         self.decide(ctx, |view, records| view.elect_unclean_where_allowed(records));
-        let timer = TimerKind::UncleanElection;
+        let timer = ControllerTimer::UncleanElection;
         self.look_again(timer, self.config.unclean_election_interval, ctx);
     }
 
@@ -69,13 +70,13 @@ impl Controller {
     pub(super) fn on_preferred_check(&mut self, ctx: &mut Ctx<'_>) {
         self.scheduled.preferred = false;
         self.decide(ctx, |view, records| view.elect_preferred(records));
-        let timer = TimerKind::PreferredElection;
+        let timer = ControllerTimer::PreferredElection;
         self.look_again(timer, self.config.leader_imbalance_check_interval, ctx);
     }
 
-    fn look_again(&mut self, kind: TimerKind, interval: Span, ctx: &mut Ctx<'_>) {
+    fn look_again(&mut self, timer: ControllerTimer, interval: Span, ctx: &mut Ctx<'_>) {
         if rulings::checks_elections_periodically(ctx.rules) {
-            ctx.set(Timer::of(kind), interval);
+            ctx.set(timer, interval);
         } else {
             self.schedule_elections(ctx);
         }

@@ -5,7 +5,8 @@
 
 use crate::base::ids::{BrokerId, ConnectionId, NodeId, Offset};
 use crate::base::time::Span;
-use crate::kafka::ctx::{Ctx, Timer, TimerKind};
+use crate::kafka::ctx::Ctx;
+use crate::kafka::timers::ControllerTimer;
 use crate::model::message::FetchMetadataResponse;
 use crate::model::metadata::MetadataRecord;
 
@@ -29,8 +30,8 @@ pub(super) struct Observers {
     parked: Vec<Option<Fetch>>,
 }
 
-const fn wait(broker: BrokerId) -> Timer {
-    Timer::nth(TimerKind::MetadataWait, broker.index())
+const fn wait(broker: BrokerId) -> ControllerTimer {
+    ControllerTimer::MetadataWait(broker)
 }
 
 impl Observers {
@@ -89,8 +90,8 @@ impl Observers {
     }
 
     /// A fetch has waited long enough: answered with nothing.
-    pub(super) fn expired(&mut self, index: u16, log: &[MetadataRecord], ctx: &mut Ctx<'_>) {
-        if let Some(request) = self.parked.get_mut(usize::from(index)).and_then(Option::take) {
+    pub(super) fn expired(&mut self, broker: BrokerId, log: &[MetadataRecord], ctx: &mut Ctx<'_>) {
+        if let Some(request) = self.parked.get_mut(broker.index()).and_then(Option::take) {
             answer(&request, log, ctx);
         }
     }

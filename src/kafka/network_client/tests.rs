@@ -4,7 +4,8 @@ use super::{Answered, ChannelId, LeastLoaded, NetworkClient, Owner, Peer, Terms,
 use crate::base::ids::{BrokerId, ConnectionId, NodeId};
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
-use crate::kafka::ctx::{Ctx, Effects, Timer, TimerKind};
+use crate::kafka::ctx::{Ctx, Effects};
+use crate::kafka::timers::{BrokerTimer, Timer};
 use crate::model::body::Bodies;
 use crate::model::message::{Lists, MetadataRequest};
 use crate::model::rules::Rules;
@@ -32,11 +33,11 @@ impl Owner for Tester {
     }
 
     fn request_timeout(&self, channel: ChannelId) -> Timer {
-        Timer::nth(TimerKind::RequestTimeout, usize::from(channel.0))
+        BrokerTimer::RequestTimeout(channel).into()
     }
 
     fn reconnect(&self, channel: ChannelId) -> Timer {
-        Timer::nth(TimerKind::Reconnect, usize::from(channel.0))
+        BrokerTimer::Reconnect(channel).into()
     }
 }
 
@@ -130,7 +131,7 @@ fn each_lost_connection_is_waited_for_longer_until_one_stands() {
         bench.connect(LEADER).expect("a connection is asked for");
         bench.lose(LEADER);
         let (timer, wait) = bench.last_timer();
-        assert_eq!(timer.kind, TimerKind::Reconnect);
+        assert_eq!(timer, BrokerTimer::Reconnect(ChannelId(0)).into());
         let term = Span::millis(50).scaled(1 << losses, 1).min(Span::secs(1));
         let high = term.scaled(6, 5).min(Span::secs(1));
         assert!(term.scaled(4, 5) <= wait && wait <= high, "{losses}: {wait:?}");
@@ -168,7 +169,7 @@ fn a_request_that_is_too_old_takes_its_connection_along() {
     bench.open(LEADER);
     bench.send(LEADER, 1);
     let (timer, limit) = bench.last_timer();
-    let channel = ChannelId(timer.index);
+    let channel = ChannelId(timer.slot().1);
     bench.now += Span::secs(10);
     bench.send(LEADER, 2);
     assert!(!bench.client.can_send(LEADER), "as many as may be in flight");
@@ -188,7 +189,7 @@ fn a_thread_that_blocks_looks_once_more_when_a_request_is_just_as_old_as_allowed
     bench.open(LEADER);
     bench.send(LEADER, 1);
     let (timer, limit) = bench.last_timer();
-    let channel = ChannelId(timer.index);
+    let channel = ChannelId(timer.slot().1);
     bench.now += limit;
     assert_eq!(bench.with(|client, ctx| client.check_timeout(channel, ctx)), None);
     assert_eq!(bench.last_timer(), (timer, limit));
@@ -240,7 +241,7 @@ fn a_process_that_does_not_answer_the_first_request_is_left() {
         bench.with(|client, ctx| client.opened(LEADER, ctx));
         let (timer, limit) = bench.last_timer();
         bench.now += limit;
-        let channel = ChannelId(timer.index);
+        let channel = ChannelId(timer.slot().1);
         assert_eq!(bench.with(|client, ctx| client.check_timeout(channel, ctx)), Some(LEADER));
         assert!(bench.lose(LEADER).is_empty(), "the owner's requests were never sent");
         let (_, wait) = bench.last_timer();

@@ -12,8 +12,9 @@ use crate::base::ids::{
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
 use crate::kafka::broker::Broker;
-use crate::kafka::ctx::{CloseReason, Ctx, Effects, Node, Timer};
+use crate::kafka::ctx::{CloseReason, Ctx, Effects, Node};
 use crate::kafka::start::{BrokerStart, Initial, ReplicaView};
+use crate::kafka::timers::Timer;
 use crate::model::batch::{Batch, BatchKind, RecordId, Sequence};
 use crate::model::body::{Bodies, Body};
 use crate::model::config::{Acks, BrokerConfig, TopicKey};
@@ -289,9 +290,7 @@ impl Cluster {
     }
 
     fn stop(&mut self, id: BrokerId) {
-        let Some(broker) = self.brokers[id.index()].take() else {
-            return;
-        };
+        let Some(broker) = self.brokers[id.index()].take() else { return };
         self.disks[id.index()] = Some(broker.stop());
         self.incarnations[id.index()] += 1;
         self.listening.remove(&id);
@@ -520,7 +519,8 @@ impl Cluster {
             }
             self.timers.remove(&key);
             self.now = self.now.max(at);
-            self.at(BrokerId::at(key.0), |b, ctx| b.on_timer(key.1, ctx));
+            let Timer::Broker(timer) = key.1 else { unreachable!("of a broker") };
+            self.at(BrokerId::at(key.0), |b, ctx| b.on_timer(timer, ctx));
             self.settle();
         }
         self.now = until;
@@ -535,9 +535,7 @@ impl Cluster {
                 }
                 _ => false,
             };
-            let Some(place) = self.queue.iter().position(|event| !held(event)) else {
-                return;
-            };
+            let Some(place) = self.queue.iter().position(|event| !held(event)) else { return };
             let event = self.queue.remove(place).expect("it is there");
             self.deliver(event);
         }

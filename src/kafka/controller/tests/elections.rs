@@ -4,8 +4,9 @@ use crate::base::ids::ReplicaSet;
 use crate::base::time::Span;
 use crate::kafka::controller::Controller;
 use crate::kafka::controller::tests::lab::{B1, B2, B3, Lab, T0, ctx, kafka_3_9, kafka_4_1, start};
-use crate::kafka::ctx::{Ctx, Node, OPERATOR, Timer, TimerKind};
+use crate::kafka::ctx::{Ctx, Node, OPERATOR};
 use crate::kafka::start::ControllerStart;
+use crate::kafka::timers::ControllerTimer;
 use crate::model::config::TopicKey;
 use crate::model::error::ErrorCode;
 use crate::model::message::{
@@ -13,13 +14,13 @@ use crate::model::message::{
 };
 use crate::model::metadata::MetadataRecord;
 
-const UNCLEAN: Timer = Timer::of(TimerKind::UncleanElection);
-const PREFERRED: Timer = Timer::of(TimerKind::PreferredElection);
+const UNCLEAN: ControllerTimer = ControllerTimer::UncleanElection;
+const PREFERRED: ControllerTimer = ControllerTimer::PreferredElection;
 const INTERVAL: Span = Span::secs(300);
 
 /// In which time from now a timer goes off.
-fn due(lab: &Lab, timer: Timer) -> Option<Span> {
-    lab.timers.get(&timer).map(|at| at.since(lab.now))
+fn due(lab: &Lab, timer: ControllerTimer) -> Option<Span> {
+    lab.timers.get(&timer.into()).map(|at| at.since(lab.now))
 }
 
 #[test]

@@ -10,8 +10,9 @@ use crate::base::ids::{
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
 use crate::kafka::controller::Controller;
-use crate::kafka::ctx::{Ctx, Effects, Node, OPERATOR, Timer};
+use crate::kafka::ctx::{Ctx, Effects, Node, OPERATOR};
 use crate::kafka::start::ControllerStart;
+use crate::kafka::timers::Timer;
 use crate::model::body::{Bodies, Body};
 use crate::model::config::{BrokerConfig, Features, TopicKey};
 use crate::model::directory::{DirectoryId, LogDirs};
@@ -230,6 +231,7 @@ impl Lab {
                 self.heartbeat(BrokerId::at(index), false);
             } else if let Some((_, timer)) = timer {
                 self.timers.remove(&timer);
+                let Timer::Controller(timer) = timer else { unreachable!("of a controller") };
                 self.controller.on_timer(timer, &mut ctx!(self));
                 self.drain();
             }

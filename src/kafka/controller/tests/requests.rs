@@ -6,7 +6,8 @@ use crate::base::ids::{
 };
 use crate::base::time::{Span, Time};
 use crate::kafka::controller::tests::lab::{Ask, B1, B2, B3, Lab, T0, ctx, kafka_3_9, kafka_4_1};
-use crate::kafka::ctx::{CloseReason, Ctx, Node, OPERATOR, Timer, TimerKind};
+use crate::kafka::ctx::{CloseReason, Ctx, Node, OPERATOR};
+use crate::kafka::timers::ControllerTimer;
 use crate::model::config::TopicKey;
 use crate::model::directory::{DirectoryId, LogDirs};
 use crate::model::error::ErrorCode;
@@ -216,7 +217,7 @@ fn proposals_are_refused_in_kafkas_order() {
     lab.pass(Span::secs(10));
     lab.start(B1);
     lab.join(B1);
-    lab.controller.on_timer(Timer::of(TimerKind::PreferredElection), &mut ctx!(lab));
+    lab.controller.on_timer(ControllerTimer::PreferredElection, &mut ctx!(lab));
     lab.shut_down(B3);
     assert_eq!(lab.state().leader, Some(B1));
     for (what, sender, change, expected) in table {
@@ -356,8 +357,8 @@ fn observers_are_answered_at_once_or_when_there_is_more_or_when_time_is_up() {
     };
     assert_eq!(fetch(&mut lab, 0), Some((8, Offset(8))));
     assert_eq!(fetch(&mut lab, 8), None, "parked");
-    let wait = Timer::nth(TimerKind::MetadataWait, B2.index());
-    assert_eq!(lab.timers.get(&wait), Some(&(lab.now + Span::millis(500))));
+    let wait = ControllerTimer::MetadataWait(B2);
+    assert_eq!(lab.timers.get(&wait.into()), Some(&(lab.now + Span::millis(500))));
     lab.controller.on_timer(wait, &mut ctx!(lab));
     assert_eq!(fetched(&mut lab), Some((0, Offset(8))));
 
@@ -371,7 +372,7 @@ fn observers_are_answered_at_once_or_when_there_is_more_or_when_time_is_up() {
     lab.controller.on_message(OPERATOR, &Message { correlation: 2, content }, &mut ctx!(lab));
     assert_eq!(lab.effects.metadata_flush, Some(Offset(9)));
     assert_eq!(fetched(&mut lab), Some((1, Offset(9))), "woken");
-    assert_eq!(lab.timers.get(&wait), None);
+    assert_eq!(lab.timers.get(&wait.into()), None);
 
     for value in 0..600 {
         lab.set_config(TopicKey::FlushMs, 2 + value % 2);
