@@ -9,6 +9,8 @@
 //! waits for a disk that hangs.
 
 use crate::base::ids::{BrokerId, PartitionId};
+use crate::base::time::Time;
+use crate::kafka::ctx::Ctx;
 use crate::kafka::network_client::ChannelId;
 
 /// What tells several timers of one variant apart.
@@ -220,6 +222,28 @@ impl Timer {
             Self::Controller(timer) => timer.slot(),
             Self::Client(timer) => timer.slot(),
         }
+    }
+}
+
+/// A timer that fires at the earliest of several moments. Its owner names the others again when it
+/// has fired: nothing is set anew for what comes later, which is most of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Alarm {
+    at: Option<Time>,
+}
+
+impl Alarm {
+    /// Sees to it that the timer fires by then.
+    pub(super) fn by(&mut self, at: Time, timer: impl Into<Timer>, ctx: &mut Ctx<'_>) {
+        if self.at.is_none_or(|set| at < set) {
+            self.at = Some(at);
+            ctx.set(timer, at.since(ctx.monotonic()));
+        }
+    }
+
+    /// The timer has fired.
+    pub(super) const fn fired(&mut self) {
+        self.at = None;
     }
 }
 

@@ -399,7 +399,7 @@ impl Broker {
 
     /// Parked fetches have waited long enough.
     pub(super) fn on_fetch_expiry(&mut self, ctx: &mut Ctx<'_>) {
-        self.purgatory.fetch_timer = None;
+        self.purgatory.fetch_timer.fired();
         let now = ctx.monotonic();
         while let Some((ticket, _)) = self.purgatory.fetches.first().filter(|(_, at)| *at <= now) {
             self.answer_fetch(ticket, ctx);
@@ -408,12 +408,8 @@ impl Broker {
     }
 
     fn arm_fetch_timer(&mut self, ctx: &mut Ctx<'_>) {
-        let armed = self.purgatory.fetch_timer;
-        if let Some((_, at)) = self.purgatory.fetches.first()
-            && armed.is_none_or(|armed| at < armed)
-        {
-            self.purgatory.fetch_timer = Some(at);
-            ctx.set(BrokerTimer::FetchExpiry, at.since(ctx.monotonic()));
+        if let Some((_, at)) = self.purgatory.fetches.first() {
+            self.purgatory.fetch_timer.by(at, BrokerTimer::FetchExpiry, ctx);
         }
     }
 }

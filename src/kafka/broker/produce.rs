@@ -168,7 +168,7 @@ impl Broker {
 
     /// The oldest parked produce requests are too old: what still waits says so.
     pub(super) fn on_produce_expiry(&mut self, ctx: &mut Ctx<'_>) {
-        self.purgatory.produce_timer = None;
+        self.purgatory.produce_timer.fired();
         let now = ctx.monotonic();
         while let Some((ticket, _)) = self.purgatory.produces.first().filter(|(_, at)| *at <= now) {
             self.answer_produce(ticket, ctx);
@@ -177,12 +177,8 @@ impl Broker {
     }
 
     fn arm_produce_timer(&mut self, ctx: &mut Ctx<'_>) {
-        let armed = self.purgatory.produce_timer;
-        if let Some((_, at)) = self.purgatory.produces.first()
-            && armed.is_none_or(|armed| at < armed)
-        {
-            self.purgatory.produce_timer = Some(at);
-            ctx.set(BrokerTimer::ProduceExpiry, at.since(ctx.monotonic()));
+        if let Some((_, at)) = self.purgatory.produces.first() {
+            self.purgatory.produce_timer.by(at, BrokerTimer::ProduceExpiry, ctx);
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::base::ids::{ConnectionId, LeaderEpoch, Offset};
 use crate::base::time::Time;
 use crate::kafka::broker::fetch::FetchTerms;
 use crate::kafka::rulings::Reader;
+use crate::kafka::timers::Alarm;
 use crate::model::message::{FetchPartition, List, PartitionProduceResponse};
 
 /// Refers to a parked request, as long as that has not been answered.
@@ -196,9 +197,9 @@ pub(super) struct Purgatory {
     pub(super) produces: Shelf<ParkedProduce>,
     pub(super) fetches: Shelf<ParkedFetch>,
     /// When the produce timer will fire, if it is set.
-    pub(super) produce_timer: Option<Time>,
+    pub(super) produce_timer: Alarm,
     /// When the fetch timer will fire, if it is set.
-    pub(super) fetch_timer: Option<Time>,
+    pub(super) fetch_timer: Alarm,
 }
 
 /// What waits at one partition.

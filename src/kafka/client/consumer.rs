@@ -10,7 +10,6 @@ use std::collections::VecDeque;
 
 use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, Offset, PartitionId, ProcessId};
 use crate::base::number_set::NumberSet;
-use crate::base::time::Time;
 use crate::kafka::client::application::Polled;
 use crate::kafka::client::cache::Cache;
 use crate::kafka::client::channel::{Bootstrap, ClientChannels, ClientThread, Request};
@@ -20,7 +19,7 @@ use crate::kafka::client::producer::learn_leaders;
 use crate::kafka::ctx::Ctx;
 use crate::kafka::network_client::{Answered, LeastLoaded, Peer};
 use crate::kafka::start::ProcessStart;
-use crate::kafka::timers::{ClientChannel, ClientTimer, Role};
+use crate::kafka::timers::{Alarm, ClientChannel, ClientTimer, Role};
 use crate::model::config::{ConsumerConfig, OffsetReset};
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, PositionChange};
@@ -63,8 +62,8 @@ pub(super) struct Consumer {
     /// Under which broker each place stands in `fetchable`.
     filed: Vec<Option<BrokerId>>,
     fetch_in_flight: NumberSet,
-    looks_at: Option<Time>,
-    refreshes_at: Option<Time>,
+    looks: Alarm,
+    refreshes: Alarm,
     /// Something has happened since the last [`Consumer::run`] that may let it ask for more.
     stirred: bool,
     failed: Vec<Request>,
@@ -100,8 +99,8 @@ impl Consumer {
             askable: NumberSet::default(),
             filed: vec![None; assigned.len()],
             fetch_in_flight: NumberSet::default(),
-            looks_at: None,
-            refreshes_at: None,
+            looks: Alarm::default(),
+            refreshes: Alarm::default(),
             stirred: true,
             failed: Vec::new(),
         };
@@ -254,11 +253,7 @@ impl Consumer {
         let Some(due) = self.cache.due() else { return };
         let now = ctx.monotonic();
         if due > now {
-            if self.refreshes_at.is_none_or(|at| at > due || at <= now) {
-                self.refreshes_at = Some(due);
-                ctx.set(ClientTimer::MetadataRefresh(Role::Consumer), due.since(now));
-            }
-            return;
+            return self.refreshes.by(due, ClientTimer::MetadataRefresh(Role::Consumer), ctx);
         }
         match self.channels.least_loaded(self.fetchable.len(), ctx) {
             LeastLoaded::Ready(broker) => {
@@ -325,9 +320,8 @@ impl Consumer {
     /// Whether the partition is out of its back-off; looks again when it is.
     fn may_ask(&mut self, place: usize, ctx: &mut Ctx<'_>) -> bool {
         let (now, from) = (ctx.monotonic(), self.assigned[place].not_before);
-        if from > now && self.looks_at.is_none_or(|at| at > from || at <= now) {
-            self.looks_at = Some(from);
-            ctx.set(ClientTimer::Poll, from.since(now));
+        if from > now {
+            self.looks.by(from, ClientTimer::Poll, ctx);
         }
         from <= now
     }
@@ -619,8 +613,8 @@ impl Consumer {
     pub(super) fn on_timer(&mut self, timer: ClientTimer, ctx: &mut Ctx<'_>) {
         self.stirred = true;
         match timer {
-            ClientTimer::Poll => self.looks_at = None,
-            ClientTimer::MetadataRefresh(Role::Consumer) => self.refreshes_at = None,
+            ClientTimer::Poll => self.looks.fired(),
+            ClientTimer::MetadataRefresh(Role::Consumer) => self.refreshes.fired(),
             ClientTimer::RequestTimeout(ClientChannel { role: Role::Consumer, channel }) => {
                 if let Some(peer) = self.channels.check_timeout(channel, ctx) {
                     self.lose(peer, ctx);

@@ -22,7 +22,7 @@ use crate::kafka::client::process::{Call, Store};
 use crate::kafka::ctx::Ctx;
 use crate::kafka::network_client::{Answered, LeastLoaded, Peer};
 use crate::kafka::start::ProcessStart;
-use crate::kafka::timers::{ClientChannel, ClientTimer, Role};
+use crate::kafka::timers::{Alarm, ClientChannel, ClientTimer, Role};
 use crate::model::batch::RecordId;
 use crate::model::config::ProducerConfig;
 use crate::model::error::ErrorCode;
@@ -63,9 +63,9 @@ pub(super) struct Producer {
     keys: Vec<Keys>,
     blocked: VecDeque<BlockedSend>,
     pub(super) flushing: bool,
-    pub(super) lingers_until: Option<Time>,
+    pub(super) lingers: Alarm,
     pub(super) delivery_armed: bool,
-    refreshes_at: Option<Time>,
+    refreshes: Alarm,
     ask_not_before: Time,
     /// The next producer id replaces one whose epochs are used up.
     renewing: bool,
@@ -112,9 +112,9 @@ impl Producer {
             keys: vec![Keys::default(); start.topics.len()],
             blocked: VecDeque::new(),
             flushing: false,
-            lingers_until: None,
+            lingers: Alarm::default(),
             delivery_armed: false,
-            refreshes_at: None,
+            refreshes: Alarm::default(),
             ask_not_before: Time::ZERO,
             renewing: false,
             stirred: true,
@@ -378,11 +378,7 @@ impl Producer {
         let Some(due) = self.cache.due() else { return };
         let now = ctx.monotonic();
         if due > now {
-            if self.refreshes_at.is_none_or(|at| at > due || at <= now) {
-                self.refreshes_at = Some(due);
-                ctx.set(ClientTimer::MetadataRefresh(Role::Producer), due.since(now));
-            }
-            return;
+            return self.refreshes.by(due, ClientTimer::MetadataRefresh(Role::Producer), ctx);
         }
         if self.ask_anyone(Content::MetadataRequest(MetadataRequest {}), Request::Metadata, ctx) {
             self.cache.asked();
@@ -539,10 +535,10 @@ impl Producer {
     ) {
         self.stirred = true;
         match timer {
-            ClientTimer::Linger => self.lingers_until = None,
+            ClientTimer::Linger => self.lingers.fired(),
             ClientTimer::Delivery => self.expire(ctx, calls),
             ClientTimer::MaxBlock => self.expire_blocked(ctx, calls),
-            ClientTimer::MetadataRefresh(Role::Producer) => self.refreshes_at = None,
+            ClientTimer::MetadataRefresh(Role::Producer) => self.refreshes.fired(),
             ClientTimer::RequestTimeout(ClientChannel { role: Role::Producer, channel }) => {
                 if let Some(peer) = self.channels.check_timeout(channel, ctx) {
                     self.lose(peer, ErrorCode::RequestTimedOut, ctx, calls);

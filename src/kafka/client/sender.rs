@@ -95,9 +95,8 @@ impl Producer {
                 next = next.min(from);
             }
         }
-        if next < self.lingers_until.unwrap_or(Time::NEVER) {
-            self.lingers_until = Some(next);
-            ctx.set(ClientTimer::Linger, next.since(now));
+        if next < Time::NEVER {
+            self.lingers.by(next, ClientTimer::Linger, ctx);
         }
     }
 
