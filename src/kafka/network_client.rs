@@ -390,7 +390,8 @@ impl<O: Owner> NetworkClient<O> {
     /// The connection is open. Says whether requests may be sent; otherwise that comes with the
     /// answer to the ApiVersionsRequest which is sent now.
     ///
-    /// Kafka: NetworkClient.handleConnections, NetworkClient.handleInitiateApiVersionRequests
+    /// Kafka: NetworkClient.handleConnections
+    /// Kafka: NetworkClient.handleInitiateApiVersionRequests
     pub(super) fn opened(&mut self, peer: Peer, ctx: &mut Ctx<'_>) -> bool {
         let Some(channel) = self.find_mut(peer) else { return false };
         let ConnectionState::Connecting(connection) = channel.state else { return false };
