@@ -150,24 +150,14 @@ impl Checks {
             self.settle_late();
         }
         match *fact {
-            Fact::Appended {
-                broker,
-                partition,
-                base,
-                count,
-                leader_epoch,
-                first,
-                sequence,
-                kind,
-            } => {
+            Fact::Appended { broker, partition, base, count, leader_epoch, records, sequence } => {
                 let entry = Entry {
                     base,
-                    first,
+                    records,
                     count,
                     epoch: leader_epoch,
                     sequence,
                     acked: Time::NEVER,
-                    kind,
                     read: false,
                     kept: false,
                 };

@@ -97,6 +97,21 @@
 //! cache, so what a power loss takes is the disk's business, and what that does to the promise is
 //! the budget's.
 //!
+//! ## Logs, bodies, answers that wait
+//!
+//! There is one kind of log. A [`base::ids::LogId`] names a replica of a partition or the metadata
+//! log (of a controller, or a broker's copy); each is a `kafka::log::Log` over a file of the node's
+//! [`model::disk::Disk`], which has a table of the logs that exist on it, and beside each its
+//! checkpoint files. Appending, syncing, cutting, recovering and losing power are the same code for
+//! all of them. What a batch holds is said by its type, [`model::batch::Records`]: a client's
+//! records, a marker, or internal records, which are a [`model::body::Body`]. Bodies are counted by
+//! the batches that name them, on disks and in messages, and go when there is none.
+//!
+//! What may be said only when a log has come to an offset waits in a `kafka::deferred::Deferred`
+//! of whoever will say it: a leader's produce requests for the high watermark or a sync, the
+//! controller's answers for the committed end. The machine room carries a sync out and says that it
+//! is done; it holds nothing back.
+//!
 //! ## How the oracle is laid out
 //!
 //! [`check`] hears every fact through one match. *Machinery* lies beside it: ghosts (`canon`: logs;
@@ -158,8 +173,9 @@
 //! * Lists are pooled `Vec`s, a pool per type of entry, that a message names by id. Where Kafka
 //!   nests a list in an entry, the message has both lists and the entry a range of the inner one: a
 //!   message stays small and `Copy`, and nothing is allocated.
-//! * The controller's sync is part of its handler's service time, as the raft thread blocks while
-//!   it flushes.
+//! * The controller's sync takes no service time: it handles on, and what it has to say waits for
+//!   the sync of everything written so far. Kafka's raft thread blocks while it flushes, and the
+//!   event queue of the controller goes on beside it.
 //! * `record` and `judge` are rooms of their own beside `run`, which would have held three things.
 //!
 //! ## Glossary

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, Offset, PartitionId, ProcessId, ReplicaSet};
 use crate::base::time::{Span, Time};
-use crate::model::batch::{Batch, BatchKind, RecordId};
+use crate::model::batch::{Batch, RecordId};
 use crate::model::disk::LogImage;
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, Stamp, StopKind};
@@ -313,9 +313,9 @@ impl Recorder {
                 entries.push(("producerEpoch".to_owned(), epoch));
                 entries.push(("sequence".to_owned(), number(u64::from(sequence.first))));
             }
-            if b.kind == BatchKind::Data {
+            if let Some(first) = b.records.workload() {
                 let values = (0..b.count)
-                    .map(|n| Value::Text(self.value(partition, b.first.plus(n))))
+                    .map(|n| Value::Text(self.value(partition, first.plus(n))))
                     .collect();
                 entries.push(("values".to_owned(), Value::List(values)));
             }
@@ -450,8 +450,8 @@ impl Recorder {
 }
 
 fn records(batches: &[Batch]) -> impl Iterator<Item = (Offset, RecordId)> {
-    let data = batches.iter().filter(|b| b.kind == BatchKind::Data);
-    data.flat_map(|b| (0..b.count).map(|n| (b.base + u64::from(n), b.first.plus(n))))
+    let data = batches.iter().filter_map(|b| Some((b, b.records.workload()?)));
+    data.flat_map(|(b, first)| (0..b.count).map(move |n| (b.base + u64::from(n), first.plus(n))))
 }
 
 fn numbers(numbers: impl IntoIterator<Item = i64>) -> Value {

@@ -494,7 +494,7 @@ fn audited(world: &World, broker: BrokerId, partition: PartitionId) -> Option<Au
     let log = world.disk(broker).log(partition).ok()?;
     let view = world.broker(broker).and_then(|b| b.view(partition)).filter(|v| !v.offline);
     let leads = view.filter(|v| v.leads);
-    let readable = log.batches().len() - usize::from(log.is_torn());
+    let readable = log.readable();
     let (front, back) = log.batches().as_slices();
     let in_front = readable.min(front.len());
     Some(AuditReplica {
@@ -504,6 +504,6 @@ fn audited(world: &World, broker: BrokerId, partition: PartitionId) -> Option<Au
         watermark: view.map(|v| v.watermark),
         isr: leads.map(|v| LeaderIsr { partition_epoch: v.partition_epoch, isr: v.isr }),
         batches: [&front[..in_front], &back[..readable - in_front]],
-        torn: log.is_torn(),
+        torn: log.torn().is_some(),
     })
 }

@@ -128,6 +128,32 @@ impl PartitionId {
     }
 }
 
+/// Something that is appended to, synced, truncated and recovered. Orders as a disk is walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogId {
+    /// The log of one replica of a partition.
+    Partition(PartitionId),
+    /// `__cluster_metadata`: the controller's log, and each broker's copy of it.
+    Metadata,
+}
+
+impl LogId {
+    /// The partition whose log it is.
+    #[must_use]
+    pub const fn partition(self) -> Option<PartitionId> {
+        match self {
+            Self::Partition(partition) => Some(partition),
+            Self::Metadata => None,
+        }
+    }
+}
+
+impl From<PartitionId> for LogId {
+    fn from(partition: PartitionId) -> Self {
+        Self::Partition(partition)
+    }
+}
+
 /// A node of the simulated world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NodeId {

@@ -11,7 +11,7 @@
 //! before by the audit at the end, which compares everything.
 
 use crate::base::ids::{BrokerId, NodeId, Offset, PartitionEpoch, PartitionId, ReplicaSet};
-use crate::model::batch::Batch;
+use crate::model::batch::{Batch, Records};
 use crate::model::fact::Stamp;
 
 use super::Checks;
@@ -205,7 +205,8 @@ fn compare_batches(
         let pairs = told.now.iter().zip(real.now);
         let agreed = pairs.take_while(|(entry, batch)| entry.is(batch)).count();
         if agreed == 0 {
-            let (expected, found) = (entry.first.ordinal, batch.first.ordinal);
+            let ordinal = |records: Records| records.workload().map_or(u32::MAX, |r| r.ordinal);
+            let (expected, found) = (ordinal(entry.records), ordinal(batch.records));
             return differs(entry.base, Compared::Batch, expected, found);
         }
         told.now = &told.now[agreed..];

@@ -10,7 +10,7 @@ use crate::base::ids::{
 };
 use crate::base::rng::Latency;
 use crate::base::time::{Span, Time};
-use crate::model::batch::{Batch, BatchKind, RecordId, Sequence};
+use crate::model::batch::{Batch, Marker, RecordId, Records, Sequence};
 use crate::model::config::{
     Acks, BrokerConfig, ConsumerConfig, Features, ProducerConfig, TopicConfig, TopicKey,
 };
@@ -107,12 +107,11 @@ pub(crate) fn batch(base: u64, count: u32, epoch: u32) -> Batch {
     Batch {
         base: Offset(base),
         max_timestamp: Time::ZERO,
-        first: RecordId { process: P, ordinal: base as u32 },
+        records: Records::Workload(RecordId { process: P, ordinal: base as u32 }),
         count,
         bytes: 100,
         leader_epoch: LeaderEpoch(epoch),
         sequence: None,
-        kind: BatchKind::Data,
     }
 }
 
@@ -202,9 +201,8 @@ impl Forge {
             base: Offset(base),
             count,
             leader_epoch: LeaderEpoch(epoch),
-            first: RecordId { process: P, ordinal },
+            records: Records::Workload(RecordId { process: P, ordinal }),
             sequence,
-            kind: BatchKind::Data,
         })
     }
 
@@ -233,9 +231,8 @@ impl Forge {
             base: Offset(base),
             count: 1,
             leader_epoch: LeaderEpoch(epoch),
-            first: RecordId::default(),
+            records: Records::Marker(Marker::Commit),
             sequence: None,
-            kind: BatchKind::Commit,
         })
     }
 

@@ -23,7 +23,7 @@ mod requests;
 use std::collections::VecDeque;
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, ConnectionId, ControllerId, LeaderEpoch, NodeId, Offset, PartitionId,
+    BrokerId, ConnectionId, ControllerId, LeaderEpoch, LogId, NodeId, Offset, PartitionId,
 };
 use crate::base::sparse::Sparse;
 use crate::base::time::Span;
@@ -41,6 +41,7 @@ use crate::kafka::broker::purgatory::Purgatory;
 use crate::kafka::ctx::{CloseReason, Ctx, Node, OPERATOR};
 use crate::kafka::image::Image;
 use crate::kafka::log::Log;
+use crate::kafka::metadata_log;
 use crate::kafka::network_client::{Answered, ChannelId, ControllerChannel, Peer};
 use crate::kafka::start::{BrokerStart, Initial, ReplicaView};
 use crate::kafka::timers::BrokerTimer;
@@ -58,6 +59,8 @@ pub struct Broker {
     /// Which controller it turns to.
     controller: usize,
     disk: Disk,
+    /// Its copy of the metadata log.
+    metadata: Log,
     image: Image,
     /// The metadata log has been replayed to its end once.
     replayed: bool,
@@ -326,8 +329,8 @@ impl Broker {
 
     // ---- starting ----
 
-    fn new(start: BrokerStart, disk: Disk, ctx: &Ctx<'_>) -> Self {
-        let BrokerStart { id, config, partitions, controllers, incarnation, .. } = start;
+    fn new(start: BrokerStart, disk: Disk, ctx: &mut Ctx<'_>) -> Self {
+        let BrokerStart { id, config, controllers, incarnation, .. } = start;
         let clean = disk.clean_shutdown();
         let first = controllers.first().copied().unwrap_or(ControllerId(1));
         let mut channels = BrokerChannels::new(BrokerThreads::new(&config));
@@ -338,6 +341,7 @@ impl Broker {
             id,
             controllers,
             controller: 0,
+            metadata: metadata_log::absent(),
             image: Image::default(),
             replayed: false,
             published: false,
@@ -358,32 +362,32 @@ impl Broker {
             config,
             disk,
         };
-        broker.load_logs(partitions, clean, ctx);
+        broker.load_logs(clean.is_some(), ctx);
         broker
     }
 
-    /// Loads every log there is (`LogManager.loadLogs`).
-    fn load_logs(&mut self, partitions: usize, clean: Option<BrokerEpoch>, ctx: &Ctx<'_>) {
-        for place in 0..partitions {
-            let partition = PartitionId(place as u16);
-            if self.disk.log(partition).is_ok_and(|image| !image.segments().is_empty()) {
-                let expiration = self.config.producer_id_expiration;
-                let clean = clean.is_some();
-                let log = Log::load(partition, clean, ctx.wall(), expiration, &mut self.disk);
-                if let Ok(log) = log {
-                    self.unassigned.insert(place, log);
-                }
+    /// Loads every log there is (`LogManager.loadLogs`, `KafkaMetadataLog.apply`).
+    fn load_logs(&mut self, clean: bool, ctx: &mut Ctx<'_>) {
+        let expiration = self.config.producer_id_expiration;
+        for id in self.disk.logs().collect::<Vec<LogId>>() {
+            if let LogId::Partition(partition) = id
+                && let Ok(log) = Log::load(id, 0, clean, ctx.wall(), expiration, &mut self.disk)
+            {
+                self.unassigned.insert(partition.index(), log);
             }
+        }
+        match metadata_log::load(ctx.wall(), &mut self.disk) {
+            Ok(log) => self.metadata = log,
+            Err(IoError::Full | IoError::Failed) => ctx.exit(StopKind::Halt),
         }
     }
 
-    /// At time zero of a run: all that a broker goes through at start lies behind it.
+    /// At time zero of a run: all that a broker goes through at start lies behind it, and it has
+    /// replayed its copy of the metadata log to the end.
     fn begin_in_the_middle(&mut self, initial: &Initial, ctx: &mut Ctx<'_>) {
         self.lifecycle.begin_running(initial.epoch);
         ctx.listen();
-        for record in &initial.records {
-            self.replay(record, ctx);
-        }
+        self.replay_metadata(self.metadata.end(), ctx);
         self.publish(self.image.end(), ctx);
         self.begin_fetching(ctx);
         let phase = ctx.rng.below(self.config.heartbeat_interval.0.max(1));
@@ -488,21 +492,18 @@ impl Node for Broker {
         self.finish(ctx);
     }
 
-    fn on_flushed(&mut self, partition: Option<PartitionId>, up_to: Offset, ctx: &mut Ctx<'_>) {
-        if let Some(partition) = partition {
-            self.on_synced(partition, up_to, ctx);
+    fn on_flushed(&mut self, log: LogId, up_to: Offset, ctx: &mut Ctx<'_>) {
+        match log {
+            LogId::Partition(partition) => self.on_synced(partition, up_to, ctx),
+            LogId::Metadata => self.metadata.synced(up_to),
         }
         self.finish(ctx);
     }
 
-    fn on_flush_failed(
-        &mut self,
-        partition: Option<PartitionId>,
-        error: IoError,
-        ctx: &mut Ctx<'_>,
-    ) {
-        if let Some(partition) = partition {
-            self.on_sync_failed(partition, error, ctx);
+    fn on_flush_failed(&mut self, log: LogId, error: IoError, ctx: &mut Ctx<'_>) {
+        match log {
+            LogId::Partition(partition) => self.on_sync_failed(partition, error, ctx),
+            LogId::Metadata => ctx.exit(StopKind::Halt),
         }
         self.finish(ctx);
     }

@@ -1,10 +1,11 @@
 //! The KRaft controller: who is alive, who leads, who is in sync.
 //!
 //! A state machine over the metadata log. Every request and every timer goes the same way: a pure
-//! decision over what has been replayed pushes the records it wants; `Controller::commit`, the only
-//! place that writes, appends them to the disk, replays them and wakes the brokers that wait for
-//! more; then the request is answered. Answers leave when the disk has synced, which is the machine
-//! room's business, so that a quorum can take the disk's place under the same decisions.
+//! decision over what has been replayed pushes the records it wants; `Controller::append`, the only
+//! place that writes, appends them as one batch and replays them; at the end of the handler a sync
+//! is asked for. An answer waits until everything written before it is committed, and so do brokers
+//! that fetch the log. With one controller what is synced is committed; a quorum will take the
+//! place of that one step, [`Node::on_flushed`], under the same decisions.
 //!
 //! * `view`: what a decision sees, and decisions over many partitions;
 //! * `election`: one change of one partition;
@@ -29,7 +30,7 @@ mod rulings;
 mod tests;
 mod view;
 
-use crate::base::ids::{BrokerEpoch, ConnectionId, NodeId, Offset, PartitionId, ProducerId};
+use crate::base::ids::{BrokerEpoch, ConnectionId, LeaderEpoch, LogId, NodeId, Offset, ProducerId};
 use crate::base::time::Span;
 use crate::kafka::controller::election::Election;
 use crate::kafka::controller::elections::Scheduled;
@@ -37,7 +38,10 @@ use crate::kafka::controller::observers::{Fetch, Observers};
 use crate::kafka::controller::registry::{Registry, Standing};
 use crate::kafka::controller::view::View;
 use crate::kafka::ctx::{CloseReason, Ctx, Node};
+use crate::kafka::deferred::Deferred;
 use crate::kafka::image::Image;
+use crate::kafka::log::Log;
+use crate::kafka::metadata_log;
 use crate::kafka::start::ControllerStart;
 use crate::kafka::timers::ControllerTimer;
 use crate::model::config::BrokerConfig;
@@ -51,8 +55,8 @@ use crate::model::message::{
     AssignReplicasToDirsRequest, AssignReplicasToDirsResponse, AssignReplicasToDirsResult,
     BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
     BrokerRegistrationResponse, Content, ElectLeadersRequest, ElectLeadersResponse,
-    ElectLeadersResult, ElectionType, FetchMetadataRequest, IncrementalAlterConfigsResponse,
-    Message, broker_request, response,
+    ElectLeadersResult, ElectionType, IncrementalAlterConfigsResponse, Message, broker_request,
+    response,
 };
 use crate::model::metadata::MetadataRecord;
 use crate::model::rules::Rules;
@@ -65,42 +69,56 @@ const PRODUCER_ID_BLOCK: u32 = 1000;
 /// Kafka: QuorumController.registerMaybeFenceStaleBroker
 const CHECKS_PER_SESSION: u64 = 8;
 
+/// An answer that is ready but for the records before it.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    connection: ConnectionId,
+    correlation: u32,
+    content: Content,
+}
+
 /// The active controller.
 #[derive(Clone, Debug)]
 pub struct Controller {
     config: BrokerConfig,
     elr: bool,
     disk: Disk,
+    /// The metadata log. Its high watermark is the committed end.
+    log: Log,
+    /// The epoch in which it leads.
+    epoch: LeaderEpoch,
+    /// Up to where a sync of the log has been asked for.
+    flushing: Offset,
+    /// Answers that wait for the committed end.
+    answers: Deferred<Answer>,
     image: Image,
     registry: Registry,
     observers: Observers,
     scheduled: Scheduled,
-    /// Records of the decision under way; kept for its capacity.
-    records: Vec<MetadataRecord>,
 }
 
 impl Controller {
-    /// The metadata as replayed so far.
-    #[must_use]
-    pub const fn image(&self) -> &Image {
-        &self.image
-    }
-
     /// Its disk: for audits and reports.
     #[must_use]
     pub const fn storage(&self) -> &Disk {
         &self.disk
     }
 
-    /// Decides by what has been replayed, then commits what was decided.
+    /// The metadata as replayed so far.
+    #[must_use]
+    pub const fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// Decides by what has been replayed, then writes what was decided.
     fn decide<T>(
         &mut self,
         ctx: &mut Ctx<'_>,
         decision: impl FnOnce(&View<'_>, &mut Vec<MetadataRecord>) -> T,
     ) -> T {
-        let mut records = std::mem::take(&mut self.records);
+        let mut records = Vec::new();
         let decided = decision(&self.view(ctx.rules), &mut records);
-        self.commit(records, ctx);
+        self.append(records, ctx);
         decided
     }
 
@@ -108,24 +126,58 @@ impl Controller {
         View { image: &self.image, registry: &self.registry, rules, elr: self.elr }
     }
 
-    /// The one place that writes: append, replay, wake.
-    fn commit(&mut self, mut records: Vec<MetadataRecord>, ctx: &mut Ctx<'_>) {
-        for record in &records {
-            self.disk.append_metadata(*record);
-            self.image.replay(record, ctx.bodies);
+    /// The one place that writes: appends, then replays. A controller that cannot write its log
+    /// halts (`QuorumController.java`, fatal faults).
+    fn append(&mut self, records: Vec<MetadataRecord>, ctx: &mut Ctx<'_>) {
+        if records.is_empty() {
+            return;
+        }
+        let changes_partitions = records.iter().any(|record| record.partition().is_some());
+        let base = self.log.end();
+        let batch = metadata_log::batch(records, base, self.epoch, ctx.wall, ctx.bodies);
+        if metadata_log::append(&mut self.log, batch, &mut self.disk, ctx).is_err() {
+            return ctx.exit(StopKind::Halt);
+        }
+        for record in batch.records.body().map_or(&[][..], |body| ctx.bodies.metadata(body)) {
+            self.image.replay(record);
             self.registry.replay(record, ctx.rules);
         }
-        if !records.is_empty() {
-            let end = self.image.end();
-            assert_eq!(end.0, self.disk.metadata().len() as u64, "the image folds the disk");
-            ctx.effects.metadata_flush = Some(end);
-            self.observers.wake(self.disk.metadata(), ctx);
-            if records.iter().any(|record| record.partition().is_some()) {
-                self.schedule_elections(ctx);
-            }
-            records.clear();
+        if changes_partitions {
+            self.schedule_elections(ctx);
         }
-        self.records = records;
+    }
+
+    /// Answers as soon as everything written so far is committed
+    /// (`QuorumController.ControllerWriteEvent`).
+    fn answer(
+        &mut self,
+        connection: ConnectionId,
+        correlation: u32,
+        content: Content,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if self.log.watermark() < self.log.end() {
+            self.answers.wait(self.log.end(), Answer { connection, correlation, content });
+        } else {
+            ctx.send(connection, correlation, content);
+        }
+    }
+
+    /// Asks for a sync of what the handler has written.
+    fn finish(&mut self, ctx: &mut Ctx<'_>) {
+        if self.flushing < self.log.end() {
+            self.flushing = self.log.end();
+            self.log.sync(ctx);
+        }
+    }
+
+    /// Everything below is committed: brokers hear of it, and what waited for it is answered.
+    fn commit(&mut self, to: Offset, ctx: &mut Ctx<'_>) {
+        self.log.set_watermark(to);
+        self.observers.wake(&self.log, &self.disk, ctx);
+        while let Some((_, answer)) = self.answers.next(self.log.watermark()) {
+            ctx.send(answer.connection, answer.correlation, answer.content);
+        }
     }
 
     fn on_heartbeat(
@@ -189,7 +241,7 @@ impl Controller {
         if !error.is_none() {
             return AlterPartitionResponse { error, partitions };
         }
-        let mut records = std::mem::take(&mut self.records);
+        let mut records = Vec::new();
         let view = self.view(ctx.rules);
         let mut place = 0;
         while let Some(item) = ctx.entry(items, place) {
@@ -199,7 +251,7 @@ impl Controller {
                 alter_partition::decide(&view, broker, &item, members, &mut records);
             ctx.push(partitions, AlterPartitionResult { partition: item.partition, error, state });
         }
-        self.commit(records, ctx);
+        self.append(records, ctx);
         AlterPartitionResponse { error, partitions }
     }
 
@@ -237,7 +289,7 @@ impl Controller {
         if !error.is_none() {
             return AssignReplicasToDirsResponse { error, partitions };
         }
-        let mut records = std::mem::take(&mut self.records);
+        let mut records = Vec::new();
         let mut offline = Vec::new();
         let view = self.view(ctx.rules);
         let dirs = view.image.broker(broker).map(|registered| registered.log_dirs);
@@ -250,7 +302,7 @@ impl Controller {
             }
             ctx.push(partitions, AssignReplicasToDirsResult { partition, error });
         }
-        self.commit(records, ctx);
+        self.append(records, ctx);
         if !offline.is_empty() {
             self.decide(ctx, |view, records| view.remove_from_these(broker, &offline, records));
         }
@@ -266,7 +318,7 @@ impl Controller {
         ctx: &mut Ctx<'_>,
     ) -> ElectLeadersResponse {
         let partitions = ctx.take_list();
-        let mut records = std::mem::take(&mut self.records);
+        let mut records = Vec::new();
         let view = self.view(ctx.rules);
         match request.election {
             ElectionType::Unclean(partition) => {
@@ -282,7 +334,7 @@ impl Controller {
                 }
             }
         }
-        self.commit(records, ctx);
+        self.append(records, ctx);
         ElectLeadersResponse { partitions }
     }
 
@@ -319,12 +371,25 @@ impl Node for Controller {
     type Disk = Disk;
     type Timer = ControllerTimer;
 
-    fn start(config: ControllerStart, disk: Disk, ctx: &mut Ctx<'_>) -> Self {
+    fn start(config: ControllerStart, mut disk: Disk, ctx: &mut Ctx<'_>) -> Self {
         let ControllerStart { config, features, brokers, initial, .. } = config;
+        let loaded = metadata_log::load(ctx.wall, &mut disk);
         let mut image = Image::default();
-        for record in disk.metadata() {
-            image.replay(record, ctx.bodies);
+        let read = loaded.and_then(|mut log| {
+            metadata_log::read(&log, (Offset::ZERO, log.end()), &disk, ctx.bodies, |record| {
+                image.replay(record);
+            })?;
+            // Every start but the first of a run begins an epoch.
+            let latest = log.latest_epoch().unwrap_or_default();
+            let epoch = if initial { latest } else { latest.next() };
+            log.begin_epoch(epoch, log.end(), &mut disk)?;
+            log.set_watermark(log.recovery_point());
+            Ok((log, epoch))
+        });
+        if read.is_err() {
+            ctx.exit(StopKind::Halt);
         }
+        let (log, epoch) = read.unwrap_or_else(|_| (metadata_log::absent(), LeaderEpoch(0)));
         let interval = config.heartbeat_interval.0.max(1);
         let rng = &mut *ctx.rng;
         let heard = || if initial { Span(rng.below(interval)) } else { Span::ZERO };
@@ -333,11 +398,14 @@ impl Node for Controller {
             config,
             elr: features.eligible_leader_replicas,
             disk,
+            flushing: log.watermark(),
+            log,
+            epoch,
+            answers: Deferred::default(),
             image,
             registry,
             observers: Observers::new(brokers),
             scheduled: Scheduled::default(),
-            records: Vec::new(),
         };
         // The controller has been active for some time when a run begins: any phase is as good.
         let period = controller.session_check_period().0.max(1);
@@ -349,6 +417,7 @@ impl Node for Controller {
         }
         controller.begin_election_checks(initial, ctx);
         ctx.listen();
+        controller.finish(ctx);
         controller
     }
 
@@ -371,19 +440,21 @@ impl Node for Controller {
                 IncrementalAlterConfigsResponse { error }.into()
             }
             Content::ElectLeadersRequest(request) => self.on_elect_leaders(request, ctx).into(),
-            Content::FetchMetadataRequest(FetchMetadataRequest { from, max_wait }) => {
-                let log = self.disk.metadata();
-                let fetch = Fetch { connection, correlation: message.correlation, from };
-                self.observers.fetch(fetch, max_wait, log, ctx);
+            Content::FetchMetadataRequest(request) => {
+                let fetch = Fetch { connection, correlation: message.correlation, request };
+                self.observers.fetch(fetch, &self.log, &self.disk, ctx);
                 return;
             }
             broker_request!() | response!() => return,
         };
-        ctx.send(connection, message.correlation, answer);
+        self.answer(connection, message.correlation, answer, ctx);
+        self.finish(ctx);
     }
 
     fn on_closed(&mut self, connection: ConnectionId, _: CloseReason, ctx: &mut Ctx<'_>) {
         self.observers.closed(connection, ctx);
+        let unread = |answer: &Answer| answer.connection == connection;
+        self.answers.take_out(unread, |answer| ctx.release_lists(&answer.content));
     }
 
     fn on_timer(&mut self, timer: ControllerTimer, ctx: &mut Ctx<'_>) {
@@ -392,17 +463,20 @@ impl Node for Controller {
             ControllerTimer::UncleanElection => self.on_unclean_check(ctx),
             ControllerTimer::PreferredElection => self.on_preferred_check(ctx),
             ControllerTimer::MetadataWait(broker) => {
-                self.observers.expired(broker, self.disk.metadata(), ctx);
+                self.observers.expired(broker, &self.log, &self.disk, ctx);
             }
         }
+        self.finish(ctx);
     }
 
-    /// With one controller a record is committed when it is on the disk; answers have waited for
-    /// the sync outside.
-    fn on_flushed(&mut self, _: Option<PartitionId>, _: Offset, _: &mut Ctx<'_>) {}
+    /// With one controller a record is committed when it is synced.
+    fn on_flushed(&mut self, _: LogId, up_to: Offset, ctx: &mut Ctx<'_>) {
+        self.log.synced(up_to);
+        self.commit(self.log.recovery_point(), ctx);
+    }
 
     /// A controller that cannot write its log halts (`QuorumController.java`, fatal faults).
-    fn on_flush_failed(&mut self, _: Option<PartitionId>, _: IoError, ctx: &mut Ctx<'_>) {
+    fn on_flush_failed(&mut self, _: LogId, _: IoError, ctx: &mut Ctx<'_>) {
         ctx.exit(StopKind::Halt);
     }
 

@@ -5,11 +5,11 @@
 //! anything about the world: [`Ctx::open`] returns an id and nothing else, and what became of a
 //! connection comes by `on_opened` and `on_closed`.
 
-use crate::base::ids::{ConnectionId, NodeId, Offset, PartitionId};
+use crate::base::ids::{ConnectionId, LogId, NodeId, Offset};
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
 use crate::kafka::timers::Timer;
-use crate::model::body::{Bodies, Body, BodyId};
+use crate::model::body::Bodies;
 use crate::model::disk::IoError;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::message::{Content, Entry, Holds, List, Lists, Message};
@@ -40,10 +40,8 @@ pub enum CloseReason {
 pub struct Effects {
     /// Facts: claims of nodes, and observed application callbacks of processes.
     pub notes: Vec<Fact>,
-    /// Syncs asked for: a partition's log, up to this offset.
-    pub flushes: Vec<(PartitionId, Offset)>,
-    /// The metadata log is to be synced up to this offset.
-    pub metadata_flush: Option<Offset>,
+    /// Syncs asked for: of a log, up to this offset.
+    pub flushes: Vec<(LogId, Offset)>,
     /// Connections to open: id, to whom, set-up time-out.
     pub opens: Vec<(ConnectionId, NodeId, Span)>,
     /// Messages to send.
@@ -67,12 +65,6 @@ impl Effects {
     /// Gives a connection id back, once the network and both ends have forgotten it.
     pub fn free_connection(&mut self, connection: ConnectionId) {
         self.free_connections.push(connection.0);
-    }
-
-    /// Whether a sync was asked for.
-    #[must_use]
-    pub const fn wants_sync(&self) -> bool {
-        !self.flushes.is_empty() || self.metadata_flush.is_some()
     }
 
     fn take_connection(&mut self) -> ConnectionId {
@@ -119,17 +111,6 @@ impl Ctx<'_> {
         self.monotonic
     }
 
-    /// The body with this id.
-    #[must_use]
-    pub fn body(&self, id: BodyId) -> &Body {
-        self.bodies.get(id)
-    }
-
-    /// Adds a body.
-    pub fn add_body(&mut self, body: Body) -> BodyId {
-        self.bodies.add(body)
-    }
-
     /// Opens this node's port, until it stops. Before that its kernel refuses every connection.
     pub const fn listen(&mut self) {
         self.effects.listens = true;
@@ -164,9 +145,9 @@ impl Ctx<'_> {
         self.effects.timers.push((timer.into(), None));
     }
 
-    /// Asks for a sync of a partition's log. Answered by `on_flushed` or `on_flush_failed`.
-    pub fn flush(&mut self, partition: PartitionId, up_to: Offset) {
-        self.effects.flushes.push((partition, up_to));
+    /// Asks for a sync of a log. Answered by `on_flushed` or `on_flush_failed`.
+    pub fn flush(&mut self, log: LogId, up_to: Offset) {
+        self.effects.flushes.push((log, up_to));
     }
 
     /// Stops this node at the end of the handler.
@@ -264,15 +245,10 @@ pub trait Node: Sized {
     fn on_closed(&mut self, connection: ConnectionId, reason: CloseReason, ctx: &mut Ctx<'_>);
     /// A timer fired.
     fn on_timer(&mut self, timer: Self::Timer, ctx: &mut Ctx<'_>);
-    /// A sync asked for by `flush` is done. `partition` is `None` for the metadata log.
-    fn on_flushed(&mut self, partition: Option<PartitionId>, up_to: Offset, ctx: &mut Ctx<'_>);
+    /// A sync asked for by `flush` is done.
+    fn on_flushed(&mut self, log: LogId, up_to: Offset, ctx: &mut Ctx<'_>);
     /// A sync failed.
-    fn on_flush_failed(
-        &mut self,
-        partition: Option<PartitionId>,
-        error: IoError,
-        ctx: &mut Ctx<'_>,
-    );
+    fn on_flush_failed(&mut self, log: LogId, error: IoError, ctx: &mut Ctx<'_>);
     /// The operator asks for a controlled shutdown (SIGTERM). Ends in [`Ctx::exit`].
     fn on_shutdown(&mut self, ctx: &mut Ctx<'_>);
     /// Its disk, for the machine room.

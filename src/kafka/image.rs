@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use crate::base::ids::{BrokerEpoch, BrokerId, Offset, PartitionId, ReplicaSet, TopicId};
 use crate::base::replicas::ReplicaList;
-use crate::model::body::Bodies;
 use crate::model::config::{TopicConfig, TopicKey};
 use crate::model::directory::{Directory, DirectoryId, LogDirs};
 use crate::model::metadata::{MetadataRecord, PartitionState};
@@ -169,7 +168,7 @@ impl Image {
     }
 
     /// Replays the next record.
-    pub fn replay(&mut self, record: &MetadataRecord, bodies: &Bodies) {
+    pub fn replay(&mut self, record: &MetadataRecord) {
         match *record {
             MetadataRecord::BrokerRegistered { broker, epoch, incarnation, log_dirs, .. } => {
                 let (fenced, shutting_down) = (true, false);
@@ -189,11 +188,11 @@ impl Image {
             MetadataRecord::BrokerShuttingDown { broker, epoch } => {
                 self.change_broker(broker, epoch, |b| b.shutting_down = true);
             }
-            MetadataRecord::PartitionCreated { partition, topic, replicas, state } => {
-                let brokers = bodies.replicas(replicas);
-                let mut image = PartitionImage::new(topic, ReplicaList::from(brokers), state);
+            MetadataRecord::PartitionCreated { partition, topic, ref replicas, state } => {
+                let list = ReplicaList::from(&replicas[..]);
+                let mut image = PartitionImage::new(topic, list, state);
                 // Kafka writes these into the record; they follow from the records before it.
-                for broker in brokers {
+                for broker in replicas {
                     let dirs = self.broker(*broker).map(|registered| registered.log_dirs);
                     let directory = dirs.map_or(Directory::Unassigned, LogDirs::default_dir);
                     image.set_directory(*broker, directory);
@@ -267,7 +266,6 @@ fn slot<T>(slots: &mut Vec<Option<T>>, index: usize) -> &mut Option<T> {
 mod tests {
     use super::Image;
     use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, Offset, TopicId};
-    use crate::model::body::Bodies;
     use crate::model::config::TopicKey;
     use crate::model::directory::LogDirs;
     use crate::model::metadata::MetadataRecord;
@@ -275,7 +273,7 @@ mod tests {
     fn image_of(records: &[MetadataRecord]) -> Image {
         let mut image = Image::default();
         for record in records {
-            image.replay(record, &Bodies::default());
+            image.replay(record);
         }
         image
     }

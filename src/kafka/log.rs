@@ -1,4 +1,5 @@
-//! One replica's log over [`Disk`]: offsets, segments, leader epochs, producers, recovery.
+//! One log over [`Disk`]: offsets, segments, leader epochs, producers, recovery. A replica of a
+//! partition and the metadata log are both one of these.
 //!
 //! Follows `UnifiedLog.java`, `LocalLog.java`, `LogSegment.java` and `LogLoader.java`. The batches
 //! themselves lie on the disk; this holds what a running broker keeps in memory beside them. Does
@@ -8,7 +9,7 @@ pub mod epochs;
 
 use std::collections::VecDeque;
 
-use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
+use crate::base::ids::{LeaderEpoch, LogId, Offset};
 use crate::base::time::{Span, Time};
 use crate::kafka::ctx::Ctx;
 use crate::kafka::log::epochs::EpochCache;
@@ -16,7 +17,7 @@ use crate::kafka::producer_state::ProducerState;
 use crate::kafka::rulings;
 use crate::model::batch::Batch;
 use crate::model::config::TopicConfig;
-use crate::model::disk::{Disk, IoError};
+use crate::model::disk::{Checkpoints, Disk, IoError, LogHandle, Write};
 
 /// One segment file.
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +42,14 @@ impl Segment {
     }
 }
 
-/// A replica's log.
+/// A log.
 #[derive(Clone, Debug)]
 pub struct Log {
-    partition: PartitionId,
+    id: LogId,
+    /// In which log directory it lies.
+    dir: u16,
+    /// None while its directory cannot be read.
+    handle: Option<LogHandle>,
     start: Offset,
     end: Offset,
     watermark: Offset,
@@ -57,45 +62,39 @@ pub struct Log {
 }
 
 impl Log {
-    /// Loads the log of a partition, or creates an empty one (`LogLoader.load`). After an unclean
-    /// stop a torn last batch is dropped; the epochs and producers are rebuilt either way.
+    /// Loads a log, or creates an empty one in this directory (`LogLoader.load`). After an unclean
+    /// stop everything from the first torn batch on is dropped; the epochs and producers are
+    /// rebuilt either way.
     ///
     /// # Errors
-    /// If the log directory has failed.
+    /// If the log directory has failed, or there is no space to write what was rebuilt.
     pub fn load(
-        partition: PartitionId,
+        id: LogId,
+        dir: u16,
         clean: bool,
         wall: Time,
         expiration: Span,
         disk: &mut Disk,
     ) -> Result<Self, IoError> {
-        disk.create_log(partition, Offset::ZERO)?;
-        let image = disk.log(partition)?;
-        if !clean
-            && image.is_torn()
-            && let Some(torn) = image.batches().back().map(|batch| batch.base)
-        {
-            disk.truncate(partition, torn)?;
+        let handle = disk.create_log(id, dir, Offset::ZERO)?;
+        if !clean && let Some(torn) = disk.image(handle)?.torn() {
+            disk.truncate(handle, torn)?;
         }
-        let checkpointed_start = disk.checkpoints(partition).log_start;
-        if disk.log(partition)?.end() < checkpointed_start {
-            disk.reset_log(partition, checkpointed_start)?;
+        let checkpointed_start = disk.checkpoints(handle).log_start;
+        if disk.image(handle)?.end() < checkpointed_start {
+            disk.reset_log(handle, checkpointed_start)?;
         }
-        let image = disk.log(partition)?;
-        let checkpoints = disk.checkpoints(partition);
-        let end = image.end();
-        let first = image.segments().front().copied().unwrap_or_default();
+        let (end, first) = (disk.image(handle)?.end(), disk.image(handle)?.start());
+        let checkpoints = disk.checkpoints(handle);
         let start = checkpointed_start.max(first);
         let mut log = Self {
-            partition,
             start,
             end,
             watermark: checkpoints.watermark.max(start).min(end),
             recovery_point: if clean { end } else { checkpoints.recovery_point.min(end) },
-            segments: VecDeque::new(),
-            unsynced: 0,
             epochs: EpochCache::from_entries(&checkpoints.leader_epochs),
-            producers: ProducerState::default(),
+            handle: Some(handle),
+            ..Self::absent(id, disk.dir_of(id).unwrap_or(dir))
         };
         log.index_segments(disk)?;
         log.recover_epochs(disk)?;
@@ -105,9 +104,11 @@ impl Log {
 
     /// Stands for a log whose directory cannot be read.
     #[must_use]
-    pub fn absent(partition: PartitionId) -> Self {
+    pub fn absent(id: LogId, dir: u16) -> Self {
         Self {
-            partition,
+            id,
+            dir,
+            handle: None,
             start: Offset::ZERO,
             end: Offset::ZERO,
             watermark: Offset::ZERO,
@@ -117,6 +118,17 @@ impl Log {
             epochs: EpochCache::default(),
             producers: ProducerState::default(),
         }
+    }
+
+    /// In which log directory it lies.
+    #[must_use]
+    pub const fn dir(&self) -> u16 {
+        self.dir
+    }
+
+    #[inline]
+    fn handle(&self) -> Result<LogHandle, IoError> {
+        self.handle.ok_or(IoError::Failed)
     }
 
     // ---- offsets ----
@@ -188,10 +200,19 @@ impl Log {
     // ---- appending and reading ----
 
     /// Notes that a leader epoch begins at `start`, on disk at once.
-    pub fn begin_epoch(&mut self, epoch: LeaderEpoch, start: Offset, disk: &mut Disk) {
+    ///
+    /// # Errors
+    /// If the disk is full or broken.
+    pub fn begin_epoch(
+        &mut self,
+        epoch: LeaderEpoch,
+        start: Offset,
+        disk: &mut Disk,
+    ) -> Result<(), IoError> {
         if self.epochs.assign(epoch, start) {
-            self.save_epochs(disk);
+            self.save_epochs(Write::Synced, disk)?;
         }
+        Ok(())
     }
 
     /// Appends a batch whose offset and epoch are set. Says whether the appender must wait for a
@@ -206,11 +227,15 @@ impl Log {
         disk: &mut Disk,
         ctx: &mut Ctx<'_>,
     ) -> Result<bool, IoError> {
-        self.begin_epoch(batch.leader_epoch, batch.base, disk);
+        let handle = self.handle()?;
+        let begun = self.begin_epoch(batch.leader_epoch, batch.base, disk);
+        if rulings::failed_write_fails(ctx.rules) {
+            begun?;
+        }
         if self.must_roll(&batch, config) {
             self.roll(disk, ctx)?;
         }
-        if let Err(error) = disk.append(self.partition, batch)
+        if let Err(error) = disk.append(handle, batch)
             && rulings::failed_write_fails(ctx.rules)
         {
             return Err(error);
@@ -246,7 +271,7 @@ impl Log {
         if from >= limit {
             return Ok(0);
         }
-        let batches = disk.log(self.partition)?.batches();
+        let batches = disk.image(self.handle()?)?.batches();
         let mut taken = 0;
         // Readers are mostly at the end of the log: look there before searching.
         let place = match batches.back() {
@@ -267,10 +292,11 @@ impl Log {
 
     // ---- cutting ----
 
-    /// Removes everything from `to` on (`UnifiedLog.truncateTo`).
+    /// Removes everything from `to` on (`UnifiedLog.truncateTo`, `LocalLog.truncateTo`). The end of
+    /// the log is `to` then, even in the middle of a batch, which goes as a whole.
     ///
     /// # Errors
-    /// If the log directory has failed.
+    /// If the disk is full or broken.
     pub fn truncate(
         &mut self,
         to: Offset,
@@ -279,22 +305,24 @@ impl Log {
         disk: &mut Disk,
     ) -> Result<(), IoError> {
         if to >= self.end {
-            if self.epochs.truncate_end(to) {
-                self.save_epochs(disk);
+            // An epoch that began here, and in which nothing was written, may be another's.
+            if self.epochs.truncate_end(self.end) {
+                self.save_epochs(Write::InBackground, disk)?;
             }
             return Ok(());
         }
         if self.segments.front().is_some_and(|segment| to < segment.base) {
             return self.restart_at(to, disk);
         }
-        disk.truncate(self.partition, to)?;
-        self.end = disk.log(self.partition)?.end();
+        disk.truncate(self.handle()?, to)?;
+        self.end = to;
         self.start = self.start.min(self.end);
         self.watermark = self.watermark.min(self.end);
         self.recovery_point = self.recovery_point.min(self.end);
         self.epochs.truncate_end(to);
-        self.save_epochs(disk);
-        disk.write_checkpoints(self.partition, |saved| saved.recovery_point = self.recovery_point);
+        self.save_epochs(Write::InBackground, disk)?;
+        let recovery_point = self.recovery_point;
+        self.write(Write::Synced, disk, |saved| saved.recovery_point = recovery_point)?;
         self.index_segments(disk)?;
         self.rebuild_producers(wall, expiration, disk)
     }
@@ -302,9 +330,9 @@ impl Log {
     /// Throws everything away and starts empty at `start` (`UnifiedLog.truncateFullyAndStartAt`).
     ///
     /// # Errors
-    /// If the log directory has failed.
+    /// If the disk is full or broken.
     pub fn restart_at(&mut self, start: Offset, disk: &mut Disk) -> Result<(), IoError> {
-        disk.reset_log(self.partition, start)?;
+        disk.reset_log(self.handle()?, start)?;
         self.start = start;
         self.end = start;
         self.watermark = start;
@@ -313,24 +341,27 @@ impl Log {
         self.segments.push_back(Segment::new(start));
         self.epochs.clear();
         self.producers.clear();
-        self.save_epochs(disk);
-        disk.write_checkpoints(self.partition, |saved| {
+        self.save_epochs(Write::Synced, disk)?;
+        self.write(Write::Synced, disk, |saved| {
             saved.recovery_point = start;
             saved.log_start = start;
             saved.producer_snapshots.clear();
-        });
-        Ok(())
+        })
     }
 
     /// Raises the log start, as a follower does after its leader. Files go at the next retention.
-    pub fn raise_start(&mut self, to: Offset, disk: &mut Disk) {
+    ///
+    /// # Errors
+    /// If the disk is full or broken.
+    pub fn raise_start(&mut self, to: Offset, disk: &mut Disk) -> Result<(), IoError> {
         if to > self.start && to <= self.end {
             self.start = to;
             self.watermark = self.watermark.max(to);
             if self.epochs.truncate_start(to) {
-                self.save_epochs(disk);
+                self.save_epochs(Write::InBackground, disk)?;
             }
         }
+        Ok(())
     }
 
     /// Deletes old segments: by age, by size, below the log start (`UnifiedLog.deleteOldSegments`).
@@ -373,13 +404,13 @@ impl Log {
         }
         self.segments.drain(..count);
         let start = self.segments[0].base;
-        self.raise_start(start, disk);
-        disk.write_checkpoints(self.partition, |saved| {
+        self.raise_start(start, disk)?;
+        self.write(Write::InBackground, disk, |saved| {
             while saved.producer_snapshots.front().is_some_and(|snapshot| *snapshot < start) {
                 saved.producer_snapshots.pop_front();
             }
-        });
-        disk.delete_before(self.partition, start)
+        })?;
+        disk.delete_before(self.handle()?, start)
     }
 
     // ---- syncing and checkpoints ----
@@ -387,7 +418,7 @@ impl Log {
     /// Asks for a sync of everything appended so far.
     pub fn sync(&mut self, ctx: &mut Ctx<'_>) {
         self.unsynced = 0;
-        ctx.flush(self.partition, self.end);
+        ctx.flush(self.id, self.end);
     }
 
     /// A sync is done.
@@ -396,26 +427,35 @@ impl Log {
     }
 
     /// Writes the high watermark checkpoint.
-    pub fn checkpoint_watermark(&self, disk: &mut Disk) {
-        disk.write_checkpoints(self.partition, |saved| saved.watermark = self.watermark);
+    ///
+    /// # Errors
+    /// If the disk is full or broken.
+    pub fn checkpoint_watermark(&self, disk: &mut Disk) -> Result<(), IoError> {
+        self.write(Write::Synced, disk, |saved| saved.watermark = self.watermark)
     }
 
     /// Writes the checkpoints of recovery point and log start. The latter is only worth an entry
     /// above the base of the first segment.
-    pub fn checkpoint_recovery(&self, disk: &mut Disk) {
+    ///
+    /// # Errors
+    /// If the disk is full or broken.
+    pub fn checkpoint_recovery(&self, disk: &mut Disk) -> Result<(), IoError> {
         let first = self.segments.front().map_or(Offset::ZERO, |segment| segment.base);
-        disk.write_checkpoints(self.partition, |saved| {
+        self.write(Write::Synced, disk, |saved| {
             saved.recovery_point = self.recovery_point;
             saved.log_start = if self.start > first { self.start } else { Offset::ZERO };
-        });
+        })
     }
 
     /// What a clean shutdown writes: every checkpoint, and a snapshot of the producers.
-    pub fn close(&mut self, disk: &mut Disk) {
+    ///
+    /// # Errors
+    /// If the disk is full or broken.
+    pub fn close(&mut self, disk: &mut Disk) -> Result<(), IoError> {
         self.recovery_point = self.end;
-        self.checkpoint_watermark(disk);
-        self.checkpoint_recovery(disk);
-        self.snapshot(self.end, disk);
+        self.checkpoint_watermark(disk)?;
+        self.checkpoint_recovery(disk)?;
+        self.snapshot(self.end, Write::Synced, disk)
     }
 
     // ---- inside ----
@@ -434,31 +474,42 @@ impl Log {
 
     /// Starts a new segment; the old one is synced in the background.
     fn roll(&mut self, disk: &mut Disk, ctx: &mut Ctx<'_>) -> Result<(), IoError> {
-        disk.roll(self.partition, self.end)?;
+        disk.roll(self.handle()?, self.end)?;
         self.segments.push_back(Segment::new(self.end));
-        self.snapshot(self.end, disk);
+        self.snapshot(self.end, Write::InBackground, disk)?;
         self.sync(ctx);
         Ok(())
     }
 
-    fn snapshot(&self, at: Offset, disk: &mut Disk) {
-        disk.write_checkpoints(self.partition, |saved| {
-            if saved.producer_snapshots.back().is_none_or(|last| *last < at) {
-                saved.producer_snapshots.push_back(at);
-            }
-        });
+    fn write(
+        &self,
+        how: Write,
+        disk: &mut Disk,
+        change: impl FnOnce(&mut Checkpoints),
+    ) -> Result<(), IoError> {
+        disk.write_checkpoints(self.handle()?, how, change)
     }
 
-    fn save_epochs(&self, disk: &mut Disk) {
-        disk.write_checkpoints(self.partition, |saved| {
+    fn snapshot(&self, at: Offset, how: Write, disk: &mut Disk) -> Result<(), IoError> {
+        let newest = disk.checkpoints(self.handle()?).producer_snapshots.back();
+        if newest.is_some_and(|newest| *newest >= at) {
+            return Ok(());
+        }
+        self.write(how, disk, |saved| saved.producer_snapshots.push_back(at))
+    }
+
+    /// Epochs are added to their file at once, and removed from it in the background: no epoch of
+    /// the log is ever missing there (`LeaderEpochFileCache`).
+    fn save_epochs(&self, how: Write, disk: &mut Disk) -> Result<(), IoError> {
+        self.write(how, disk, |saved| {
             saved.leader_epochs.clear();
             saved.leader_epochs.extend_from_slice(self.epochs.entries());
-        });
+        })
     }
 
     /// Counts the bytes and timestamps of each segment from its batches.
     fn index_segments(&mut self, disk: &Disk) -> Result<(), IoError> {
-        let image = disk.log(self.partition)?;
+        let image = disk.image(self.handle()?)?;
         self.segments.clear();
         self.segments.extend(image.segments().iter().copied().map(Segment::new));
         let mut place = 0;
@@ -478,14 +529,14 @@ impl Log {
         self.epochs.truncate_end(self.end);
         self.epochs.truncate_start(self.start);
         let mut latest = self.epochs.latest();
-        for batch in disk.log(self.partition)?.batches() {
+        for batch in disk.image(self.handle()?)?.batches() {
             if Some(batch.leader_epoch) > latest {
                 self.epochs.assign(batch.leader_epoch, batch.base);
                 latest = Some(batch.leader_epoch);
             }
         }
-        self.save_epochs(disk);
-        Ok(())
+        let unchanged = disk.checkpoints(self.handle()?).leader_epochs == self.epochs.entries();
+        if unchanged { Ok(()) } else { self.save_epochs(Write::InBackground, disk) }
     }
 
     fn rebuild_producers(
@@ -494,17 +545,20 @@ impl Log {
         expiration: Span,
         disk: &mut Disk,
     ) -> Result<(), IoError> {
-        disk.write_checkpoints(self.partition, |saved| {
-            while saved.producer_snapshots.back().is_some_and(|snapshot| *snapshot > self.end) {
-                saved.producer_snapshots.pop_back();
-            }
-        });
-        let snapshots = &disk.checkpoints(self.partition).producer_snapshots;
+        let handle = self.handle()?;
+        let end = self.end;
+        let outlives = |newest: Option<&Offset>| newest.is_some_and(|newest| *newest > end);
+        if outlives(disk.checkpoints(handle).producer_snapshots.back()) {
+            self.write(Write::InBackground, disk, |saved| {
+                while outlives(saved.producer_snapshots.back()) {
+                    saved.producer_snapshots.pop_back();
+                }
+            })?;
+        }
+        let snapshots = &disk.checkpoints(handle).producer_snapshots;
         let newest = snapshots.back().copied().unwrap_or_default();
-        let batches = disk.log(self.partition)?.batches();
-        self.producers.rebuild(batches, newest, wall, expiration);
-        self.snapshot(self.end, disk);
-        Ok(())
+        self.producers.rebuild(disk.image(handle)?.batches(), newest, wall, expiration);
+        self.snapshot(self.end, Write::InBackground, disk)
     }
 }
 

@@ -8,7 +8,6 @@ use crate::base::ids::{
     ProcessId, ReplicaSet,
 };
 use crate::model::config::{BrokerConfig, Features};
-use crate::model::metadata::MetadataRecord;
 use crate::model::plan::ClientsPlan;
 
 /// What a broker is started with besides its disk.
@@ -18,13 +17,12 @@ pub struct BrokerStart {
     pub id: BrokerId,
     /// Its configuration.
     pub config: BrokerConfig,
-    /// How many partitions there are.
-    pub partitions: usize,
     /// The controllers, for its registration.
     pub controllers: Vec<ControllerId>,
     /// Which start of the process this is, from 0: the incarnation it registers with.
     pub incarnation: u32,
-    /// At time zero of a run: it is registered and unfenced already, and has replayed these.
+    /// At time zero of a run: it is registered and unfenced already, and has replayed its copy of
+    /// the metadata log.
     pub initial: Option<Initial>,
 }
 
@@ -33,8 +31,6 @@ pub struct BrokerStart {
 pub struct Initial {
     /// Its broker epoch.
     pub epoch: BrokerEpoch,
-    /// The metadata log so far.
-    pub records: Vec<MetadataRecord>,
 }
 
 /// What a controller is started with besides its disk, on which its metadata log lies.

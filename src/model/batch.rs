@@ -1,11 +1,14 @@
 //! A record batch without its payload: identities, counts and sizes.
 //!
-//! There is no payload anywhere. A record is known by its [`RecordId`], given when it has been
-//! partitioned, so the records of a batch are consecutive and an identity is an integer comparison.
-//! Follows `DefaultRecordBatch.java` (batch format v2) as far as the protocol looks at it.
+//! There is no payload anywhere. What a batch holds is said by its type: records of a client's
+//! workload, known by a [`RecordId`] given when they have been partitioned, so that the records of
+//! a batch are consecutive and an identity is an integer comparison; internal records, whose
+//! contents are a body; or a control marker. Follows `DefaultRecordBatch.java` (batch format v2) as
+//! far as the protocol looks at it.
 
 use crate::base::ids::{LeaderEpoch, Offset, ProcessId, ProducerEpoch, ProducerId};
 use crate::base::time::Time;
+use crate::model::body::BodyId;
 
 /// Identity of one record within its partition: which client process made it, and as which of its
 /// records for that partition. Never reused: an application's resend is another record.
@@ -26,15 +29,43 @@ impl RecordId {
 }
 
 /// What a batch holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum BatchKind {
-    /// Records of an application.
-    #[default]
-    Data,
-    /// A transaction's commit marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Records {
+    /// Records of an application, from this one on.
+    Workload(RecordId),
+    /// Internal records (of the metadata log): what they say is a body.
+    Body(BodyId),
+    /// A control record.
+    Marker(Marker),
+}
+
+/// A control record (`ControlRecordType.java`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Marker {
+    /// A transaction committed.
     Commit,
-    /// A transaction's abort marker.
+    /// A transaction was aborted.
     Abort,
+}
+
+impl Records {
+    /// The first record, if they are an application's.
+    #[must_use]
+    pub const fn workload(self) -> Option<RecordId> {
+        match self {
+            Self::Workload(first) => Some(first),
+            Self::Body(_) | Self::Marker(_) => None,
+        }
+    }
+
+    /// What internal records say.
+    #[must_use]
+    pub const fn body(self) -> Option<BodyId> {
+        match self {
+            Self::Body(body) => Some(body),
+            Self::Workload(_) | Self::Marker(_) => None,
+        }
+    }
 }
 
 /// The idempotent producer's stamp on a batch.
@@ -74,8 +105,8 @@ pub struct Batch {
     pub base: Offset,
     /// Largest timestamp in the batch, by the wall clock of the producer.
     pub max_timestamp: Time,
-    /// Identity of the first record.
-    pub first: RecordId,
+    /// What it holds.
+    pub records: Records,
     /// How many records, so how many offsets.
     pub count: u32,
     /// Size on the wire and on disk, in bytes.
@@ -84,8 +115,6 @@ pub struct Batch {
     pub leader_epoch: LeaderEpoch,
     /// Producer id, epoch and first sequence, if the producer is idempotent.
     pub sequence: Option<Sequence>,
-    /// Data or marker.
-    pub kind: BatchKind,
 }
 
 const _: () = assert!(size_of::<Batch>() <= 64, "a batch is copied a lot");

@@ -1,26 +1,38 @@
-//! What survives a crash: per file a durable image plus ordered operations not yet synced.
+//! What survives a crash: logs, and small files beside them, each with what a power loss could
+//! undo of it.
 //!
-//! A process crash keeps every operation. A power loss keeps, of each file by itself, a random
-//! prefix of the appends since its last sync, and a checkpoint (written, synced and renamed at
-//! once) can outlive its log. A truncation is durable at once: Kafka syncs a checkpoint right
-//! behind it, and a journaling file system keeps the order of the two; otherwise old records would
-//! return below the leader epochs of new ones. Each operation done on a log leaves an observed
-//! [`Fact`]; nodes write none of these. Knows nothing of leaders, time or cause: syncing, losing
-//! power, filling and breaking a disk is called by `sim` alone (tidy checks it).
+//! A disk has a table of the logs that exist on it, by [`LogId`]: partitions and the metadata log
+//! alike, each in one log directory. A running node reaches its logs by [`LogHandle`], as a process
+//! has its files open.
+//!
+//! A process crash keeps every operation. A power loss keeps, of each log by itself, a random
+//! prefix of the appends since its last sync, of which the last ones may be torn; checkpoints are
+//! small files with rules of their own (`files`), and can be older than the log or outlive it. A
+//! truncation is durable at once: Kafka syncs a checkpoint right behind it, and a journaling file
+//! system keeps the order of the two; otherwise old records would return below the leader epochs of
+//! new ones. On a full disk, or in a failed directory, nothing can be written.
+//!
+//! Each operation done on a partition's log leaves an observed [`Fact`]; nodes write none of these.
+//! Knows nothing of leaders, time or cause: syncing, losing power, filling and breaking a disk is
+//! called by `sim` alone (tidy checks it).
 
 #![expect(missing_docs, reason = "fields bear Kafka's own names; every variant is documented")]
 
+mod files;
 mod log_file;
+#[cfg(test)]
+mod tests;
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
-use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, LeaderEpoch, Offset, PartitionId};
+use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, LogId, NodeId, Offset, PartitionId};
 use crate::model::batch::Batch;
+use crate::model::body::BodyCounts;
 use crate::model::fact::Fact;
-use crate::model::metadata::MetadataRecord;
 
+pub use self::files::{Checkpoints, Write};
 pub use self::log_file::LogImage;
-use self::log_file::{LogFile, LogOp};
+use self::log_file::{LogFile, Lost};
 
 /// Why an operation on a disk was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,84 +43,75 @@ pub enum IoError {
     Failed,
 }
 
-/// The checkpoint files of one partition: each is replaced atomically and synced at once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checkpoints {
-    /// `replication-offset-checkpoint`: the high watermark.
-    pub watermark: Offset,
-    /// `log-start-offset-checkpoint`.
-    pub log_start: Offset,
-    /// `recovery-point-offset-checkpoint`: everything below has been synced.
-    pub recovery_point: Offset,
-    /// `leader-epoch-checkpoint`: each epoch with its first offset.
-    pub leader_epochs: Vec<(LeaderEpoch, Offset)>,
-    /// The `<offset>.snapshot` files of the producer state, oldest first. What they hold follows
-    /// from the log below them.
-    pub producer_snapshots: VecDeque<Offset>,
-}
+/// A log of this disk, opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogHandle(u32);
 
-/// How much of the unsynced operations a power loss leaves, per partition log.
+/// How much of the unsynced operations a power loss leaves, per log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// The first so many operations; the one after them torn if it was an append.
-    Operations { count: usize, torn: bool },
+    /// The first so many operations. If the one after them was an append it may be there, `torn`,
+    /// with so many appends `behind` it that are whole. Files that were written in the background
+    /// may be the older ones.
+    Operations { count: usize, torn: bool, behind: usize, older_files: bool },
     /// Everything below this base offset, flushed or not.
     Below(Offset),
+}
+
+impl Kept {
+    /// Nothing but what was synced.
+    pub const SYNCED: Self =
+        Self::Operations { count: 0, torn: false, behind: 0, older_files: false };
+    /// Everything.
+    pub const ALL: Self =
+        Self::Operations { count: usize::MAX, torn: false, behind: 0, older_files: false };
 }
 
 /// The storage of one broker or controller.
 #[derive(Clone, Debug)]
 pub struct Disk {
-    owner: BrokerId,
+    owner: NodeId,
+    /// The logs that exist, in the order in which they were created.
     logs: Vec<LogFile>,
-    checkpoints: Vec<Checkpoints>,
+    places: BTreeMap<LogId, LogHandle>,
+    /// `.kafka_cleanshutdown`.
     clean_shutdown: Option<BrokerEpoch>,
     /// Its directory ids (`meta.properties`).
     id: DiskId,
-    metadata: Vec<MetadataRecord>,
-    metadata_synced: usize,
     used: u64,
     capacity: u64,
     forced_full: bool,
     failed_dirs: u64,
     dirs: u16,
-    directory_id: u32,
     journal: Vec<Fact>,
     /// Nobody wants to hear what is done to logs.
     silent: bool,
+    /// Which bodies its batches name.
+    bodies: BodyCounts,
 }
 
 impl Disk {
-    /// An empty, formatted disk for so many partitions, with so many log directories.
+    /// An empty, formatted disk with so many log directories.
     #[must_use]
-    pub fn new(owner: BrokerId, partitions: usize, dirs: u16, capacity: u64) -> Self {
+    pub fn new(owner: NodeId, dirs: u16, capacity: u64) -> Self {
         Self {
             owner,
-            logs: (0..partitions).map(|_| LogFile::with_room(partitions)).collect(),
-            checkpoints: vec![Checkpoints::default(); partitions],
+            logs: Vec::new(),
+            places: BTreeMap::new(),
             clean_shutdown: None,
             id: DiskId(0),
-            metadata: Vec::new(),
-            metadata_synced: 0,
             used: 0,
             capacity,
             forced_full: false,
             failed_dirs: 0,
             dirs: dirs.max(1),
-            directory_id: 1,
             journal: Vec::new(),
             silent: false,
+            bodies: BodyCounts::default(),
         }
     }
 
     // ---- what a node may do ----
-
-    /// The log directory of a partition, numbered from 0.
-    #[must_use]
-    pub const fn dir_of(&self, partition: PartitionId) -> u16 {
-        // Asked on every access to a log, and most brokers have one directory.
-        if self.dirs == 1 { 0 } else { partition.0 % self.dirs }
-    }
 
     /// How many log directories there are.
     #[must_use]
@@ -122,50 +125,86 @@ impl Disk {
         self.failed_dirs
     }
 
-    /// Changes with every formatting (KIP-858).
+    /// The logs that exist, partitions first.
+    pub fn logs(&self) -> impl Iterator<Item = LogId> {
+        self.places.keys().copied()
+    }
+
+    /// In which log directory a log lies, if it exists.
     #[must_use]
-    pub const fn directory_id(&self) -> u32 {
-        self.directory_id
+    pub fn dir_of(&self, log: LogId) -> Option<u16> {
+        self.places.get(&log).map(|handle| self.file(*handle).dir)
     }
 
-    /// The log of a partition as it reads now.
+    /// A log as it reads now; empty if it does not exist.
     ///
     /// # Errors
     /// If its directory has failed.
-    pub fn log(&self, partition: PartitionId) -> Result<&LogImage, IoError> {
-        self.check_dir(partition)?;
-        Ok(&self.logs[partition.index()].current)
-    }
-
-    /// Creates the log of a partition, empty, from `start` on; does nothing if it exists.
-    ///
-    /// # Errors
-    /// If its directory has failed.
-    pub fn create_log(&mut self, partition: PartitionId, start: Offset) -> Result<(), IoError> {
-        self.check_dir(partition)?;
-        let log = &mut self.logs[partition.index()];
-        if log.current.segments.is_empty() {
-            log.apply(LogOp::Reset(start));
-            log.sync(usize::MAX); // the directory entry is synced at creation
+    pub fn log(&self, log: impl Into<LogId>) -> Result<&LogImage, IoError> {
+        match self.places.get(&log.into()) {
+            Some(handle) => self.image(*handle),
+            None => Ok(const { &LogImage::NONE }),
         }
-        Ok(())
+    }
+
+    /// Opens a log; creates it in this directory, empty and from `start` on, if it does not exist.
+    ///
+    /// # Errors
+    /// If its directory has failed.
+    pub fn create_log(
+        &mut self,
+        log: LogId,
+        dir: u16,
+        start: Offset,
+    ) -> Result<LogHandle, IoError> {
+        if let Some(handle) = self.places.get(&log) {
+            return self.check_dir(self.file(*handle).dir).map(|()| *handle);
+        }
+        self.check_dir(dir)?;
+        // The directory entry is synced at creation.
+        let handle = LogHandle(self.logs.len() as u32);
+        let room = match log {
+            LogId::Partition(_) => (1_024 / (self.logs.len() + 1)).clamp(4, 256),
+            LogId::Metadata => 16,
+        };
+        self.logs.push(LogFile::new(log, dir, start, room));
+        self.places.insert(log, handle);
+        Ok(handle)
+    }
+
+    /// An opened log as it reads now.
+    ///
+    /// # Errors
+    /// If its directory has failed.
+    #[inline]
+    pub fn image(&self, handle: LogHandle) -> Result<&LogImage, IoError> {
+        let file = self.file(handle);
+        self.check_dir(file.dir)?;
+        Ok(&file.image)
     }
 
     /// Appends a batch. An observed fact.
     ///
     /// # Errors
     /// If the disk is full or the directory has failed; nothing is written then.
-    pub fn append(&mut self, partition: PartitionId, batch: Batch) -> Result<(), IoError> {
-        self.check_dir(partition)?;
+    pub fn append(&mut self, handle: LogHandle, batch: Batch) -> Result<(), IoError> {
+        let file = &mut self.logs[handle.0 as usize];
+        if self.failed_dirs >> file.dir & 1 == 1 {
+            return Err(IoError::Failed);
+        }
         if self.forced_full || self.used + u64::from(batch.bytes) > self.capacity {
             return Err(IoError::Full);
         }
         self.used += u64::from(batch.bytes);
-        let log = &mut self.logs[partition.index()];
-        log.bytes += u64::from(batch.bytes);
-        log.current.batches.push_back(batch);
-        log.unsynced.push_back(LogOp::Append(batch));
-        self.observe(appended(self.owner, partition, &batch));
+        file.append(batch);
+        if let Some(body) = batch.records.body() {
+            self.bodies.more(body);
+        }
+        if let (LogId::Partition(partition), NodeId::Broker(broker), false) =
+            (file.id, self.owner, self.silent)
+        {
+            self.journal.push(appended(broker, partition, &batch));
+        }
         Ok(())
     }
 
@@ -173,34 +212,35 @@ impl Disk {
     ///
     /// # Errors
     /// If the disk is full or the directory has failed.
-    pub fn roll(&mut self, partition: PartitionId, base: Offset) -> Result<(), IoError> {
-        self.check_dir(partition)?;
+    pub fn roll(&mut self, handle: LogHandle, base: Offset) -> Result<(), IoError> {
+        self.check_dir(self.file(handle).dir)?;
         if self.forced_full {
             return Err(IoError::Full);
         }
-        self.logs[partition.index()].apply(LogOp::Roll(base));
+        self.logs[handle.0 as usize].roll(base);
         Ok(())
     }
 
-    /// Removes every batch that reaches beyond `to`. An observed fact if there was any. Durable at
-    /// once: after it Kafka replaces and syncs the recovery point checkpoint in the same directory
-    /// (`LogManager.truncateTo`), which commits the file system's journal. Otherwise a power loss
-    /// could bring the old records back under the leader epochs of the new ones.
+    /// Removes every batch that reaches beyond `to`, which is not below the first segment. An
+    /// observed fact if there was any. Durable at once: after it Kafka replaces and syncs the
+    /// recovery point checkpoint in the same directory (`LogManager.truncateTo`), which commits the
+    /// file system's journal. Otherwise a power loss could bring the old records back under the
+    /// leader epochs of the new ones.
     ///
     /// # Errors
     /// If the directory has failed.
-    pub fn truncate(&mut self, partition: PartitionId, to: Offset) -> Result<(), IoError> {
-        self.check_dir(partition)?;
-        let owner = self.owner;
-        let log = &mut self.logs[partition.index()];
-        let before = log.current.end();
-        if before <= to {
-            return Ok(());
+    pub fn truncate(&mut self, handle: LogHandle, to: Offset) -> Result<(), IoError> {
+        let before = self.image(handle)?.end();
+        if before > to {
+            self.change(handle, |file, bodies| file.truncate(to, bodies));
+            let to = self.file(handle).image.end().min(to);
+            self.observe(handle, |broker, partition| Fact::Truncated {
+                broker,
+                partition,
+                from: before,
+                to,
+            });
         }
-        log.apply_durably(LogOp::Truncate(to));
-        let after = log.current.end().min(to);
-        self.recount(partition);
-        self.observe(Fact::Truncated { broker: owner, partition, from: before, to: after });
         Ok(())
     }
 
@@ -208,16 +248,12 @@ impl Disk {
     ///
     /// # Errors
     /// If the directory has failed.
-    pub fn delete_before(&mut self, partition: PartitionId, to: Offset) -> Result<(), IoError> {
-        self.check_dir(partition)?;
-        let owner = self.owner;
-        let log = &mut self.logs[partition.index()];
-        let before = log.current.segments.front().copied().unwrap_or_default();
-        log.apply(LogOp::DeleteBefore(to));
-        let after = log.current.segments.front().copied().unwrap_or_default();
-        self.recount(partition);
-        if after > before {
-            self.observe(Fact::LogStartMoved { broker: owner, partition, to: after });
+    pub fn delete_before(&mut self, handle: LogHandle, to: Offset) -> Result<(), IoError> {
+        let before = self.image(handle)?.start();
+        self.change(handle, |file, _| file.delete_before(to));
+        let to = self.file(handle).image.start();
+        if to > before {
+            self.observe(handle, |broker, partition| Fact::LogStartMoved { broker, partition, to });
         }
         Ok(())
     }
@@ -227,36 +263,42 @@ impl Disk {
     ///
     /// # Errors
     /// If the directory has failed.
-    pub fn reset_log(&mut self, partition: PartitionId, start: Offset) -> Result<(), IoError> {
-        self.check_dir(partition)?;
-        let owner = self.owner;
-        let log = &mut self.logs[partition.index()];
-        let before = log.current.end();
-        let first = log.current.segments.front().copied().unwrap_or_default();
-        log.apply_durably(LogOp::Reset(start));
-        self.recount(partition);
-        let to = first.min(start);
-        self.observe(Fact::Truncated { broker: owner, partition, from: before, to });
-        self.observe(Fact::LogStartMoved { broker: owner, partition, to: start });
+    pub fn reset_log(&mut self, handle: LogHandle, start: Offset) -> Result<(), IoError> {
+        let image = self.image(handle)?;
+        let (from, to) = (image.end(), image.start().min(start));
+        self.change(handle, |file, bodies| file.reset(start, bodies));
+        self.observe(handle, |broker, partition| Fact::Truncated { broker, partition, from, to });
+        let to = start;
+        self.observe(handle, |broker, partition| Fact::LogStartMoved { broker, partition, to });
         Ok(())
     }
 
-    /// The checkpoint files of a partition.
+    /// The checkpoint files of a log.
     #[must_use]
-    pub fn checkpoints(&self, partition: PartitionId) -> &Checkpoints {
-        &self.checkpoints[partition.index()]
+    pub fn checkpoints(&self, handle: LogHandle) -> &Checkpoints {
+        &self.file(handle).checkpoints
     }
 
-    /// Replaces checkpoint files of a partition. Ignored on a failed directory: Kafka logs that and
-    /// takes the directory offline on the next append.
+    /// The checkpoint files of a log, if it exists.
+    #[must_use]
+    pub fn checkpoints_of(&self, log: LogId) -> Option<&Checkpoints> {
+        self.places.get(&log).map(|handle| self.checkpoints(*handle))
+    }
+
+    /// Replaces checkpoint files of a log.
+    ///
+    /// # Errors
+    /// If the disk is full or the directory has failed; the files are as before then.
     pub fn write_checkpoints(
         &mut self,
-        partition: PartitionId,
-        write: impl FnOnce(&mut Checkpoints),
-    ) {
-        if self.check_dir(partition).is_ok() {
-            write(&mut self.checkpoints[partition.index()]);
-        }
+        handle: LogHandle,
+        how: Write,
+        change: impl FnOnce(&mut Checkpoints),
+    ) -> Result<(), IoError> {
+        self.check_dir(self.file(handle).dir)?;
+        self.check_space()?;
+        self.logs[handle.0 as usize].checkpoints.write(how, change);
+        Ok(())
     }
 
     /// Its directory ids; new ones after it was emptied and formatted.
@@ -271,139 +313,126 @@ impl Disk {
         self.clean_shutdown
     }
 
-    /// Removes the marker: what happens to the logs from now on is not covered by it.
+    /// Removes the marker: what happens to the logs from now on is not covered by it. A power loss
+    /// does not bring it back without undoing all that came after, for a journaling file system
+    /// keeps the order.
     pub const fn remove_clean_shutdown(&mut self) {
         self.clean_shutdown = None;
     }
 
-    /// Writes the clean-shutdown marker after every log has been flushed: syncs everything.
-    pub fn write_clean_shutdown(&mut self, epoch: BrokerEpoch) {
-        self.sync_all();
+    /// Flushes every log, then writes the clean-shutdown marker, synced
+    /// (`CleanShutdownFileHandler.write`).
+    ///
+    /// # Errors
+    /// If the disk is full.
+    pub fn write_clean_shutdown(&mut self, epoch: BrokerEpoch) -> Result<(), IoError> {
+        self.check_space()?;
+        for file in &mut self.logs {
+            file.sync(usize::MAX, &mut self.bodies);
+        }
         self.clean_shutdown = Some(epoch);
+        Ok(())
     }
 
-    /// The metadata log (controllers only).
-    #[must_use]
-    pub fn metadata(&self) -> &[MetadataRecord] {
-        &self.metadata
+    #[inline]
+    fn file(&self, handle: LogHandle) -> &LogFile {
+        &self.logs[handle.0 as usize]
     }
 
-    /// Appends to the metadata log (controllers only).
-    pub fn append_metadata(&mut self, record: MetadataRecord) {
-        self.metadata.push(record);
+    /// Changes how many bytes a log has.
+    fn change(&mut self, handle: LogHandle, act: impl FnOnce(&mut LogFile, &mut BodyCounts)) {
+        let file = &mut self.logs[handle.0 as usize];
+        let before = file.bytes;
+        act(file, &mut self.bodies);
+        self.used = self.used - before + file.bytes;
     }
 
-    /// Removes records of the metadata log from `to` on (controllers only).
-    pub fn truncate_metadata(&mut self, to: Offset) {
-        self.metadata.truncate(to.0 as usize);
-        self.metadata_synced = self.metadata_synced.min(self.metadata.len());
-    }
-
-    /// How many unsynced operations a partition's log has: what a flush asked for now will cover.
-    #[must_use]
-    pub fn unsynced(&self, partition: PartitionId) -> usize {
-        self.logs[partition.index()].unsynced.len()
-    }
-
-    /// Bytes in a partition's log.
-    #[must_use]
-    pub fn log_bytes(&self, partition: PartitionId) -> u64 {
-        self.logs[partition.index()].bytes
-    }
-
-    const fn check_dir(&self, partition: PartitionId) -> Result<(), IoError> {
-        if self.failed_dirs >> self.dir_of(partition) & 1 == 1 {
+    #[inline]
+    const fn check_dir(&self, dir: u16) -> Result<(), IoError> {
+        if self.failed_dirs >> dir & 1 == 1 {
             return Err(IoError::Failed);
         }
         Ok(())
     }
 
-    /// Notes what was done to a log.
-    fn observe(&mut self, fact: Fact) {
-        if !self.silent {
-            self.journal.push(fact);
+    const fn check_space(&self) -> Result<(), IoError> {
+        if self.forced_full || self.used >= self.capacity {
+            return Err(IoError::Full);
+        }
+        Ok(())
+    }
+
+    /// Notes what was done to a partition's log.
+    fn observe(&mut self, handle: LogHandle, fact: impl FnOnce(BrokerId, PartitionId) -> Fact) {
+        if self.silent {
+            return;
+        }
+        if let (NodeId::Broker(broker), LogId::Partition(partition)) =
+            (self.owner, self.file(handle).id)
+        {
+            self.journal.push(fact(broker, partition));
         }
     }
 
-    fn recount(&mut self, partition: PartitionId) {
-        let log = &mut self.logs[partition.index()];
-        let bytes = log.current.batches.iter().map(|b| u64::from(b.bytes)).sum();
-        self.used = self.used - log.bytes + bytes;
-        log.bytes = bytes;
+    /// Notes what a log has lost; answers how many records of a partition that are.
+    fn observe_lost(&mut self, handle: LogHandle, lost: Option<Lost>) -> u32 {
+        let whose = (self.owner, self.file(handle).id);
+        let (NodeId::Broker(broker), LogId::Partition(partition)) = whose else { return 0 };
+        let Some(Lost { from, to, records }) = lost else { return 0 };
+        self.journal.push(Fact::TailLost { broker, partition, from, to });
+        records as u32
     }
 
     // ---- what the machine does: called by `sim` alone ----
 
-    /// Syncs the first so many unsynced operations of a partition's log.
-    pub fn sim_sync(&mut self, partition: PartitionId, operations: usize) {
-        self.logs[partition.index()].sync(operations);
-    }
-
-    /// The place of the next operation among all that a partition's log has had: a sync asked for
-    /// now covers what comes before it.
+    /// The place of the next operation among all that a log has had: a sync asked for now covers
+    /// what comes before it.
     #[must_use]
-    pub fn sim_position(&self, partition: PartitionId) -> u64 {
-        let log = &self.logs[partition.index()];
-        log.synced + log.unsynced.len() as u64
+    pub fn sim_position(&self, log: LogId) -> u64 {
+        self.places.get(&log).map_or(0, |handle| self.file(*handle).position())
     }
 
-    /// Syncs the operations of a partition's log before that place, unless they have been.
-    pub fn sim_sync_to(&mut self, partition: PartitionId, position: u64) {
-        let log = &mut self.logs[partition.index()];
-        log.sync(position.saturating_sub(log.synced) as usize);
+    /// Syncs the operations of a log before that place, unless they have been.
+    pub fn sim_sync_to(&mut self, log: LogId, position: u64) {
+        if let Some(handle) = self.places.get(&log) {
+            self.logs[handle.0 as usize].sync_to(position, &mut self.bodies);
+        }
     }
 
-    /// Syncs the metadata log.
-    pub const fn sim_sync_metadata(&mut self) {
-        self.metadata_synced = self.metadata.len();
+    /// One past the last offset of a log that a power loss leaves in any case.
+    #[must_use]
+    pub fn sim_durable_end(&self, log: LogId) -> Offset {
+        self.places.get(&log).map_or(Offset::ZERO, |handle| self.file(*handle).durable_end())
+    }
+
+    /// How much of a log a start after an unclean stop reads anew: bytes beyond the recovery point.
+    #[must_use]
+    pub fn sim_unrecovered_bytes(&self, log: LogId) -> u64 {
+        let Some(file) = self.places.get(&log).map(|handle| self.file(*handle)) else { return 0 };
+        let from = file.checkpoints.recovery_point;
+        let batches = file.image.batches().iter().rev().take_while(|batch| batch.base >= from);
+        batches.map(|batch| u64::from(batch.bytes)).sum()
     }
 
     /// One writeback tick: syncs what was unsynced at the previous tick already.
     pub fn sim_writeback(&mut self) {
-        for log in &mut self.logs {
-            let aged = log.aged;
-            log.sync(aged);
-            log.aged = log.unsynced.len();
+        for file in &mut self.logs {
+            file.write_back(&mut self.bodies);
         }
-        self.metadata_synced = self.metadata.len();
     }
 
-    /// Loses power: of each partition's log what `kept` says is left. Returns how many records of
-    /// how many partitions are gone. Observed facts.
-    pub fn sim_lose_power(&mut self, mut kept: impl FnMut(PartitionId, usize) -> Kept) -> u32 {
-        let mut lost_records = 0;
-        for place in 0..self.logs.len() {
-            let partition = PartitionId(place as u16);
-            let kept = kept(partition, self.logs[place].unsynced.len());
-            let log = &mut self.logs[place];
-            let before = std::mem::take(&mut log.current);
-            let mut after = std::mem::take(&mut log.durable);
-            match kept {
-                Kept::Operations { count, torn } => {
-                    let mut operations = log.unsynced.drain(..);
-                    for op in operations.by_ref().take(count) {
-                        after.apply(op);
-                    }
-                    if let (true, Some(LogOp::Append(batch))) = (torn, operations.next()) {
-                        after.apply(LogOp::Append(batch));
-                        after.torn = true;
-                    }
-                }
-                Kept::Below(offset) => {
-                    after = before.clone();
-                    after.apply(LogOp::Truncate(offset));
-                    log.unsynced.clear();
-                }
-            }
-            log.unsynced.clear();
-            log.aged = 0;
-            log.current = after.clone();
-            log.durable = after;
-            lost_records += self.note_difference(partition, &before);
-            self.recount(partition);
+    /// Loses power: of each log what `kept` says of so many unsynced operations is left. Returns
+    /// how many records of partitions are gone. Observed facts.
+    pub fn sim_lose_power(&mut self, mut kept: impl FnMut(LogId, usize) -> Kept) -> u32 {
+        let mut records = 0;
+        let handles: Vec<(LogId, LogHandle)> = self.places.iter().map(|(l, h)| (*l, *h)).collect();
+        for (log, handle) in handles {
+            let kept = kept(log, self.file(handle).unsynced());
+            let mut lost = None;
+            self.change(handle, |file, bodies| lost = file.lose_power(kept, bodies));
+            records += self.observe_lost(handle, lost);
         }
-        self.metadata.truncate(self.metadata_synced);
-        lost_records
+        records
     }
 
     /// Makes the disk full, or gives the space back.
@@ -420,30 +449,30 @@ impl Disk {
         }
     }
 
-    /// Empties the disk and formats it anew. Observed facts.
-    pub fn sim_wipe(&mut self) {
-        for place in 0..self.logs.len() {
-            let partition = PartitionId(place as u16);
-            let before = std::mem::take(&mut self.logs[place]);
-            self.note_difference(partition, &before.current);
+    /// Empties the disk and formats it anew. Returns how many records of partitions are gone.
+    /// Observed facts.
+    pub fn sim_wipe(&mut self) -> u32 {
+        let mut records = 0;
+        let handles: Vec<LogHandle> = self.places.values().copied().collect();
+        for handle in handles {
+            let lost = self.logs[handle.0 as usize].wipe(&mut self.bodies);
+            records += self.observe_lost(handle, lost);
         }
-        for checkpoints in &mut self.checkpoints {
-            *checkpoints = Checkpoints::default();
-        }
+        self.logs.clear();
+        self.places.clear();
         self.clean_shutdown = None;
         self.id = DiskId(self.id.0 + 1);
-        self.metadata.clear();
-        self.metadata_synced = 0;
         self.used = 0;
         self.failed_dirs = 0;
-        self.directory_id += 1;
+        records
     }
 
-    /// Takes the last batch of a partition's log for torn (`corrupt-log`).
-    pub fn sim_corrupt(&mut self, partition: PartitionId) {
-        let log = &mut self.logs[partition.index()];
-        log.current.torn = !log.current.batches.is_empty();
-        log.durable.torn = !log.durable.batches.is_empty();
+    /// Takes the last batch of a log for torn (`corrupt-log`).
+    pub fn sim_corrupt(&mut self, log: LogId) {
+        if let Some(handle) = self.places.get(&log) {
+            let image = &mut self.logs[handle.0 as usize].image;
+            image.torn = image.torn.or(image.batches.back().map(|batch| batch.base));
+        }
     }
 
     /// Moves the observed facts since the last call out of the disk.
@@ -452,59 +481,20 @@ impl Disk {
         self.journal.clear();
     }
 
+    /// Which bodies its batches have begun and ceased to name.
+    pub const fn sim_body_counts(&mut self) -> &mut BodyCounts {
+        &mut self.bodies
+    }
+
     /// Whether nobody wants to hear what is done to logs. A lost tail is told nevertheless.
     pub const fn sim_set_silent(&mut self, silent: bool) {
         self.silent = silent;
     }
 
-    /// Whether there are observed facts to drain.
+    /// Whether there is anything to drain: observed facts, or bodies to count.
     #[must_use]
-    pub const fn sim_has_journal(&self) -> bool {
-        !self.journal.is_empty()
-    }
-
-    fn sync_all(&mut self) {
-        for log in &mut self.logs {
-            log.sync(usize::MAX);
-        }
-        self.metadata_synced = self.metadata.len();
-    }
-
-    fn note_difference(&mut self, partition: PartitionId, before: &LogImage) -> u32 {
-        let after = &self.logs[partition.index()].current;
-        let readable = after.batches.len() - usize::from(after.torn);
-        // Retention may have been undone as well: compare from the later of the two starts. An
-        // empty log starts where it ends.
-        let skip = |image: &LogImage, other: &LogImage| {
-            let start = other.batches.front().map_or(other.end(), |b| b.base);
-            image.batches.iter().take_while(|b| b.base < start).count()
-        };
-        let (old_skip, new_skip) = (skip(before, after), skip(after, before));
-        let common = before
-            .batches
-            .iter()
-            .skip(old_skip)
-            .zip(after.batches.iter().take(readable).skip(new_skip))
-            .take_while(|(old, new)| old == new)
-            .count();
-        let was = before.end();
-        let kept_end = before.batches.get(old_skip + common).map_or(was, |b| b.base);
-        let lost: u64 =
-            before.batches.iter().skip(old_skip + common).map(|b| u64::from(b.count)).sum();
-        if kept_end < was {
-            self.journal.push(Fact::TailLost {
-                broker: self.owner,
-                partition,
-                to: kept_end,
-                from: was,
-            });
-        }
-        let restored: Vec<Batch> =
-            after.batches.iter().take(readable).skip(new_skip + common).copied().collect();
-        for batch in restored {
-            self.observe(appended(self.owner, partition, &batch));
-        }
-        lost as u32
+    pub const fn sim_has_news(&self) -> bool {
+        !self.journal.is_empty() || !self.bodies.is_empty()
     }
 }
 
@@ -515,8 +505,7 @@ const fn appended(broker: BrokerId, partition: PartitionId, batch: &Batch) -> Fa
         base: batch.base,
         count: batch.count,
         leader_epoch: batch.leader_epoch,
-        first: batch.first,
+        records: batch.records,
         sequence: batch.sequence,
-        kind: batch.kind,
     }
 }

@@ -24,7 +24,7 @@ use crate::base::ids::{
     ProducerEpoch, ProducerId, ReplicaSet, TopicId,
 };
 use crate::base::time::Time;
-use crate::model::batch::{BatchKind, RecordId, Sequence};
+use crate::model::batch::{RecordId, Records, Sequence};
 use crate::model::config::{Acks, TopicKey};
 use crate::model::error::ErrorCode;
 use crate::model::fault::FaultKind;
@@ -67,9 +67,8 @@ pub enum Fact {
         base: Offset,
         count: u32,
         leader_epoch: LeaderEpoch,
-        first: RecordId,
+        records: Records,
         sequence: Option<Sequence>,
-        kind: BatchKind,
     },
     /// A replica's log was cut by its broker: it ended at `from`, now it ends at `to`.
     Truncated { broker: BrokerId, partition: PartitionId, from: Offset, to: Offset },

@@ -42,7 +42,6 @@ pub use partition::{
 pub use produce::{PartitionProduceResponse, ProducePartition};
 
 use crate::model::batch::Batch;
-use crate::model::metadata::MetadataRecord;
 
 /// A request or a response on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +108,6 @@ rpcs! {
         assign_replicas_to_dirs: AssignReplicaToDir,
         assign_replicas_to_dirs_results: AssignReplicasToDirsResult,
         elect_leaders_results: ElectLeadersResult,
-        metadata_records: MetadataRecord,
     }
     // API        file        request(lane, cost, appends)          response(lane, appends)
     served by all {

@@ -6,7 +6,6 @@
 use crate::base::ids::{
     BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
 };
-use crate::model::body::BodyId;
 use crate::model::config::TopicKey;
 use crate::model::directory::{DirectoryId, LogDirs};
 
@@ -29,8 +28,8 @@ pub struct PartitionState {
     pub recovering: bool,
 }
 
-/// One record of the metadata log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One record of the metadata log. What one decision writes is one batch, whose body they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MetadataRecord {
     /// A broker registered; its broker epoch is the offset of this record.
     BrokerRegistered {
@@ -81,8 +80,8 @@ pub enum MetadataRecord {
         partition: PartitionId,
         /// Of which topic.
         topic: TopicId,
-        /// Its replica list, a `Body::Replicas`.
-        replicas: BodyId,
+        /// Its replica list; its order is the order of preference for leadership.
+        replicas: Vec<BrokerId>,
         /// Its first state.
         state: PartitionState,
     },
@@ -122,6 +121,9 @@ pub enum MetadataRecord {
 }
 
 impl MetadataRecord {
+    /// About what one record takes in a batch, in bytes.
+    pub const BYTES: u32 = 40;
+
     /// The partition it speaks about and its state from now on.
     #[must_use]
     pub const fn partition(&self) -> Option<(PartitionId, PartitionState)> {

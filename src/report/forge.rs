@@ -6,7 +6,7 @@ use crate::base::ids::{
 };
 use crate::base::rng::Latency;
 use crate::base::time::{Span, Time};
-use crate::model::batch::{BatchKind, RecordId, Sequence};
+use crate::model::batch::{RecordId, Records, Sequence};
 use crate::model::config::{Acks, Features, ProducerConfig, TopicConfig};
 use crate::model::fact::{Fact, Stamp, StopKind};
 use crate::model::fault::FaultKind;
@@ -200,9 +200,8 @@ pub(crate) fn appended(broker: u16, base: u64, first: u32, epoch: u32) -> Fact {
         base: Offset(base),
         count: 1,
         leader_epoch: LeaderEpoch(epoch),
-        first: record(first),
+        records: Records::Workload(record(first)),
         sequence: Some(Sequence { producer, epoch: ProducerEpoch(0), first }),
-        kind: BatchKind::Data,
     }
 }
 

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::base::ids::{BrokerId, NodeId, Offset, PartitionId, ReplicaSet};
-use crate::model::batch::{BatchKind, RecordId};
+use crate::model::batch::{Marker, RecordId, Records};
 use crate::model::config::Acks;
 use crate::model::fact::{Fact, PositionChange, Stamp, StopKind, Subject};
 use crate::model::metadata::PartitionState;
@@ -116,13 +116,12 @@ impl<'a> Line<'a> {
     /// Disk and machine.
     fn machine(&self) -> String {
         match *self.fact {
-            Fact::Appended {
-                partition, base, count, leader_epoch, first, sequence, kind, ..
-            } => {
-                let what = match kind {
-                    BatchKind::Data => self.records(first, count),
-                    BatchKind::Commit => "commit marker".to_owned(),
-                    BatchKind::Abort => "abort marker".to_owned(),
+            Fact::Appended { partition, base, count, leader_epoch, records, sequence, .. } => {
+                let what = match records {
+                    Records::Workload(first) => self.records(first, count),
+                    Records::Body(_) => format!("{count} internal records"),
+                    Records::Marker(Marker::Commit) => "commit marker".to_owned(),
+                    Records::Marker(Marker::Abort) => "abort marker".to_owned(),
                 };
                 let stamp = sequence
                     .map(|s| format!(" {}/{}#{}", s.producer, s.epoch, s.first))

@@ -4,17 +4,26 @@
 //! `BootstrapMetadata.java` in spirit; a real cluster gets there by registrations and requests.
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, DiskId, LeaderEpoch, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
+    BrokerEpoch, BrokerId, ControllerId, DiskId, LeaderEpoch, LogId, NodeId, Offset,
+    PartitionEpoch, PartitionId, ReplicaSet, TopicId,
 };
+use crate::base::time::Time;
+use crate::kafka::metadata_log;
 use crate::kafka::start::Initial;
-use crate::model::body::{Bodies, Body};
+use crate::model::batch::Batch;
+use crate::model::body::Bodies;
 use crate::model::directory::LogDirs;
-use crate::model::disk::Disk;
+use crate::model::disk::{Disk, Write};
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::plan::Plan;
 
-/// The metadata log at time zero.
-pub(super) fn records(plan: &Plan, bodies: &mut Bodies) -> Vec<MetadataRecord> {
+/// Records in one batch of the metadata log at time zero.
+const BATCH_RECORDS: usize = 500;
+/// The epoch of the controller's first leadership, in which the run begins.
+const FIRST_EPOCH: LeaderEpoch = LeaderEpoch(1);
+
+/// What the metadata log says at time zero.
+fn records(plan: &Plan) -> Vec<MetadataRecord> {
     let mut log = Vec::new();
     for place in 0..plan.brokers.len() {
         let broker = BrokerId::at(place);
@@ -45,7 +54,7 @@ pub(super) fn records(plan: &Plan, bodies: &mut Bodies) -> Vec<MetadataRecord> {
             log.push(MetadataRecord::PartitionCreated {
                 partition: PartitionId(first.0 + number as u16),
                 topic: TopicId(place as u16),
-                replicas: bodies.add(Body::Replicas(replicas.clone())),
+                replicas: replicas.clone(),
                 state: created(replicas),
             });
         }
@@ -65,25 +74,44 @@ fn created(replicas: &[BrokerId]) -> PartitionState {
     }
 }
 
-/// What each broker knows at time zero.
-pub(super) fn initials(plan: &Plan, log: &[MetadataRecord]) -> Vec<Initial> {
-    let initial = |place| Initial { epoch: BrokerEpoch(2 * place as u64), records: log.to_vec() };
-    (0..plan.brokers.len()).map(initial).collect()
+/// How each broker stands at time zero.
+pub(super) fn initials(plan: &Plan) -> Vec<Initial> {
+    let epoch = |place| BrokerEpoch(2 * place as u64);
+    (0..plan.brokers.len()).map(|place| Initial { epoch: epoch(place) }).collect()
 }
 
-/// The disks at time zero, of brokers and of controllers.
-pub(super) fn disks(plan: &Plan, log: &[MetadataRecord]) -> (Vec<Disk>, Vec<Disk>) {
-    let partitions = plan.names.partition_count();
+/// The disks at time zero, of brokers and of controllers. All hold the same batches of metadata.
+pub(super) fn disks(plan: &Plan, bodies: &mut Bodies) -> (Vec<Disk>, Vec<Disk>) {
+    let records = records(plan);
+    let (mut log, mut base) = (Vec::new(), Offset::ZERO);
+    for chunk in records.chunks(BATCH_RECORDS) {
+        let batch = metadata_log::batch(chunk.to_vec(), base, FIRST_EPOCH, Time::ZERO, bodies);
+        base = batch.end();
+        log.push(batch);
+    }
     let brokers = plan.brokers.iter().enumerate().map(|(place, broker)| {
-        let dirs = broker.config.log_dirs;
-        Disk::new(BrokerId::at(place), partitions, dirs, broker.disk_capacity)
+        let owner = NodeId::Broker(BrokerId::at(place));
+        let disk = Disk::new(owner, broker.config.log_dirs, broker.disk_capacity);
+        with_metadata(disk, &log, bodies)
     });
-    let controllers = plan.controllers.iter().enumerate().map(|(place, _)| {
-        // A controller keeps no partitions, so nothing is ever noted in this name.
-        let mut disk = Disk::new(BrokerId::at(place), 0, 1, u64::MAX);
-        log.iter().for_each(|record| disk.append_metadata(*record));
-        disk.sim_sync_metadata();
-        disk
+    let brokers = brokers.collect();
+    let controllers = (1..=plan.controllers.len() as u16).map(|id| {
+        let owner = NodeId::Controller(ControllerId(id));
+        with_metadata(Disk::new(owner, 1, u64::MAX), &log, bodies)
     });
-    (brokers.collect(), controllers.collect())
+    (brokers, controllers.collect())
+}
+
+/// A disk on which the metadata log lies, synced.
+fn with_metadata(mut disk: Disk, log: &[Batch], bodies: &mut Bodies) -> Disk {
+    let handle = disk.create_log(LogId::Metadata, 0, Offset::ZERO).expect("a new disk");
+    for batch in log {
+        disk.append(handle, *batch).expect("a disk holds what a run begins with");
+    }
+    disk.sim_sync_to(LogId::Metadata, u64::MAX);
+    let end = log.last().map_or(Offset::ZERO, Batch::end);
+    let write = disk.write_checkpoints(handle, Write::Synced, |saved| saved.recovery_point = end);
+    write.expect("a disk holds what a run begins with");
+    bodies.count(disk.sim_body_counts());
+    disk
 }

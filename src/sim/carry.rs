@@ -1,16 +1,14 @@
 //! What a node asks for, carried out when its handler has returned, in a fixed order: disk
 //! observations, claims, flushes, opens, sends, closes, timers, port, exit.
 //!
-//! Here also end the syncs that were asked for. A controller's answers wait for the sync of the
-//! records before them. Does not know why a handler asked.
+//! Here also end the syncs that were asked for. Does not know why a handler asked, or what waits.
 
-use crate::base::ids::{ConnectionId, NodeId};
+use crate::base::ids::{ConnectionId, ControllerId, LogId, NodeId};
 use crate::base::time::{Span, Time};
 use crate::kafka::ctx::{Ctx, OPERATOR};
 use crate::model::disk::IoError;
 use crate::model::fact::{Fact, Observer};
 use crate::model::message::{Content, Message};
-use crate::sim::disk::MetadataSync;
 use crate::sim::event::{Digest, Event, HostId, Kind};
 use crate::sim::network::Sent;
 use crate::sim::nodes::{Input, Nodes};
@@ -61,12 +59,13 @@ impl World {
         if let Some(disk) = self.nodes.observant(self.hosts[host.index()].node) {
             let desk = &mut self.desk;
             disk.sim_drain_journal(|fact| desk.observe(tap, fact));
+            self.bodies.count(disk.sim_body_counts());
         }
         for fact in &self.effects.notes {
             self.desk.note(tap, fact);
         }
         self.effects.notes.clear();
-        if self.effects.wants_sync() {
+        if !self.effects.flushes.is_empty() {
             self.drain_syncs(host);
         }
         if !self.effects.opens.is_empty() {
@@ -119,32 +118,23 @@ impl World {
         let Some(disk) = self.nodes.disk_mut(node) else { return };
         let desk = &mut self.desk;
         disk.sim_drain_journal(|fact| desk.observe(tap, fact));
+        self.bodies.count(disk.sim_body_counts());
     }
 
     #[cold]
     fn drain_syncs(&mut self, host: HostId) {
         let machine = &mut self.hosts[host.index()];
         let (life, seq) = (machine.life, self.desk.stamp.seq);
-        for (partition, up_to) in self.effects.flushes.drain(..) {
+        for (log, up_to) in self.effects.flushes.drain(..) {
             let disk = self.nodes.disk_mut(machine.node).expect("what flushes has a disk");
-            let position = disk.sim_position(partition);
-            let done = self.now + machine.disk.sync_latency();
-            let event = Event::Flushed { host, life, partition, up_to, position };
+            let position = disk.sim_position(log);
+            let done = machine.disk.sync(log, self.now);
+            let event = Event::Flushed { host, life, log, up_to, position };
             self.queue.push(done, Class::Ordinary, seq, event);
-        }
-        if let Some(up_to) = self.effects.metadata_flush.take() {
-            let done = self.now + machine.disk.sync_latency();
-            let done = machine.disk.syncs.back().map_or(done, |last| done.max(last.done));
-            machine.disk.syncs.push_back(MetadataSync { done, up_to, sends: Vec::new() });
-            self.queue.push(done, Class::Ordinary, seq, Event::MetadataSynced { host, life });
         }
     }
 
     fn drain_sends<O: Observer>(&mut self, host: HostId, at: Time, tap: &mut O) {
-        if let Some(sync) = self.hosts[host.index()].disk.syncs.back_mut() {
-            sync.sends.append(&mut self.effects.sends);
-            return;
-        }
         for place in 0..self.effects.sends.len() {
             let (connection, message) = self.effects.sends[place];
             self.send(host, connection, message, at, tap);
@@ -202,59 +192,39 @@ impl World {
 
     // ---- syncs ----
 
-    /// A sync of a partition's log is done, unless its disk hangs.
+    /// A sync of a log is done, unless its disk hangs.
     pub(super) fn flushed<O: Observer>(&mut self, event: Event, tap: &mut O) {
-        let Event::Flushed { host, partition, up_to, position, .. } = event else {
+        let Event::Flushed { host, log, up_to, position, .. } = event else {
             unreachable!("called with flushes only")
         };
         if self.is_hung(host, event) || !self.is_awake(host, event) {
             return;
         }
-        let disk = self.nodes.disk_mut(self.node(host)).expect("what flushes has a disk");
-        let failed = disk.failed_dirs() >> disk.dir_of(partition) & 1 == 1;
+        let node = self.node(host);
+        let disk = self.nodes.disk_mut(node).expect("what flushes has a disk");
+        let failed = disk.dir_of(log).is_none_or(|dir| disk.failed_dirs() >> dir & 1 == 1);
         let input = if failed {
-            Input::FlushFailed(Some(partition), IoError::Failed)
+            Input::FlushFailed(log, IoError::Failed)
         } else {
-            disk.sim_sync_to(partition, position);
-            Input::Flushed(Some(partition), up_to)
+            disk.sim_sync_to(log, position);
+            Input::Flushed(log, up_to)
         };
-        let digest = Digest::of(Kind::Flushed, host).word(u64::from(partition.0)).word(up_to.0);
+        if let (LogId::Metadata, NodeId::Controller(controller)) = (log, node) {
+            self.fold_committed(controller, tap);
+        }
+        let word = log.partition().map_or(u64::MAX, |partition| u64::from(partition.0));
+        let digest = Digest::of(Kind::Flushed, host).word(word).word(up_to.0);
         self.reached(digest.word(u64::from(failed)), tap);
         self.call(host, input, self.now, tap);
     }
 
-    /// The oldest outstanding sync of a controller's log is done: its records are committed, and
-    /// what waited for it departs.
+    /// What is durable on the controller's disk is agreed on.
     #[cold]
-    pub(super) fn metadata_synced<O: Observer>(&mut self, host: HostId, event: Event, tap: &mut O) {
-        if self.is_hung(host, event) || !self.is_awake(host, event) {
-            return;
-        }
-        let sync = self.hosts[host.index()].disk.syncs.pop_front();
-        let MetadataSync { up_to, sends, .. } = sync.expect("each sync ends once");
-        self.sync_metadata(host);
-        self.fold_committed(host, tap);
-        for (connection, message) in sends {
-            self.send(host, connection, message, self.now, tap);
-        }
-        self.reached(Digest::of(Kind::MetadataSynced, host).word(up_to.0), tap);
-        self.call(host, Input::Flushed(None, up_to), self.now, tap);
-    }
-
-    /// Syncs a controller's log.
-    pub(super) fn sync_metadata(&mut self, host: HostId) {
-        let node = self.node(host);
-        if let Some(disk) = self.nodes.disk_mut(node) {
-            disk.sim_sync_metadata();
-        }
-    }
-
-    /// What is on the controller's disk is agreed on.
-    pub(super) fn fold_committed<O: Observer>(&mut self, host: HostId, tap: &mut O) {
-        let node = self.node(host);
-        let Some(disk) = self.nodes.disk_mut(node) else { return };
-        let desk = &mut self.desk;
-        self.committed.fold(disk.metadata(), &self.bodies, |fact| desk.announce(tap, fact));
+    pub(super) fn fold_committed<O: Observer>(&mut self, controller: ControllerId, tap: &mut O) {
+        let disk = self.nodes.controller_disk(controller);
+        let Ok(log) = disk.log(LogId::Metadata) else { return };
+        let (to, desk) = (disk.sim_durable_end(LogId::Metadata), &mut self.desk);
+        self.committed.fold(log, to, &self.bodies, |fact| desk.announce(tap, fact));
     }
 
     /// The kernel writes back what is old enough, of page caches of live machines.
@@ -267,6 +237,7 @@ impl World {
         }
         if let Some(disk) = self.nodes.disk_mut(machine.node) {
             disk.sim_writeback();
+            self.bodies.count(disk.sim_body_counts());
         }
         tap.event(self.now, Digest::of(Kind::Writeback, host).value());
     }

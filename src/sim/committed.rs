@@ -2,11 +2,12 @@
 //!
 //! The machine's own fold, independent of what any node believes, and the one place that writes the
 //! observed facts about committed metadata. With one controller a record is committed when it is
-//! synced. Does not judge what was agreed on.
+//! synced: the fold goes over the durable prefix of its log. Does not judge what was agreed on.
 
-use crate::base::ids::PartitionId;
+use crate::base::ids::{Offset, PartitionId};
 use crate::kafka::image::Image;
 use crate::model::body::Bodies;
+use crate::model::disk::LogImage;
 use crate::model::fact::Fact;
 use crate::model::metadata::{MetadataRecord, PartitionState};
 
@@ -22,28 +23,21 @@ impl Committed {
         &self.image
     }
 
-    /// Folds what is new in a metadata log. A log that became shorter (its disk was wiped) has
-    /// nothing new: what was agreed on has been agreed on.
+    /// Folds what is new in a metadata log below `to`. A log that became shorter (its disk was
+    /// wiped) has nothing new: what was agreed on has been agreed on.
     pub(super) fn fold(
         &mut self,
-        log: &[MetadataRecord],
+        log: &LogImage,
+        to: Offset,
         bodies: &Bodies,
         mut note: impl FnMut(Fact),
     ) {
-        let from = (self.image.end().0 as usize).min(log.len());
-        for record in &log[from..] {
-            let before = record
-                .partition()
-                .and_then(|(partition, _)| self.image.partition(partition))
-                .map(|image| image.state);
-            self.image.replay(record, bodies);
-            // The partitions of time zero are in the plan, which everybody has.
-            if from > 0 {
-                self.note_created(record, &mut note);
-            }
-            match record.partition() {
-                Some((partition, state)) => self.note_state(partition, before, &state, &mut note),
-                None => note_record(record, &mut note),
+        let from = self.image.end();
+        let place = log.batches().partition_point(|batch| batch.end() <= from);
+        let new = log.batches().range(place..).take_while(|batch| batch.end() <= to);
+        for body in new.filter_map(|batch| batch.records.body()) {
+            for record in bodies.metadata(body) {
+                self.fold_record(record, from > Offset::ZERO, &mut note);
             }
         }
     }
@@ -54,6 +48,22 @@ impl Committed {
         note(Fact::PartitionCreated { partition, topic, replicas: image.replicas.len() as u8 });
         for broker in image.replicas.iter() {
             note(Fact::ReplicaPlaced { partition, broker: *broker });
+        }
+    }
+
+    fn fold_record(&mut self, record: &MetadataRecord, begun: bool, note: &mut impl FnMut(Fact)) {
+        let before = record
+            .partition()
+            .and_then(|(partition, _)| self.image.partition(partition))
+            .map(|image| image.state);
+        self.image.replay(record);
+        // The partitions of time zero are in the plan, which everybody has.
+        if begun {
+            self.note_created(record, note);
+        }
+        match record.partition() {
+            Some((partition, state)) => self.note_state(partition, before, &state, note),
+            None => note_record(record, note),
         }
     }
 
@@ -121,9 +131,13 @@ fn note_record(record: &MetadataRecord, note: &mut impl FnMut(Fact)) {
 mod tests {
     use super::Committed;
     use crate::base::ids::{
-        BrokerId, LeaderEpoch, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
+        BrokerId, ControllerId, LeaderEpoch, LogId, NodeId, Offset, PartitionEpoch, PartitionId,
+        ReplicaSet, TopicId,
     };
-    use crate::model::body::{Bodies, Body};
+    use crate::base::time::Time;
+    use crate::kafka::metadata_log;
+    use crate::model::body::Bodies;
+    use crate::model::disk::{Disk, LogHandle};
     use crate::model::fact::Fact;
     use crate::model::metadata::{MetadataRecord, PartitionState};
 
@@ -141,18 +155,46 @@ mod tests {
         }
     }
 
+    /// A metadata log in the making.
+    struct Written {
+        disk: Disk,
+        log: LogHandle,
+        bodies: Bodies,
+    }
+
+    impl Written {
+        fn new() -> Self {
+            let mut disk = Disk::new(NodeId::Controller(ControllerId(1)), 1, u64::MAX);
+            let log = disk.create_log(LogId::Metadata, 0, Offset::ZERO).expect("a good disk");
+            Self { disk, log, bodies: Bodies::default() }
+        }
+
+        fn write(&mut self, record: MetadataRecord) {
+            let base = self.disk.image(self.log).expect("a good disk").end();
+            let (records, epoch) = (vec![record], LeaderEpoch(1));
+            let batch = metadata_log::batch(records, base, epoch, Time::ZERO, &mut self.bodies);
+            self.disk.append(self.log, batch).expect("a good disk");
+        }
+
+        fn fold(&self, committed: &mut Committed, to: u64) -> Vec<Fact> {
+            let (log, mut facts) = (self.disk.image(self.log).expect("a good disk"), Vec::new());
+            committed.fold(log, Offset(to), &self.bodies, |fact| facts.push(fact));
+            facts
+        }
+    }
+
+    fn created(partition: PartitionId, replicas: &[u16]) -> MetadataRecord {
+        let state = state(Some(replicas[0]), 0, (1 << replicas.len()) - 1, 0);
+        let replicas = replicas.iter().copied().map(BrokerId).collect();
+        MetadataRecord::PartitionCreated { partition, topic: TopicId(0), replicas, state }
+    }
+
     #[test]
     fn elections_are_told_with_whether_they_were_unclean() {
-        let mut bodies = Bodies::default();
-        let replicas = bodies.add(Body::Replicas(vec![BrokerId(1), BrokerId(2), BrokerId(3)]));
-        let created = state(Some(1), 0, 0b111, 0);
-        let mut log = vec![MetadataRecord::PartitionCreated {
-            partition: P,
-            topic: TopicId(0),
-            replicas,
-            state: created,
-        }];
-        let mut committed = Committed::default();
+        let (mut log, mut committed) = (Written::new(), Committed::default());
+        log.write(created(P, &[1, 2, 3]));
+        assert_eq!(log.fold(&mut committed, 0), [], "it is written, but not committed");
+        assert_eq!(log.fold(&mut committed, 1).len(), 2);
         let changes = [
             (state(Some(1), 0, 0b011, 0), None),
             (state(Some(2), 1, 0b010, 0), Some(false)),
@@ -162,11 +204,9 @@ mod tests {
             (state(Some(3), 5, 0b100, 0), Some(true)),
             (state(Some(1), 5, 0b001, 0), Some(true)),
         ];
-        committed.fold(&log, &bodies, |_| ());
-        for (state, wanted) in changes {
-            log.push(MetadataRecord::PartitionChanged { partition: P, state });
-            let mut facts = Vec::new();
-            committed.fold(&log, &bodies, |fact| facts.push(fact));
+        for (end, (state, wanted)) in (2..).zip(changes) {
+            log.write(MetadataRecord::PartitionChanged { partition: P, state });
+            let facts = log.fold(&mut committed, end);
             assert_eq!(facts[0], Fact::IsrCommitted { partition: P, state });
             let unclean = facts.get(1).map(|fact| match fact {
                 Fact::Elected { unclean, .. } => *unclean,
@@ -174,28 +214,19 @@ mod tests {
             });
             assert_eq!(unclean, wanted, "{state:?}");
         }
-        let mut nothing = true;
-        committed.fold(&log[..2], &bodies, |_| nothing = false);
-        assert!(nothing, "a shorter log has nothing new");
+        assert_eq!(log.fold(&mut committed, 2), [], "a shorter log has nothing new");
     }
 
     #[test]
     fn a_partition_created_later_is_told_with_its_replicas() {
-        let mut bodies = Bodies::default();
-        let replicas = bodies.add(Body::Replicas(vec![BrokerId(3), BrokerId(1)]));
-        let created = |partition| MetadataRecord::PartitionCreated {
-            partition,
-            topic: TopicId(0),
-            replicas,
-            state: state(Some(3), 0, 0b11, 0),
-        };
-        let mut committed = Committed::default();
-        let mut facts = Vec::new();
+        let (mut log, mut committed) = (Written::new(), Committed::default());
         let later = PartitionId(1);
-        committed.fold(&[created(P)], &bodies, |fact| facts.push(fact.name()));
-        assert_eq!(facts, ["isr-committed", "elected"], "as planned");
-        let mut facts = Vec::new();
-        committed.fold(&[created(P), created(later)], &bodies, |fact| facts.push(fact));
+        log.write(created(P, &[3, 1]));
+        let facts = log.fold(&mut committed, 1);
+        let names: Vec<_> = facts.iter().map(Fact::name).collect();
+        assert_eq!(names, ["isr-committed", "elected"], "as planned");
+        log.write(created(later, &[3, 1]));
+        let facts = log.fold(&mut committed, 2);
         let placed = |broker| Fact::ReplicaPlaced { partition: later, broker: BrokerId(broker) };
         let topic = TopicId(0);
         assert_eq!(facts[0], Fact::PartitionCreated { partition: later, topic, replicas: 2 });

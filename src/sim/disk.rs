@@ -4,28 +4,12 @@
 //! the stream `disk b1`, so that no other luck depends on them. Does not know when a sync is asked
 //! for.
 
-use std::collections::VecDeque;
-
-use crate::base::ids::{ConnectionId, Offset, PartitionId};
+use crate::base::ids::LogId;
 use crate::base::rng::{Latency, Rng};
 use crate::base::time::{Span, Time};
 use crate::model::disk::Kept;
 use crate::model::fault::Keep;
-use crate::model::message::Message;
 use crate::sim::event::Event;
-
-/// A sync of a controller's metadata log that is under way. What its handler, and those after it,
-/// had to say waits for it, as `QuorumController.java` defers every answer until the records before
-/// it are committed.
-#[derive(Clone, Debug)]
-pub(super) struct MetadataSync {
-    /// When it is done, unless the disk hangs.
-    pub(super) done: Time,
-    /// What it was asked for.
-    pub(super) up_to: Offset,
-    /// What departs then.
-    pub(super) sends: Vec<(ConnectionId, Message)>,
-}
 
 /// The disk of one machine.
 #[derive(Clone, Debug)]
@@ -40,8 +24,9 @@ pub(super) struct DiskState {
     pub(super) fills: u32,
     /// What waits for it to answer again: events, each with its cause.
     pub(super) hung: Vec<(u64, Event)>,
-    /// Syncs of the metadata log under way, oldest first (controllers only).
-    pub(super) syncs: VecDeque<MetadataSync>,
+    /// When the last sync of each log ends; syncs of one log end in the order in which they were
+    /// asked for. Only those under way count.
+    syncs: Vec<(LogId, Time)>,
 }
 
 impl DiskState {
@@ -54,14 +39,34 @@ impl DiskState {
             hangs: 0,
             fills: 0,
             hung: Vec::new(),
-            syncs: VecDeque::new(),
+            syncs: Vec::new(),
         }
     }
 
-    /// How long the next sync takes.
-    pub(super) fn sync_latency(&mut self) -> Span {
+    /// When a sync of a log ends that begins now, unless the disk hangs.
+    pub(super) fn sync(&mut self, log: LogId, now: Time) -> Time {
+        self.syncs.retain(|(_, ends)| *ends > now);
+        let ends = now + self.sync_latency();
+        match self.syncs.iter_mut().find(|(of, _)| *of == log) {
+            Some((_, last)) => {
+                *last = ends.max(*last);
+                *last
+            }
+            None => {
+                self.syncs.push((log, ends));
+                ends
+            }
+        }
+    }
+
+    fn sync_latency(&mut self) -> Span {
         let latency = self.slow.last().map_or(self.latency, |(_, latency)| *latency);
         latency.draw(self.rng.next_u64())
+    }
+
+    /// The process that asked for syncs is gone.
+    pub(super) fn forget_syncs(&mut self) {
+        self.syncs.clear();
     }
 
     /// When in its period the kernel's writeback comes first.
@@ -80,21 +85,22 @@ impl DiskState {
     }
 
     /// What a power loss leaves of a log with so many unsynced operations. The append after the
-    /// last one kept is torn as often as not: its pages had begun to be written.
-    pub(super) fn kept(&mut self, keep: &Keep, partition: PartitionId, unsynced: usize) -> Kept {
+    /// last one kept is torn as often as not: its pages had begun to be written. Pages are written
+    /// in any order, so that one in two times a few appends behind it are whole.
+    pub(super) fn kept(&mut self, keep: &Keep, log: LogId, unsynced: usize) -> Kept {
         match keep {
-            Keep::Nothing => Kept::Operations { count: 0, torn: false },
+            Keep::Nothing => Kept::SYNCED,
             Keep::Random => {
                 let bits = self.rng.next_u64();
                 let count = (u128::from(bits) * (unsynced as u128 + 1)) >> 64;
-                Kept::Operations { count: count as usize, torn: bits & 1 == 1 }
+                let (torn, older_files) = (bits & 1 == 1, bits & 2 == 2);
+                let behind = if bits & 4 == 4 { (bits >> 3 & 7) as usize } else { 0 };
+                Kept::Operations { count: count as usize, torn, behind, older_files }
             }
-            Keep::Offsets(offsets) => offsets
-                .iter()
-                .find(|(named, _)| *named == partition)
-                .map_or(Kept::Operations { count: usize::MAX, torn: false }, |(_, offset)| {
-                    Kept::Below(*offset)
-                }),
+            Keep::Offsets(offsets) => {
+                let named = offsets.iter().find(|(named, _)| LogId::Partition(*named) == log);
+                named.map_or(Kept::ALL, |(_, offset)| Kept::Below(*offset))
+            }
         }
     }
 }
@@ -102,9 +108,9 @@ impl DiskState {
 #[cfg(test)]
 mod tests {
     use super::DiskState;
-    use crate::base::ids::{Offset, PartitionId};
+    use crate::base::ids::{LogId, Offset, PartitionId};
     use crate::base::rng::{Latency, Rng};
-    use crate::base::time::Span;
+    use crate::base::time::{Span, Time};
     use crate::model::disk::Kept;
     use crate::model::fault::Keep;
 
@@ -135,7 +141,7 @@ mod tests {
         let mut disk = disk();
         let mut seen = [false; 4];
         for _ in 0..200 {
-            match disk.kept(&Keep::Random, PartitionId(0), 3) {
+            match disk.kept(&Keep::Random, LogId::Metadata, 3) {
                 Kept::Operations { count, .. } => seen[count] = true,
                 Kept::Below(_) => unreachable!("no offset was named"),
             }
@@ -147,10 +153,22 @@ mod tests {
     fn a_power_loss_can_be_told_what_to_keep() {
         let mut disk = disk();
         let keep = Keep::Offsets(vec![(PartitionId(1), Offset(20))]);
-        assert_eq!(disk.kept(&keep, PartitionId(1), 3), Kept::Below(Offset(20)));
-        let all = Kept::Operations { count: usize::MAX, torn: false };
-        assert_eq!(disk.kept(&keep, PartitionId(0), 3), all);
-        let none = Kept::Operations { count: 0, torn: false };
-        assert_eq!(disk.kept(&Keep::Nothing, PartitionId(0), 3), none);
+        let log = |partition| LogId::Partition(PartitionId(partition));
+        assert_eq!(disk.kept(&keep, log(1), 3), Kept::Below(Offset(20)));
+        assert_eq!(disk.kept(&keep, log(0), 3), Kept::ALL);
+        assert_eq!(disk.kept(&Keep::Nothing, log(0), 3), Kept::SYNCED);
+    }
+
+    #[test]
+    fn syncs_of_one_log_end_in_order() {
+        let mut disk = disk();
+        let log = LogId::Metadata;
+        disk.slow_down(1, latency(100));
+        let first = disk.sync(log, Time(0));
+        disk.speed_up(1);
+        assert!(first >= Time(0) + Span::millis(50));
+        assert_eq!(disk.sync(log, Time(1)), first, "not before the one under way");
+        assert!(disk.sync(LogId::Partition(PartitionId(0)), Time(1)) < first, "another log");
+        assert!(disk.sync(log, first) > first);
     }
 }

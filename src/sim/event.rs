@@ -4,7 +4,7 @@
 //! event for a process names its *life*, and is discarded if that life is over when it is popped.
 //! Knows nothing about how an event is carried out.
 
-use crate::base::ids::{Offset, PartitionId};
+use crate::base::ids::{LogId, Offset};
 use crate::base::rng::stir;
 use crate::kafka::ctx::CloseReason;
 use crate::kafka::timers::Timer;
@@ -64,10 +64,8 @@ pub(super) enum Event {
     Fire { host: HostId, life: Life, timer: Timer },
     /// A lane is free and something waits for it.
     Wake { host: HostId, life: Life, lane: Lane },
-    /// A sync of a partition's log is done, up to this position of its operations.
-    Flushed { host: HostId, life: Life, partition: PartitionId, up_to: Offset, position: u64 },
-    /// The oldest outstanding sync of a controller's metadata log is done.
-    MetadataSynced { host: HostId, life: Life },
+    /// A sync of a log is done, up to this position of its operations.
+    Flushed { host: HostId, life: Life, log: LogId, up_to: Offset, position: u64 },
     /// The kernel writes old bytes back.
     Writeback { host: HostId },
     /// SIGTERM.
@@ -127,7 +125,6 @@ pub(super) enum Kind {
     Closed = 4,
     Timer = 5,
     Flushed = 6,
-    MetadataSynced = 7,
     Writeback = 8,
     Terminate = 9,
     Command = 10,

@@ -4,7 +4,7 @@
 //! them. What a fault does is undone from what it says, so that overlapping faults end one by one.
 //! Does not decide whether or when.
 
-use crate::base::ids::NodeId;
+use crate::base::ids::{LogId, NodeId};
 use crate::model::fact::{Fact, Observer, Stamp};
 use crate::model::fault::{Action, Direction, Fault, RestartHow, Target};
 use crate::model::message::{ElectLeadersRequest, ElectionType, IncrementalAlterConfigsRequest};
@@ -110,7 +110,7 @@ impl World {
             Action::CorruptLog { partition } => {
                 let node = machine.node;
                 if let (NodeId::Broker(_), Some(disk)) = (node, self.nodes.disk_mut(node)) {
-                    disk.sim_corrupt(*partition);
+                    disk.sim_corrupt(LogId::Partition(*partition));
                 }
             }
             Action::ClockSkew { offset, back } => machine.clock.skew(signed(offset.0, *back)),

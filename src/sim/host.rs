@@ -127,9 +127,7 @@ impl Host {
     ) {
         self.timers.clear();
         self.lanes.clear(&mut drop_message);
-        for sync in self.disk.syncs.drain(..) {
-            sync.sends.into_iter().for_each(|(_, message)| drop_message(message));
-        }
+        self.disk.forget_syncs();
         self.disk.hung.drain(..).for_each(|(_, event)| drop_event(event));
         self.deferred.drain(..).for_each(|(_, event)| drop_event(event));
         self.freezes = 0;

@@ -4,9 +4,10 @@
 //! keeps it stopped has ended. Nothing survives a process but what [`crate::sim::nodes::Nodes`]
 //! keeps of it. Does not know which fault was behind it.
 
-use crate::base::ids::{NodeId, PartitionId};
+use crate::base::ids::{LogId, NodeId};
 use crate::base::time::Span;
 use crate::kafka::ctx::{CloseReason, Ctx};
+use crate::model::disk::Disk;
 use crate::model::fact::{Fact, Observer, StopKind};
 use crate::model::fault::Keep;
 use crate::model::message::Lane;
@@ -37,14 +38,10 @@ impl World {
         let (NodeId::Broker(broker), true) = (machine.node, machine.unclean) else {
             return Span::ZERO;
         };
+        // Its copy of the metadata log is small, and recovered at any start.
         let disk = self.nodes.broker_disk(broker);
-        let unrecovered = |partition: PartitionId| -> u64 {
-            let Ok(log) = disk.log(partition) else { return 0 };
-            let from = disk.checkpoints(partition).recovery_point;
-            let batches = log.batches().iter().rev().take_while(|batch| batch.base >= from);
-            batches.map(|batch| u64::from(batch.bytes)).sum()
-        };
-        let bytes = self.plan.partitions().map(unrecovered).sum();
+        let logs = disk.logs().filter(|log| *log != LogId::Metadata);
+        let bytes = logs.map(|log| disk.sim_unrecovered_bytes(log)).sum();
         self.plan.hardware.recovery_per_mib.scaled(bytes, MIB)
     }
 
@@ -89,16 +86,13 @@ impl World {
         };
         self.nodes.start(&self.plan, node, incarnation, machine.begins, &mut ctx);
         if matches!(node, NodeId::Controller(_)) {
-            self.controller_started(host, tap);
+            self.controller_started();
         }
         self.drain(host, self.now, tap);
     }
 
-    /// A controller that starts finds its whole log committed: it is the only voter, and flushes
-    /// what it finds.
-    fn controller_started<O: Observer>(&mut self, host: HostId, tap: &mut O) {
-        self.sync_metadata(host);
-        self.fold_committed(host, tap);
+    /// What the operator wanted of a controller is said to the one that runs now.
+    fn controller_started(&mut self) {
         for slot in std::mem::take(&mut self.unheard) {
             self.push(self.now, Event::Operate { slot });
         }
@@ -174,9 +168,10 @@ impl World {
         machine.outages += 1;
         let node = machine.node;
         let state = &mut machine.disk;
-        let lost = self.nodes.disk_mut(node).map_or(0, |disk| {
-            disk.sim_lose_power(|partition, unsynced| state.kept(keep, partition, unsynced))
-        });
+        let lost = self
+            .nodes
+            .disk_mut(node)
+            .map_or(0, |disk| disk.sim_lose_power(|log, unsynced| state.kept(keep, log, unsynced)));
         self.desk.announce(tap, Fact::Stopped { node, how: StopKind::PowerLoss, lost });
         self.drain_journal(host, tap);
     }
@@ -185,14 +180,7 @@ impl World {
     pub(super) fn wipe<O: Observer>(&mut self, host: HostId, tap: &mut O) {
         self.end_process(host, Some(CloseReason::Reset));
         let node = self.node(host);
-        let mut lost = 0;
-        if let Some(disk) = self.nodes.disk_mut(node) {
-            for partition in self.plan.partitions() {
-                let log = disk.log(partition).ok().filter(|_| matches!(node, NodeId::Broker(_)));
-                lost += log.map_or(0, |log| log.batches().iter().map(|b| b.count).sum());
-            }
-            disk.sim_wipe();
-        }
+        let lost = self.nodes.disk_mut(node).map_or(0, Disk::sim_wipe);
         self.desk.announce(tap, Fact::Stopped { node, how: StopKind::Wipe, lost });
         self.drain_journal(host, tap);
     }

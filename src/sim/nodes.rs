@@ -5,7 +5,7 @@
 //! stops.
 
 use crate::base::ids::{
-    BrokerId, ConnectionId, ControllerId, NodeId, Offset, PartitionId, ProcessId,
+    BrokerId, ConnectionId, ControllerId, LogId, NodeId, Offset, PartitionId, ProcessId,
 };
 use crate::kafka::broker::Broker;
 use crate::kafka::client::application::Application;
@@ -52,8 +52,8 @@ impl<N, D> Slot<N, D> {
 pub(super) enum Input {
     Opened(ConnectionId, NodeId),
     Closed(ConnectionId, CloseReason),
-    Flushed(Option<PartitionId>, Offset),
-    FlushFailed(Option<PartitionId>, IoError),
+    Flushed(LogId, Offset),
+    FlushFailed(LogId, IoError),
     Terminate,
     Command(Command),
 }
@@ -107,7 +107,6 @@ impl Nodes {
                 let start = BrokerStart {
                     id,
                     config: plan.brokers[id.index()].config,
-                    partitions,
                     controllers: controller_ids(plan),
                     incarnation,
                     initial: self.initials[id.index()].take(),
@@ -221,25 +220,10 @@ impl Nodes {
         }
     }
 
-    /// A controller's disk.
-    #[cold]
-    pub(super) fn controller_disk(&self, id: ControllerId) -> &Disk {
-        match &self.controllers[id.index()] {
-            Slot::Up(controller) => controller.storage(),
-            Slot::Down(disk) => disk,
-            Slot::Changing => unreachable!("nobody asks while a node starts or stops"),
-        }
-    }
-
-    /// A broker's disk, if it has observed something. (Controllers' disks hold no partitions.)
+    /// A node's disk, if it has observed something or counted bodies.
     #[inline]
     pub(super) fn observant(&mut self, node: NodeId) -> Option<&mut Disk> {
-        match node {
-            NodeId::Broker(id) => {
-                Some(disk_of(&mut self.brokers[id.index()])).filter(|disk| disk.sim_has_journal())
-            }
-            NodeId::Controller(_) | NodeId::Process(_) | NodeId::Operator => None,
-        }
+        self.disk_mut(node).filter(|disk| disk.sim_has_news())
     }
 
     /// Tells every disk whether anybody wants to hear what is done to logs.
@@ -249,6 +233,15 @@ impl Nodes {
         }
         for slot in &mut self.controllers {
             disk_of(slot).sim_set_silent(silent);
+        }
+    }
+
+    /// A controller's disk.
+    pub(super) fn controller_disk(&self, id: ControllerId) -> &Disk {
+        match &self.controllers[id.index()] {
+            Slot::Up(controller) => controller.storage(),
+            Slot::Down(disk) => disk,
+            Slot::Changing => unreachable!("no node is between two states here"),
         }
     }
 
@@ -262,8 +255,8 @@ impl Nodes {
     }
 }
 
-fn controller_ids(plan: &Plan) -> Vec<crate::base::ids::ControllerId> {
-    (1..=plan.controllers.len() as u16).map(crate::base::ids::ControllerId).collect()
+fn controller_ids(plan: &Plan) -> Vec<ControllerId> {
+    (1..=plan.controllers.len() as u16).map(ControllerId).collect()
 }
 
 fn start_node<N: Node>(slot: &mut Slot<N, N::Disk>, config: N::Config, ctx: &mut Ctx<'_>) {
@@ -288,8 +281,8 @@ fn call_node<N: Node>(node: &mut N, input: Input, ctx: &mut Ctx<'_>) {
     match input {
         Input::Opened(connection, peer) => node.on_opened(connection, peer, ctx),
         Input::Closed(connection, reason) => node.on_closed(connection, reason, ctx),
-        Input::Flushed(partition, up_to) => node.on_flushed(partition, up_to, ctx),
-        Input::FlushFailed(partition, error) => node.on_flush_failed(partition, error, ctx),
+        Input::Flushed(log, up_to) => node.on_flushed(log, up_to, ctx),
+        Input::FlushFailed(log, error) => node.on_flush_failed(log, error, ctx),
         Input::Terminate => node.on_shutdown(ctx),
         Input::Command(_) => unreachable!("commands are for client processes"),
     }

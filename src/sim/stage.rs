@@ -12,7 +12,6 @@ use crate::base::rng::Latency;
 use crate::base::time::{Span, Time};
 use crate::kafka::image::Image;
 use crate::kafka::start::Command;
-use crate::model::body::{Bodies, Body};
 use crate::model::config::{BrokerConfig, ConsumerConfig, Features, ProducerConfig, TopicConfig};
 use crate::model::directory::LogDirs;
 use crate::model::error::ErrorCode;
@@ -137,14 +136,12 @@ pub(super) fn state(leader: Option<u16>, epoch: u32, isr: &[usize]) -> Partition
 pub(super) struct Stage {
     pub(super) image: Image,
     pub(super) down: Vec<NodeId>,
-    bodies: Bodies,
 }
 
 impl Stage {
     /// Every broker is active, every ISR full, and partition `p` is led by broker `p + 1`.
     pub(super) fn new(plan: &Plan) -> Self {
-        let mut stage =
-            Self { image: Image::default(), down: Vec::new(), bodies: Bodies::default() };
+        let mut stage = Self { image: Image::default(), down: Vec::new() };
         for number in 1..=plan.brokers.len() as u16 {
             stage.register(number);
         }
@@ -152,10 +149,10 @@ impl Stage {
             let list = plan.replicas(partition).to_vec();
             let isr: Vec<usize> = (0..list.len()).collect();
             let state = state(Some(list[0].0), 0, &isr);
-            let replicas = stage.bodies.add(Body::Replicas(list));
             let topic = TopicId(0);
+            let replicas = list;
             let created = MetadataRecord::PartitionCreated { partition, topic, replicas, state };
-            stage.image.replay(&created, &stage.bodies);
+            stage.image.replay(&created);
         }
         stage
     }
@@ -173,13 +170,13 @@ impl Stage {
             },
             MetadataRecord::BrokerUnfenced { broker, epoch },
         ] {
-            self.image.replay(&record, &self.bodies);
+            self.image.replay(&record);
         }
     }
 
     pub(super) fn commit(&mut self, partition: PartitionId, state: PartitionState) {
         let record = MetadataRecord::PartitionChanged { partition, state };
-        self.image.replay(&record, &self.bodies);
+        self.image.replay(&record);
     }
 
     /// Calls with a view of this world at this time.

@@ -15,11 +15,12 @@ use crate::kafka::client::process::Process;
 use crate::kafka::ctx::{CloseReason, Effects};
 use crate::kafka::image::Image;
 use crate::kafka::start::Command;
+use crate::model::batch::Batch;
 use crate::model::body::Bodies;
 use crate::model::disk::Disk;
 use crate::model::fact::{Observer, Stamp};
 use crate::model::fault::Fault;
-use crate::model::message::{Content, Lists, Message};
+use crate::model::message::{Content, Holds, Lists, Message, Pool};
 use crate::model::payload::Payloads;
 use crate::model::plan::{AppPlan, Plan};
 use crate::sim::bootstrap;
@@ -78,8 +79,7 @@ impl World {
         let ids = node_ids(plan);
         let hosts: Vec<Host> = ids.iter().map(|id| Host::new(plan, *id, seed)).collect();
         let mut bodies = Bodies::default();
-        let log = bootstrap::records(plan, &mut bodies);
-        let disks = bootstrap::disks(plan, &log);
+        let disks = bootstrap::disks(plan, &mut bodies);
         if plan.processes.iter().any(|process| matches!(process.app, AppPlan::Own(_))) {
             bodies.payloads = Some(Box::new(Payloads::new(&plan.names)));
         }
@@ -92,7 +92,7 @@ impl World {
             queue: Queue::new(),
             network: Network::new(&plan.network, links, hosts.len()),
             hosts,
-            nodes: Nodes::new(plan, disks, bootstrap::initials(plan, &log), apps),
+            nodes: Nodes::new(plan, disks, bootstrap::initials(plan), apps),
             bodies,
             lists: Lists::default(),
             effects: Effects::default(),
@@ -154,6 +154,17 @@ impl World {
             self.carry_out_orders(tap);
         }
         self.network.drain_freed(|id| self.effects.free_connection(id));
+        if !batches(&mut self.lists).body_counts().is_empty() || self.bodies.has_suspects() {
+            self.sweep_bodies();
+        }
+    }
+
+    /// Gives back the places of bodies that no batch names any more. The disks' counts have been
+    /// taken when their facts were.
+    #[cold]
+    fn sweep_bodies(&mut self) {
+        self.bodies.count(batches(&mut self.lists).body_counts());
+        self.bodies.sweep();
     }
 
     fn carry_out<O: Observer>(&mut self, event: Event, tap: &mut O) {
@@ -203,10 +214,7 @@ impl World {
             Event::Flushed { host, life, .. } if self.hosts[host.index()].lives(life) => {
                 self.flushed(event, tap);
             }
-            Event::MetadataSynced { host, life } if self.hosts[host.index()].lives(life) => {
-                self.metadata_synced(host, event, tap);
-            }
-            Event::Flushed { .. } | Event::MetadataSynced { .. } => {}
+            Event::Flushed { .. } => {}
             Event::Writeback { host } => self.write_back(host, tap),
             Event::Terminate { host, life } => self.terminate(host, life, tap),
             Event::Command { host, slot } => self.command(host, slot, tap),
@@ -219,7 +227,7 @@ impl World {
 
     #[cold]
     fn begin<O: Observer>(&mut self, tap: &mut O) {
-        self.fold_committed(HostId(self.plan.brokers.len() as u16), tap);
+        self.fold_committed(ControllerId(1), tap);
         self.desk.director.begin(&mut self.desk.orders);
     }
 
@@ -402,6 +410,11 @@ impl World {
     pub(super) fn drop_message(&mut self, message: Message) {
         crate::sim::flow::drop_message(&mut self.lists, message);
     }
+}
+
+/// The lists of batches in messages: what else than disks names bodies.
+fn batches(lists: &mut Lists) -> &mut Pool<Batch> {
+    lists.pool_mut()
 }
 
 /// All nodes in the order of their hosts.

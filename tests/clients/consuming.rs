@@ -3,7 +3,7 @@
 use highwater::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId};
 use highwater::base::time::{Span, Time};
 use highwater::kafka::client::Command;
-use highwater::model::batch::{Batch, BatchKind, RecordId};
+use highwater::model::batch::{Batch, RecordId, Records};
 use highwater::model::config::{ConsumerConfig, OffsetReset};
 use highwater::model::error::ErrorCode;
 use highwater::model::fact::{Fact, PositionChange};
@@ -49,12 +49,11 @@ fn batch(base: u64, count: u32, epoch: u32) -> Batch {
     Batch {
         base: Offset(base),
         max_timestamp: Time::ZERO,
-        first: RecordId { process: ProcessId(7), ordinal: base as u32 },
+        records: Records::Workload(RecordId { process: ProcessId(7), ordinal: base as u32 }),
         count,
         bytes: 100,
         leader_epoch: LeaderEpoch(epoch),
         sequence: None,
-        kind: BatchKind::Data,
     }
 }
 

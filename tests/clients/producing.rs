@@ -3,6 +3,7 @@
 use highwater::base::ids::{BrokerId, LeaderEpoch, PartitionId, TopicId};
 use highwater::base::time::Span;
 use highwater::kafka::client::Command;
+use highwater::model::batch::Batch;
 use highwater::model::config::{Acks, ClientConfig, ProducerConfig};
 use highwater::model::error::ErrorCode;
 use highwater::model::fact::Fact;
@@ -35,11 +36,16 @@ fn paced(config: ProducerConfig, records: u64) -> Bench {
     bench
 }
 
+/// Which record of the workload a batch begins with.
+fn ordinal(batch: &Batch) -> u32 {
+    batch.records.workload().expect("a client's records").ordinal
+}
+
 /// First record and first sequence of each request that waits.
 fn waiting(bench: &Bench) -> Vec<(u32, Option<u32>)> {
     let head = |request: &Request| {
         let batch = bench.batches(*request)[0];
-        (batch.first.ordinal, batch.sequence.map(|s| s.first))
+        (ordinal(&batch), batch.sequence.map(|s| s.first))
     };
     bench.inbox.iter().map(head).collect()
 }
@@ -52,7 +58,7 @@ fn without_linger_each_record_is_a_request_until_five_are_in_flight() {
     bench.produced(first, ErrorCode::None, 40);
     let last = *bench.inbox.last().expect("the next request follows at once");
     let batch = bench.batches(last)[0];
-    assert_eq!((batch.first.ordinal, batch.count), (5, 3), "what waited goes as one batch");
+    assert_eq!((ordinal(&batch), batch.count), (5, 3), "what waited goes as one batch");
     let Fact::Acked { count: 1, base: Some(base), .. } = bench.named("acked")[0] else {
         panic!("the first record is acknowledged alone")
     };
@@ -92,7 +98,7 @@ fn a_lost_connection_is_retried_in_order_of_sequence() {
     assert_eq!(waiting(&bench), [(0, Some(0))], "retries go one at a time");
     for n in 0..5 {
         let request = bench.next();
-        assert_eq!(bench.batches(request)[0].first.ordinal, n);
+        assert_eq!(ordinal(&bench.batches(request)[0]), n);
         bench.produced(request, ErrorCode::None, u64::from(n));
     }
     assert_eq!(bench.named("acked").len(), 5);
@@ -251,7 +257,7 @@ fn a_batch_that_is_too_large_is_split() {
     let whole = bench.batches(request)[0];
     bench.produced(request, ErrorCode::MessageTooLarge, 0);
     let request = bench.next();
-    assert_eq!(bench.batches(request)[0].first, whole.first);
+    assert_eq!(bench.batches(request)[0].records, whole.records);
     assert!(bench.named("rejected").is_empty());
 }
 

@@ -39,7 +39,8 @@ fn acked_but_lost(world: &World, ear: &Ear) -> usize {
     let held: BTreeSet<u32> = log
         .batches()
         .iter()
-        .flat_map(|batch| (0..batch.count).map(|n| batch.first.plus(n).ordinal))
+        .filter_map(|batch| Some((batch.records.workload()?, batch.count)))
+        .flat_map(|(first, count)| (0..count).map(move |n| first.plus(n).ordinal))
         .collect();
     let acked = ear.facts.iter().flat_map(|(_, fact)| match fact {
         Fact::Acked { first, count, .. } => first.ordinal..first.ordinal + count,

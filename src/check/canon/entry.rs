@@ -5,19 +5,18 @@ use std::collections::VecDeque;
 
 use crate::base::ids::{LeaderEpoch, Offset};
 use crate::base::time::Time;
-use crate::model::batch::{Batch, BatchKind, RecordId, Sequence};
+use crate::model::batch::{Batch, RecordId, Records, Sequence};
 
 /// A batch as the ghosts remember it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) base: Offset,
-    pub(crate) first: RecordId,
+    pub(crate) records: Records,
     pub(crate) count: u32,
     pub(crate) epoch: LeaderEpoch,
     pub(crate) sequence: Option<Sequence>,
     /// When its producer was told that it is written; [`Time::NEVER`] if it was not.
     pub(crate) acked: Time,
-    pub(crate) kind: BatchKind,
     /// Whether a consumer has read it.
     pub(crate) read: bool,
     /// It fell out of the canonical log with its leader epoch only: the records are still there.
@@ -33,27 +32,25 @@ impl Entry {
     pub(crate) fn same(&self, other: &Self) -> bool {
         self.base == other.base
             && self.epoch == other.epoch
-            && self.first == other.first
+            && self.records == other.records
             && self.count == other.count
             && self.sequence == other.sequence
-            && self.kind == other.kind
     }
 
     /// Whether this is what a log really holds.
     pub(crate) fn is(&self, batch: &Batch) -> bool {
         self.base == batch.base
             && self.epoch == batch.leader_epoch
-            && self.first == batch.first
+            && self.records == batch.records
             && self.count == batch.count
             && self.sequence == batch.sequence
-            && self.kind == batch.kind
     }
 
     /// The first record of a client's workload in it; none if it is a marker or internal, which no
     /// producer can be asked about.
     #[inline(always)]
-    pub(crate) fn workload(&self) -> Option<RecordId> {
-        (self.kind == BatchKind::Data).then_some(self.first)
+    pub(crate) const fn workload(&self) -> Option<RecordId> {
+        self.records.workload()
     }
 
     /// The record of a client's workload at an offset inside it.
@@ -71,7 +68,7 @@ impl Entry {
 
     /// Whether both hold the same records at the same offsets, in whatever epoch.
     pub(super) fn same_records(&self, other: &Self) -> bool {
-        self.base == other.base && self.first == other.first && self.count == other.count
+        self.base == other.base && self.records == other.records && self.count == other.count
     }
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{Append, Canon, Entry};
 use crate::base::ids::{LeaderEpoch, Offset, ProcessId};
 use crate::base::time::Time;
-use crate::model::batch::{BatchKind, RecordId};
+use crate::model::batch::{RecordId, Records};
 
 const REPLICAS: usize = 3;
 
@@ -60,12 +60,11 @@ impl Slow {
         self.next += 1;
         Entry {
             base: self.end(place),
-            first: RecordId { process: ProcessId(0), ordinal: self.next },
+            records: Records::Workload(RecordId { process: ProcessId(0), ordinal: self.next }),
             count: 1,
             epoch,
             sequence: None,
             acked: Time::NEVER,
-            kind: BatchKind::Data,
             read: false,
             kept: false,
         }
@@ -153,14 +152,14 @@ fn truncate(slow: &mut Slow, canon: &mut Canon, place: usize, keep: usize) {
 
 fn same_logs(slow: &Slow, canon: &Canon) {
     for place in 0..REPLICAS {
-        let told: Vec<_> = canon.log(place).concat().iter().map(|e| (e.base, e.first)).collect();
-        let real: Vec<_> = slow.logs[place].iter().map(|e| (e.base, e.first)).collect();
+        let told: Vec<_> = canon.log(place).concat().iter().map(|e| (e.base, e.records)).collect();
+        let real: Vec<_> = slow.logs[place].iter().map(|e| (e.base, e.records)).collect();
         assert_eq!(told, real, "log of replica {place}");
         assert_eq!(canon.replica(place).end(), slow.end(place), "end of replica {place}");
     }
     let (leader, _) = canon.leader();
-    let canonical: Vec<_> = canon.entries().iter().map(|e| e.first).collect();
-    let held: Vec<_> = slow.logs[leader].iter().map(|e| e.first).collect();
+    let canonical: Vec<_> = canon.entries().iter().map(|e| e.records).collect();
+    let held: Vec<_> = slow.logs[leader].iter().map(|e| e.records).collect();
     assert!(canonical.len() >= held.len() || canon.replica(leader).is_apart());
     for (place, replica) in canon.replicas().iter().enumerate() {
         let matched = slow.logs[place].iter().zip(canon.entries());
@@ -189,12 +188,11 @@ proptest! {
 fn entry(base: u64, epoch: u32, ordinal: u32) -> Entry {
     Entry {
         base: Offset(base),
-        first: RecordId { process: ProcessId(0), ordinal },
+        records: Records::Workload(RecordId { process: ProcessId(0), ordinal }),
         count: 1,
         epoch: LeaderEpoch(epoch),
         sequence: None,
         acked: Time::NEVER,
-        kind: BatchKind::Data,
         read: false,
         kept: false,
     }

@@ -11,7 +11,7 @@ use crate::check::canon::{Entry, Seeker};
 use crate::check::ghost::PartitionGhost;
 use crate::check::registry::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
-use crate::model::batch::{BatchKind, RecordId};
+use crate::model::batch::{RecordId, Records};
 use crate::model::fact::Stamp;
 
 /// So many batches are set aside per partition. Only losses make them.
@@ -40,12 +40,11 @@ impl Read {
     const fn entry(&self) -> Entry {
         Entry {
             base: self.base,
-            first: self.first,
+            records: Records::Workload(self.first),
             count: self.count,
             epoch: self.epoch,
             sequence: None,
             acked: Time::NEVER,
-            kind: BatchKind::Data,
             read: true,
             kept: false,
         }
@@ -73,7 +72,7 @@ impl InconsistentRead {
     fn set_aside(&mut self, partition: usize, entry: Entry) {
         let aside = &mut self.aside[partition];
         if aside.len() < ASIDE_KEPT
-            && !aside.iter().any(|e| e.base == entry.base && e.first == entry.first)
+            && !aside.iter().any(|e| e.base == entry.base && e.records == entry.records)
         {
             aside.push(entry);
         }

@@ -179,7 +179,7 @@ mod tests {
     use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId, TopicId};
     use crate::base::time::Span;
     use crate::check::forge::Forge;
-    use crate::model::batch::{BatchKind, RecordId};
+    use crate::model::batch::{RecordId, Records};
     use crate::model::fact::Fact;
 
     /// A partition that no plan knows is known from the facts of its creation on, to every check.
@@ -194,9 +194,8 @@ mod tests {
             base: Offset(0),
             count: 1,
             leader_epoch: LeaderEpoch(0),
-            first: record(ordinal),
+            records: Records::Workload(record(ordinal)),
             sequence: None,
-            kind: BatchKind::Data,
         };
         forge.tell(appended(2, 0)).tell(appended(3, 1)).expect_none("log-diverged");
         forge.tell(Fact::PartitionCreated { partition, topic, replicas: 2 });

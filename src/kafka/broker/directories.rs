@@ -54,7 +54,7 @@ impl Broker {
 
     /// Where the log of a replica lies on this disk; nowhere if it has none.
     fn dir_of_hosted(&self, id: PartitionId) -> Option<u16> {
-        self.partitions.get(id.index()).map(|replica| self.disk.dir_of(replica.id))
+        self.partitions.get(id.index()).map(|replica| replica.log.dir())
     }
 
     /// Metadata of these partitions was acted on: it may not know where replicas lie.

@@ -7,8 +7,9 @@ use crate::base::ids::{Offset, PartitionId};
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
 use crate::kafka::ctx::Ctx;
+use crate::kafka::log::Log;
 use crate::kafka::timers::BrokerTimer;
-use crate::model::disk::IoError;
+use crate::model::disk::{Disk, IoError};
 use crate::model::fact::StopKind;
 
 /// `LogManager.InitialTaskDelayMs`.
@@ -36,16 +37,24 @@ impl Broker {
     /// Every few seconds: high watermarks.
     pub(super) fn on_watermark_checkpoint(&mut self, ctx: &mut Ctx<'_>) {
         ctx.set(BrokerTimer::WatermarkCheckpoint, self.config.watermark_checkpoint_interval);
-        for replica in self.partitions.values().filter(|replica| !replica.offline) {
-            replica.log.checkpoint_watermark(&mut self.disk);
-        }
+        self.checkpoint(Log::checkpoint_watermark, ctx);
     }
 
     /// Every minute: recovery points and log starts.
     pub(super) fn on_recovery_checkpoint(&mut self, ctx: &mut Ctx<'_>) {
         ctx.set(BrokerTimer::RecoveryCheckpoint, self.config.recovery_checkpoint_interval);
-        for replica in self.partitions.values().filter(|replica| !replica.offline) {
-            replica.log.checkpoint_recovery(&mut self.disk);
+        self.checkpoint(Log::checkpoint_recovery, ctx);
+    }
+
+    /// Writes a checkpoint of every log. A directory to which it cannot be written goes offline
+    /// (`CheckpointFileWithFailureHandler.write`).
+    fn checkpoint(&mut self, write: fn(&Log, &mut Disk) -> Result<(), IoError>, ctx: &mut Ctx<'_>) {
+        let mut next = 0;
+        while let Some((place, replica)) = self.partitions.next_mut(next) {
+            next = place + 1;
+            if !replica.offline && write(&replica.log, &mut self.disk).is_err() {
+                self.fail_dir_of(PartitionId(place as u16), ctx);
+            }
         }
     }
 
@@ -97,7 +106,7 @@ impl Broker {
         }
     }
 
-    /// A sync is done: whoever waited for it goes on.
+    /// A sync of a partition's log is done: whoever waited for it goes on.
     pub(super) fn on_synced(&mut self, partition: PartitionId, up_to: Offset, ctx: &mut Ctx<'_>) {
         let Some(replica) = self.partitions.get_mut(partition.index()) else {
             return;
@@ -116,10 +125,18 @@ impl Broker {
         }
     }
 
+    /// The log directory in which a new replica of a partition is put.
+    pub(super) const fn new_dir_of(&self, partition: PartitionId) -> u16 {
+        partition.0 % self.disk.dirs()
+    }
+
     /// The log directory of a partition failed.
     #[cold]
     pub(super) fn fail_dir_of(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
-        let dir = self.disk.dir_of(partition);
+        let dir = match self.partitions.get(partition.index()) {
+            Some(replica) => replica.log.dir(),
+            None => self.new_dir_of(partition),
+        };
         let bit = 1 << dir;
         if self.offline_dirs & bit != 0 {
             return;
@@ -128,8 +145,8 @@ impl Broker {
         let mut next = 0;
         while let Some((place, replica)) = self.partitions.next_mut(next) {
             next = place + 1;
-            let id = PartitionId(place as u16);
-            if self.disk.dir_of(id) == dir {
+            if replica.log.dir() == dir {
+                let id = PartitionId(place as u16);
                 replica.offline = true;
                 replica.leads = false;
                 self.unfollow(id);

@@ -150,11 +150,11 @@ impl Partition {
         start: Offset,
         host: &mut Host<'_>,
         ctx: &mut Ctx<'_>,
-    ) {
+    ) -> Result<(), IoError> {
         let (own_start, end) = (self.log.start(), self.log.end());
         let to = rulings::follower_watermark(ctx.rules, watermark, own_start, end);
         self.move_watermark(to, ctx);
-        self.log.raise_start(start, host.disk);
+        self.log.raise_start(start, host.disk)
     }
 
     /// Fetches no sooner than after `replica.fetch.backoff.ms`.
@@ -389,7 +389,7 @@ impl Broker {
             }
         }
         let (watermark, start) = (fetched.high_watermark, fetched.log_start_offset);
-        replica.take_watermark(watermark, start, &mut host, ctx);
+        replica.take_watermark(watermark, start, &mut host, ctx)?;
         if !fetched.records.is_empty() {
             self.arm_flush(partition, ctx);
         }

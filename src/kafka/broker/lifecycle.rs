@@ -295,17 +295,20 @@ impl Broker {
     /// Closes every log and leaves (`LogManager.shutdown`). The marker says that nothing needs
     /// recovery; it is not written if a directory failed.
     pub(super) fn finish_shutdown(&mut self, ctx: &mut Ctx<'_>) {
-        for replica in self.partitions.values_mut().filter(|replica| !replica.offline) {
-            replica.log.close(&mut self.disk);
-        }
-        for log in self.unassigned.values_mut() {
-            log.close(&mut self.disk);
+        let hosted = self.partitions.values_mut().filter(|replica| !replica.offline);
+        let logs = hosted.map(|replica| &mut replica.log);
+        let logs = logs.chain(self.unassigned.values_mut());
+        let mut closed = true;
+        for log in logs {
+            closed &= log.close(&mut self.disk).is_ok();
         }
         if let Some(epoch) = self.lifecycle.epoch
             && self.offline_dirs == 0
             && self.published
+            && closed
         {
-            self.disk.write_clean_shutdown(epoch);
+            // Without a marker the next start recovers the logs.
+            let _no_space = self.disk.write_clean_shutdown(epoch);
         }
         ctx.exit(StopKind::Shutdown);
     }

@@ -1,18 +1,25 @@
 //! Following the metadata log, and acting on it.
 //!
-//! Follows `MetadataLoader.java`, `BrokerMetadataPublisher.scala` and `ReplicaManager.applyDelta`:
-//! one answer of the controller is one delta. Of several changes of a partition in one delta only
-//! the last is acted on, and nothing is before the log has been replayed to its end once.
+//! A broker keeps its own copy of the log on its disk, and fetches from the end of that. It replays
+//! what it has up to the high watermark, which a controller tells it with each answer and which no
+//! disk remembers: after a start that is the whole copy, with the first answer. Follows the
+//! follower's side of `KafkaRaftClient.java`, `MetadataLoader.java`,
+//! `BrokerMetadataPublisher.scala` and `ReplicaManager.applyDelta`: one answer of the controller is
+//! one delta. Of several changes of a partition in one delta only the last is acted on, and nothing
+//! is before the log has been replayed to its end once.
 
-use crate::base::ids::{BrokerId, Offset, PartitionId};
+use crate::base::ids::{BrokerId, LeaderEpoch, LogId, Offset, PartitionId};
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::METADATA;
 use crate::kafka::broker::partition::Partition;
 use crate::kafka::ctx::Ctx;
 use crate::kafka::log::Log;
-use crate::model::message::{FetchMetadataRequest, FetchMetadataResponse};
-use crate::model::metadata::MetadataRecord;
+use crate::kafka::{metadata_log, rulings};
+use crate::model::batch::Batch;
+use crate::model::disk::IoError;
+use crate::model::fact::StopKind;
+use crate::model::message::{FetchMetadataRequest, FetchMetadataResponse, List};
 
 /// `KafkaRaftClient.MAX_FETCH_WAIT_MS`.
 const MAX_WAIT: Span = Span::millis(500);
@@ -21,33 +28,79 @@ impl Broker {
     /// Asks for what follows in the metadata log, if the channel is free.
     pub(super) fn fetch_metadata(&mut self, ctx: &mut Ctx<'_>) {
         if self.channels.ready(METADATA, ctx) {
-            let content = FetchMetadataRequest { from: self.image.end(), max_wait: MAX_WAIT };
+            let content = FetchMetadataRequest {
+                from: self.metadata.end(),
+                last_fetched: self.metadata.latest_epoch(),
+                watermark: self.metadata.watermark(),
+                max_wait: MAX_WAIT,
+            };
             self.channels.send(METADATA, content.into(), (), ctx);
         }
     }
 
-    /// The controller sent the records from `from` on, or none in time.
+    /// The controller sent the batches from `from` on, or none in time; or said where the logs
+    /// part. A broker that cannot write its copy halts, for the log directory of the metadata has
+    /// failed.
+    ///
+    /// Kafka: KafkaRaftClient.handleFetchResponse
     pub(super) fn on_metadata_fetched(
         &mut self,
         response: &FetchMetadataResponse,
         ctx: &mut Ctx<'_>,
     ) {
-        let FetchMetadataResponse { from, end, records } = *response;
-        if from == self.image.end() {
-            let mut place = 0;
-            while let Some(record) = ctx.entry(records, place) {
-                place += 1;
-                self.replay(&record, ctx);
-            }
+        let FetchMetadataResponse { from, end, diverging, records } = *response;
+        if from != self.metadata.end() {
+            return;
+        }
+        let taken = match diverging {
+            Some(leaders) => self.cut_metadata(leaders, ctx),
+            None => self.append_metadata(records, ctx),
+        };
+        if taken.is_err() {
+            return ctx.exit(StopKind::Halt);
+        }
+        if diverging.is_none() {
+            self.replay_metadata(end, ctx);
             self.publish(end, ctx);
         }
     }
 
-    /// Takes a record into the image and remembers which partition changed.
-    pub(super) fn replay(&mut self, record: &MetadataRecord, ctx: &Ctx<'_>) {
-        self.image.replay(record, ctx.bodies);
-        if let Some((partition, _)) = record.partition() {
-            self.changed.push(partition);
+    fn append_metadata(&mut self, batches: List<Batch>, ctx: &mut Ctx<'_>) -> Result<(), IoError> {
+        let mut place = 0;
+        while let Some(batch) = ctx.entry(batches, place) {
+            place += 1;
+            metadata_log::append(&mut self.metadata, batch, &mut self.disk, ctx)?;
+        }
+        Ok(())
+    }
+
+    /// Cuts the copy where the controller's log parts from it. What is committed is never cut: a
+    /// broker that is told to has met a controller that lost its log, and halts.
+    fn cut_metadata(
+        &mut self,
+        leaders: (LeaderEpoch, Offset),
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), IoError> {
+        let log = &mut self.metadata;
+        let to = rulings::truncation_point(leaders, log.end_of_epoch(leaders.0), log.end());
+        if to < log.watermark() {
+            ctx.exit(StopKind::Halt);
+            return Ok(());
+        }
+        log.truncate(to, ctx.wall, Span::FOREVER, &mut self.disk)
+    }
+
+    /// Replays the copy as far as it is known to be committed: `end` is where the controller's is.
+    pub(super) fn replay_metadata(&mut self, end: Offset, ctx: &mut Ctx<'_>) {
+        self.metadata.set_watermark(end.max(self.metadata.watermark()));
+        let span = (self.image.end(), self.metadata.watermark());
+        let (image, changed) = (&mut self.image, &mut self.changed);
+        let read = metadata_log::read(&self.metadata, span, &self.disk, ctx.bodies, |record| {
+            image.replay(record);
+            changed.extend(record.partition().map(|(partition, _)| partition));
+        });
+        if read.is_err() {
+            ctx.exit(StopKind::Halt);
         }
     }
 
@@ -112,8 +165,12 @@ impl Broker {
         };
         let (state, place) = (image.state, replica.place);
         if leads {
-            replica.become_leader(image, &mut host, ctx);
-            return self.touch(partition);
+            let led = replica.become_leader(image, &mut host, ctx);
+            self.touch(partition);
+            if led.is_err() {
+                self.fail_dir_of(partition, ctx);
+            }
+            return;
         }
         let begins = replica.become_follower(image, ctx);
         self.touch(partition);
@@ -137,12 +194,13 @@ impl Broker {
             return;
         };
         let expiration = self.config.producer_id_expiration;
+        let (id, dir) = (LogId::Partition(partition), self.new_dir_of(partition));
         let log = match self.unassigned.remove(place) {
             Some(log) => Ok(log),
-            None => Log::load(partition, true, ctx.wall(), expiration, &mut self.disk),
+            None => Log::load(id, dir, true, ctx.wall(), expiration, &mut self.disk),
         };
         let offline = log.is_err();
-        let log = log.unwrap_or_else(|_| Log::absent(partition));
+        let log = log.unwrap_or_else(|_| Log::absent(id, dir));
         let mut replica = Partition::new(partition, image, self.id, log);
         replica.offline = offline;
         self.partitions.insert(place, replica);

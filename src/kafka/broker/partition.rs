@@ -14,7 +14,7 @@ use crate::kafka::image::{Image, PartitionImage};
 use crate::kafka::log::Log;
 use crate::kafka::rulings::{self, FollowerEnd, KnownBatch, SequenceRuling, WatermarkInputs};
 use crate::kafka::start::ReplicaView;
-use crate::model::batch::{Batch, BatchKind};
+use crate::model::batch::Batch;
 use crate::model::config::{Acks, BrokerConfig, TopicConfig};
 use crate::model::disk::{Disk, IoError};
 use crate::model::error::ErrorCode;
@@ -150,10 +150,10 @@ impl Partition {
         image: &PartitionImage,
         host: &mut Host<'_>,
         ctx: &mut Ctx<'_>,
-    ) {
+    ) -> Result<(), IoError> {
         let state = &image.state;
         if self.leader_epoch.is_some() && state.partition_epoch < self.partition_epoch {
-            return;
+            return Ok(());
         }
         let led_before = self.leads;
         self.fetch = None;
@@ -161,7 +161,7 @@ impl Partition {
         if Some(state.leader_epoch) > self.leader_epoch {
             let start = self.log.end();
             // Followers may ask for epochs in which nothing was written (KIP-101).
-            self.log.begin_epoch(state.leader_epoch, start, host.disk);
+            self.log.begin_epoch(state.leader_epoch, start, host.disk)?;
             for (place, follower) in self.followers.iter_mut().enumerate() {
                 follower.reset(ctx.wall(), start, led_before, state.isr.has(place));
             }
@@ -182,6 +182,7 @@ impl Partition {
             self.move_watermark(rulings::watermark_of_new_leader(ctx.rules, own, end), ctx);
         }
         self.advance_watermark(host, ctx);
+        Ok(())
     }
 
     /// Takes over a committed state in which another broker leads, or none
@@ -226,12 +227,10 @@ impl Partition {
             .and_then(|()| validate(&batch, config, ctx))
             .map_err(AppendError::Refused)?;
         if let Some(known) = self.check_sequence(&batch, ctx)? {
-            ctx.note(Fact::Deduplicated {
-                broker: self.broker,
-                partition: self.id,
-                base: known.base,
-                first: batch.first,
-            });
+            if let Some(first) = batch.records.workload() {
+                let (broker, partition, base) = (self.broker, self.id, known.base);
+                ctx.note(Fact::Deduplicated { broker, partition, base, first });
+            }
             let KnownBatch { base, end, .. } = known;
             return Ok(LeaderAppend { base, end, must_sync: false });
         }
@@ -324,7 +323,7 @@ fn validate(batch: &Batch, config: &TopicConfig, ctx: &Ctx<'_>) -> Result<(), Er
     let ahead = batch.max_timestamp.since(now);
     if bytes > config.max_message_bytes {
         Err(ErrorCode::MessageTooLarge)
-    } else if batch.kind != BatchKind::Data || batch.count == 0 {
+    } else if batch.records.workload().is_none() || batch.count == 0 {
         Err(ErrorCode::InvalidRecord)
     } else if age > config.timestamp_before_max || ahead > config.timestamp_after_max {
         Err(ErrorCode::InvalidTimestamp)

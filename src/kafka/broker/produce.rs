@@ -89,13 +89,7 @@ impl Broker {
             Ok(append) => {
                 self.touch(partition);
                 self.arm_flush(partition, ctx);
-                let waits = self.wait(
-                    partition,
-                    append,
-                    acks,
-                    Waiter { required: append.end, ticket, part },
-                    ctx,
-                );
+                let waits = self.wait(partition, append, acks, Waiter { ticket, part }, ctx);
                 let error = if waits { ErrorCode::RequestTimedOut } else { ErrorCode::None };
                 (done(error, append.base), waits)
             }
@@ -124,9 +118,9 @@ impl Broker {
             return false;
         };
         if append.must_sync && acks != Acks::None {
-            replica.waiting.for_sync(waiter, for_watermark);
+            replica.waiting.sync.wait(append.end, (waiter, for_watermark));
         } else if for_watermark {
-            replica.waiting.for_watermark(waiter);
+            replica.waiting.watermark.wait(append.end, waiter);
         } else {
             return false;
         }

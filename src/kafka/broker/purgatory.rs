@@ -1,14 +1,14 @@
 //! Requests that wait: produce requests for the high watermark, fetches for data.
 //!
-//! Follows `DelayedProduce.java` and `DelayedFetch.java`. A parked request is a slot of a slab; a
-//! partition refers to it by a [`Ticket`], which tells a slot that has been used again. Does not
-//! know when a wait is over: partitions say so.
-
-use std::collections::VecDeque;
+//! Follows `DelayedProduce.java` and `DelayedFetch.java`. What waits for an offset of a log is
+//! [`Deferred`]; here is what a request needs beside that, its deadline first. A parked request is
+//! a slot of a slab; a partition refers to it by a [`Ticket`], which tells a slot that has been
+//! used again. Does not know when a wait is over: partitions say so.
 
 use crate::base::ids::{ConnectionId, LeaderEpoch, Offset};
 use crate::base::time::Time;
 use crate::kafka::broker::fetch::FetchTerms;
+use crate::kafka::deferred::Deferred;
 use crate::kafka::rulings::Reader;
 use crate::kafka::timers::Alarm;
 use crate::model::message::{FetchPartition, List, PartitionProduceResponse};
@@ -47,8 +47,6 @@ pub(super) struct ParkedFetch {
 /// Where a partition's waiting batch belongs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiter {
-    /// It is answered once the partition has reached this offset.
-    pub(super) required: Offset,
     pub(super) ticket: Ticket,
     /// Which entry of the answer.
     pub(super) part: u32,
@@ -205,46 +203,18 @@ pub(super) struct Purgatory {
 /// What waits at one partition.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waiting {
-    /// For the high watermark, in order of the offset.
-    watermark: VecDeque<Waiter>,
-    /// For a sync, in order of the offset.
-    sync: VecDeque<(Waiter, bool)>,
+    /// For the high watermark. A recognised duplicate may wait for less than those before it.
+    pub(super) watermark: Deferred<Waiter>,
+    /// For a sync; then for the high watermark too, if so it says.
+    pub(super) sync: Deferred<(Waiter, bool)>,
     /// For data. At most one entry per slot.
     watchers: Vec<Watcher>,
 }
 
 impl Waiting {
-    /// Waits for the high watermark. New batches come last; a recognised duplicate may not.
-    pub(super) fn for_watermark(&mut self, waiter: Waiter) {
-        let place = self.watermark.iter().rev().take_while(|w| w.required > waiter.required);
-        let place = self.watermark.len() - place.count();
-        self.watermark.insert(place, waiter);
-    }
-
-    /// Waits for a sync; then for the high watermark too, if `then_watermark`.
-    pub(super) fn for_sync(&mut self, waiter: Waiter, then_watermark: bool) {
-        self.sync.push_back((waiter, then_watermark));
-    }
-
-    /// Takes the next one that the high watermark has satisfied.
-    pub(super) fn pop_watermark(&mut self, watermark: Offset) -> Option<Waiter> {
-        if self.watermark.front()?.required > watermark {
-            return None;
-        }
-        self.watermark.pop_front()
-    }
-
-    /// Takes the next one that a sync has satisfied.
-    pub(super) fn pop_sync(&mut self, synced: Offset) -> Option<(Waiter, bool)> {
-        if self.sync.front()?.0.required > synced {
-            return None;
-        }
-        self.sync.pop_front()
-    }
-
     /// Takes anyone that waits for anything but data.
-    pub(super) fn pop_any(&mut self) -> Option<Waiter> {
-        self.watermark.pop_front().or_else(|| self.sync.pop_front().map(|(waiter, _)| waiter))
+    pub(super) fn give_up(&mut self) -> Option<Waiter> {
+        self.watermark.give_up().or_else(|| self.sync.give_up().map(|(waiter, _)| waiter))
     }
 
     /// A parked fetch waits for data.
@@ -268,8 +238,8 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use super::{ParkedProduce, Shelf, Waiter, Waiting};
-    use crate::base::ids::{ConnectionId, Offset};
+    use super::{ParkedProduce, Shelf};
+    use crate::base::ids::ConnectionId;
     use crate::base::time::Time;
     use crate::model::message::Lists;
 
@@ -298,27 +268,5 @@ mod tests {
             shelf.take(ticket);
         }
         assert_eq!(order, [5, 20, 30]);
-    }
-
-    #[test]
-    fn a_late_waiter_for_an_early_offset_goes_first() {
-        let mut lists = Lists::default();
-        let mut shelf = Shelf::default();
-        let ticket = shelf.park(ParkedProduce {
-            connection: ConnectionId(0),
-            correlation: 0,
-            responses: lists.take(),
-            waiting: 1,
-            deadline: Time(0),
-        });
-        let mut waiting = Waiting::default();
-        for required in [10, 20, 15] {
-            waiting.for_watermark(Waiter { required: Offset(required), ticket, part: 0 });
-        }
-        assert!(waiting.pop_watermark(Offset(9)).is_none());
-        let order: Vec<u64> = std::iter::from_fn(|| waiting.pop_watermark(Offset(30)))
-            .map(|w| w.required.0)
-            .collect();
-        assert_eq!(order, [10, 15, 20]);
     }
 }

@@ -115,20 +115,20 @@ impl Broker {
             } else {
                 ErrorCode::NotLeaderOrFollower
             };
-            return replica.waiting.pop_any().map(|waiter| (waiter, error));
+            return replica.waiting.give_up().map(|waiter| (waiter, error));
         }
-        while let Some((waiter, then_watermark)) =
-            replica.waiting.pop_sync(replica.log.recovery_point())
+        while let Some((required, (waiter, then_watermark))) =
+            replica.waiting.sync.next(replica.log.recovery_point())
         {
             if !then_watermark {
                 return Some((waiter, ErrorCode::None));
             }
-            replica.waiting.for_watermark(waiter);
+            replica.waiting.watermark.wait(required, waiter);
         }
         if !rulings::watermark_answers_produces(ctx.rules) {
             return None;
         }
-        let waiter = replica.waiting.pop_watermark(replica.log.watermark())?;
+        let (_, waiter) = replica.waiting.watermark.next(replica.log.watermark())?;
         Some((waiter, replica.answer_after_watermark(&self.image, ctx)))
     }
 

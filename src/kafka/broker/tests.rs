@@ -5,11 +5,13 @@ mod harness;
 
 use self::harness::{Cluster, P};
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, DiskId, LeaderEpoch, Offset, PartitionId, ReplicaSet,
+    BrokerEpoch, BrokerId, DiskId, LeaderEpoch, LogId, Offset, PartitionEpoch, PartitionId,
+    ReplicaSet,
 };
 use crate::base::time::Span;
 use crate::model::config::{Acks, BrokerConfig, TopicKey};
 use crate::model::directory::DirectoryId;
+use crate::model::disk::Kept;
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::message::{
@@ -443,6 +445,54 @@ fn the_marker_of_a_clean_shutdown_goes_when_the_logs_are_loaded() {
     cluster.shut_down(1);
     assert_eq!(cluster.exits.get(&1), Some(&StopKind::Shutdown));
     assert_eq!(cluster.disk_of_stopped(1).clean_shutdown(), None);
+}
+
+/// What a power loss takes of a broker's copy of the metadata log is fetched again, and no more.
+#[test]
+fn a_broker_replays_its_copy_of_the_metadata_and_fetches_from_its_end() {
+    let torn = Kept::Operations { count: 1, torn: true, behind: 1, older_files: true };
+    for (kept, left) in [(Kept::ALL, 3), (Kept::SYNCED, 0), (torn, 1)] {
+        let mut cluster = three();
+        let synced = cluster.log.len() as u64;
+        for epoch in 2..5 {
+            cluster.change(|state| {
+                state.leader_epoch = LeaderEpoch(epoch);
+                state.partition_epoch = PartitionEpoch(epoch);
+            });
+        }
+        cluster.lose_power_but(3, kept);
+        cluster.metadata_fetches.clear();
+        cluster.restart(3);
+        cluster.pass(Span::secs(1));
+        assert_eq!(cluster.metadata_fetches.first(), Some(&Offset(synced + left)), "{kept:?}");
+        assert_eq!(cluster.broker(3).image(), cluster.broker(1).image(), "{kept:?}");
+        let copy = |cluster: &mut Cluster, broker| {
+            cluster.disk(broker).log(LogId::Metadata).expect("a good disk").clone()
+        };
+        assert_eq!(copy(&mut cluster, 3), copy(&mut cluster, 1), "{kept:?}");
+    }
+}
+
+/// `KafkaRaftClient.handleFetchResponse`: what is not known to be committed is cut, and what is
+/// known to be is never.
+#[test]
+fn a_copy_of_the_metadata_is_cut_where_it_parts_from_the_log() {
+    let mut cluster = three();
+    let end = cluster.log.len() as u64;
+    cluster.crash(3);
+    let parts_at = (LeaderEpoch(1), Offset(end - 2));
+    cluster.parts_at = Some((3, parts_at));
+    cluster.metadata_fetches.clear();
+    cluster.restart(3);
+    cluster.pass(Span::secs(1));
+    assert_eq!(cluster.metadata_fetches[0], Offset(end));
+    assert!(cluster.metadata_fetches.contains(&Offset(end - 2)), "what is left of it");
+    assert_eq!(cluster.broker(3).image(), cluster.broker(1).image());
+
+    cluster.parts_at = Some((1, parts_at));
+    cluster.change(|state| state.partition_epoch = PartitionEpoch(9));
+    let halted = cluster.exits.get(&1) == Some(&StopKind::Halt);
+    assert!(halted, "it was told to cut what it has acted on");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId};
 use crate::base::time::Time;
 use crate::kafka::client::application::Polled;
 use crate::kafka::client::cache::Leadership;
-use crate::model::batch::{Batch, BatchKind};
+use crate::model::batch::Batch;
 use crate::model::config::OffsetReset;
 use crate::model::error::ErrorCode;
 use crate::model::fact::PositionChange;
@@ -165,27 +165,27 @@ impl Assigned {
     }
 
     /// Hands over at most `limit` records of one batch and moves the position past them. Markers
-    /// move the position and are not handed over.
+    /// and internal records move the position and are not handed over.
     pub(super) fn take(&mut self, limit: u32) -> Option<Polled> {
         loop {
             let batch = *self.buffered.front()?;
             let skipped = (self.offset - batch.base) as u32;
             let whole = batch.count.saturating_sub(skipped);
-            let control = batch.kind != BatchKind::Data;
-            let count = if control { whole } else { whole.min(limit) };
+            let first = batch.records.workload();
+            let count = if first.is_some() { whole.min(limit) } else { whole };
             let base = batch.base + u64::from(skipped);
             self.offset = base + u64::from(count);
             self.offset_epoch = Some(batch.leader_epoch);
             if count == whole {
                 self.buffered.pop_front();
             }
-            if !control && count > 0 {
+            if let Some(first) = first.filter(|_| count > 0) {
                 return Some(Polled {
                     partition: self.partition,
                     base,
                     count,
                     leader_epoch: batch.leader_epoch,
-                    first: batch.first.plus(skipped),
+                    first: first.plus(skipped),
                     broker: self.served_by,
                 });
             }
@@ -204,7 +204,7 @@ mod tests {
     use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId};
     use crate::base::time::Time;
     use crate::kafka::client::cache::Leadership;
-    use crate::model::batch::{Batch, BatchKind, RecordId};
+    use crate::model::batch::{Batch, RecordId, Records};
     use crate::model::config::OffsetReset;
     use crate::model::error::ErrorCode;
 
@@ -236,12 +236,11 @@ mod tests {
         let batch = Batch {
             base: Offset(10),
             max_timestamp: Time::ZERO,
-            first: RecordId { process: ProcessId(0), ordinal: 40 },
+            records: Records::Workload(RecordId { process: ProcessId(0), ordinal: 40 }),
             count: 6,
             bytes: 700,
             leader_epoch: LeaderEpoch(3),
             sequence: None,
-            kind: BatchKind::Data,
         };
         assigned.buffer(batch, BrokerId(2));
         let piece = assigned.take(3).expect("records are there");

@@ -17,7 +17,7 @@ use crate::kafka::client::producer::Producer;
 use crate::kafka::ctx::Ctx;
 use crate::kafka::network_client::Peer;
 use crate::kafka::timers::ClientTimer;
-use crate::model::batch::{Batch, BatchKind};
+use crate::model::batch::{Batch, Records};
 use crate::model::config::Acks;
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
@@ -417,11 +417,10 @@ fn on_the_wire(batch: &ProducerBatch) -> Batch {
     Batch {
         base: Offset::ZERO,
         max_timestamp: batch.max_timestamp,
-        first: batch.first,
+        records: Records::Workload(batch.first),
         count: batch.count,
         bytes: batch.bytes,
         leader_epoch: LeaderEpoch::default(),
         sequence: batch.sequence,
-        kind: BatchKind::Data,
     }
 }

@@ -1,24 +1,35 @@
-//! Brokers follow the metadata log: connections, long polls, chunks.
+//! Brokers follow the metadata log: connections, long polls, chunks, divergences.
 //!
-//! Follows the leader's side of an observer's fetch in `KafkaRaftClient.java`. With one controller
-//! whatever is on its disk is committed. Does not know what a record says.
+//! Follows the leader's side of an observer's fetch in `KafkaRaftClient.java`. What is not
+//! committed is not sent, where Kafka sends it with a high watermark below it. Does not know what a
+//! record says.
 
-use crate::base::ids::{BrokerId, ConnectionId, NodeId, Offset};
-use crate::base::time::Span;
+use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset};
 use crate::kafka::ctx::Ctx;
+use crate::kafka::log::Log;
+use crate::kafka::rulings::{self, Divergence};
 use crate::kafka::timers::ControllerTimer;
-use crate::model::message::FetchMetadataResponse;
+use crate::model::disk::Disk;
+use crate::model::message::{FetchMetadataRequest, FetchMetadataResponse};
 use crate::model::metadata::MetadataRecord;
+use crate::model::rules::Rules;
 
-/// Records in one answer.
-const CHUNK: usize = 500;
+/// Bytes of records in one answer: about 500 records. The first batch is sent whole.
+const MAX_BYTES: u64 = 500 * MetadataRecord::BYTES as u64;
 
 /// A fetch of the metadata log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fetch {
     pub(super) connection: ConnectionId,
     pub(super) correlation: u32,
-    pub(super) from: Offset,
+    pub(super) request: FetchMetadataRequest,
+}
+
+impl Fetch {
+    /// Whether there are records for it, or a high watermark that the follower does not know.
+    fn has_news(&self, log: &Log) -> bool {
+        log.watermark() > self.request.from.min(self.request.watermark)
+    }
 }
 
 /// Who follows the metadata log.
@@ -61,49 +72,68 @@ impl Observers {
         }
     }
 
-    /// A broker fetches the log from an offset: answered at once if there is more, else parked.
-    pub(super) fn fetch(
-        &mut self,
-        request: Fetch,
-        max_wait: Span,
-        log: &[MetadataRecord],
-        ctx: &mut Ctx<'_>,
-    ) {
-        let peer = self.peers.iter().find(|(c, _)| *c == request.connection);
+    /// A broker fetches the log from an offset: answered at once if there is anything to say, else
+    /// parked.
+    ///
+    /// Kafka: KafkaRaftClient.handleFetchRequest
+    pub(super) fn fetch(&mut self, fetch: Fetch, log: &Log, disk: &Disk, ctx: &mut Ctx<'_>) {
+        let parts = diverges(&fetch.request, log, ctx.rules).is_some();
+        let peer = self.peers.iter().find(|(c, _)| *c == fetch.connection);
         match peer {
-            Some((_, broker)) if request.from.0 >= log.len() as u64 => {
-                self.parked[broker.index()] = Some(request);
-                ctx.set(wait(*broker), max_wait);
+            Some((_, broker)) if !parts && !fetch.has_news(log) => {
+                self.parked[broker.index()] = Some(fetch);
+                ctx.set(wait(*broker), fetch.request.max_wait);
             }
-            _ => answer(&request, log, ctx),
+            _ => answer(&fetch, log, disk, ctx),
         }
     }
 
-    /// The log has grown: answers who waits for that.
-    pub(super) fn wake(&mut self, log: &[MetadataRecord], ctx: &mut Ctx<'_>) {
+    /// The committed end has moved: answers who waits for that.
+    pub(super) fn wake(&mut self, log: &Log, disk: &Disk, ctx: &mut Ctx<'_>) {
         for (index, parked) in self.parked.iter_mut().enumerate() {
-            if let Some(request) = parked.take_if(|p| p.from.0 < log.len() as u64) {
+            if let Some(request) = parked.take_if(|parked| parked.has_news(log)) {
                 ctx.cancel(wait(BrokerId::at(index)));
-                answer(&request, log, ctx);
+                answer(&request, log, disk, ctx);
             }
         }
     }
 
     /// A fetch has waited long enough: answered with nothing.
-    pub(super) fn expired(&mut self, broker: BrokerId, log: &[MetadataRecord], ctx: &mut Ctx<'_>) {
+    pub(super) fn expired(&mut self, broker: BrokerId, log: &Log, disk: &Disk, ctx: &mut Ctx<'_>) {
         if let Some(request) = self.parked.get_mut(broker.index()).and_then(Option::take) {
-            answer(&request, log, ctx);
+            answer(&request, log, disk, ctx);
         }
     }
 }
 
-fn answer(request: &Fetch, log: &[MetadataRecord], ctx: &mut Ctx<'_>) {
-    let records = ctx.take_list();
-    let from = (request.from.0 as usize).min(log.len());
-    for record in log[from..].iter().take(CHUNK) {
-        ctx.push(records, *record);
+/// Where the follower's log and the controller's part, if they do. Of an epoch that the controller
+/// does not know it says its own newest one.
+///
+/// Kafka: KafkaMetadataLog.endOffsetForEpoch
+fn diverges(
+    request: &FetchMetadataRequest,
+    log: &Log,
+    rules: &Rules,
+) -> Option<(LeaderEpoch, Offset)> {
+    let own = request.last_fetched.and_then(|epoch| log.end_of_epoch(epoch));
+    match rulings::find_divergence(rules, request.last_fetched, request.from, own) {
+        Divergence::None => None,
+        Divergence::At(epoch, end) => Some((epoch, end)),
+        Divergence::Unknown => Some((log.latest_epoch().unwrap_or_default(), log.end())),
     }
-    let end = Offset(log.len() as u64);
-    let content = FetchMetadataResponse { from: request.from, end, records }.into();
-    ctx.send(request.connection, request.correlation, content);
+}
+
+fn answer(fetch: &Fetch, log: &Log, disk: &Disk, ctx: &mut Ctx<'_>) {
+    let records = ctx.take_list();
+    let diverging = diverges(&fetch.request, log, ctx.rules);
+    let (from, end) = (fetch.request.from, log.watermark());
+    if diverging.is_none() {
+        let lists = &mut *ctx.lists;
+        let read = log.read(from, end, MAX_BYTES, true, disk, |batch| lists.push(records, batch));
+        if read.is_err() {
+            return ctx.release(records); // a controller that cannot read its log says nothing
+        }
+    }
+    let response = FetchMetadataResponse { from, end, diverging, records };
+    ctx.send(fetch.connection, fetch.correlation, response.into());
 }

@@ -2,5 +2,6 @@
 
 mod elections;
 mod lab;
+mod power;
 mod recordings;
 mod requests;

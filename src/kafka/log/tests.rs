@@ -2,20 +2,20 @@
 
 use super::Log;
 use crate::base::ids::{
-    BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId, ProducerEpoch, ProducerId,
+    BrokerId, LeaderEpoch, LogId, NodeId, Offset, PartitionId, ProcessId, ProducerEpoch, ProducerId,
 };
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
 use crate::kafka::ctx::{Ctx, Effects};
-use crate::model::batch::{Batch, BatchKind, RecordId, Sequence};
+use crate::model::batch::{Batch, RecordId, Records, Sequence};
 use crate::model::body::Bodies;
 use crate::model::config::TopicConfig;
-use crate::model::disk::{Disk, IoError, Kept};
+use crate::model::disk::{Checkpoints, Disk, IoError, Kept, LogHandle};
 use crate::model::fact::Fact;
 use crate::model::message::Lists;
 use crate::model::rules::Rules;
 
-const P: PartitionId = PartitionId(0);
+const P: LogId = LogId::Partition(PartitionId(0));
 const NOW: Time = Time(1_000_000_000_000);
 const EXPIRATION: Span = Span::secs(86_400);
 
@@ -29,8 +29,8 @@ struct Bench {
 
 impl Bench {
     fn new(config: TopicConfig) -> Self {
-        let mut disk = Disk::new(BrokerId(1), 1, 1, u64::MAX);
-        let log = Log::load(P, true, NOW, EXPIRATION, &mut disk).expect("a good disk");
+        let mut disk = Disk::new(NodeId::Broker(BrokerId(1)), 1, u64::MAX);
+        let log = Log::load(P, 0, true, NOW, EXPIRATION, &mut disk).expect("a good disk");
         Self { disk, log, config, effects: Effects::default(), now: NOW }
     }
 
@@ -59,12 +59,11 @@ impl Bench {
         let batch = Batch {
             base,
             max_timestamp: self.now,
-            first: RecordId { process: ProcessId(0), ordinal: first },
+            records: Records::Workload(RecordId { process: ProcessId(0), ordinal: first }),
             count: 2,
             bytes: 100,
             leader_epoch: LeaderEpoch(epoch),
             sequence: Some(Sequence { producer: ProducerId(1), epoch: ProducerEpoch(0), first }),
-            kind: BatchKind::Data,
         };
         self.with_ctx(|log, disk, config, ctx| log.append(batch, config, disk, ctx))
             .expect("a good disk");
@@ -76,7 +75,13 @@ impl Bench {
     }
 
     fn reload(&mut self, clean: bool) {
-        self.log = Log::load(P, clean, self.now, EXPIRATION, &mut self.disk).expect("a good disk");
+        self.log =
+            Log::load(P, 0, clean, self.now, EXPIRATION, &mut self.disk).expect("a good disk");
+    }
+
+    fn checkpoints(&mut self) -> Checkpoints {
+        let log: LogHandle = self.log.handle().expect("a good disk");
+        self.disk.checkpoints(log).clone()
     }
 
     fn known(&mut self) -> Vec<u64> {
@@ -94,7 +99,7 @@ fn a_clean_restart_keeps_the_log_and_forgets_all_but_the_last_batch() {
     bench.log.set_watermark(Offset(10));
     assert_eq!(bench.known(), [2, 4, 6, 8, 10]);
     let epochs = bench.log.leader_epochs().to_vec();
-    bench.log.close(&mut bench.disk);
+    bench.log.close(&mut bench.disk).expect("a good disk");
     bench.reload(true);
     assert_eq!((bench.log.end(), bench.log.watermark()), (Offset(12), Offset(10)));
     assert_eq!(bench.log.leader_epochs(), epochs);
@@ -110,9 +115,10 @@ fn an_unclean_restart_replays_what_the_disk_kept() {
         bench.append(epoch);
     }
     bench.log.set_watermark(Offset(8));
-    bench.log.checkpoint_watermark(&mut bench.disk);
+    bench.log.checkpoint_watermark(&mut bench.disk).expect("a good disk");
     // Three appends stay, the third torn. The checkpoints have outlived the log.
-    bench.disk.sim_lose_power(|_, _| Kept::Operations { count: 2, torn: true });
+    let (count, behind, older_files) = (2, 0, false);
+    bench.disk.sim_lose_power(|_, _| Kept::Operations { count, torn: true, behind, older_files });
     bench.reload(false);
     assert_eq!((bench.log.end(), bench.log.watermark()), (Offset(4), Offset(4)));
     assert_eq!(bench.log.leader_epochs(), [(LeaderEpoch(1), Offset(0))]);
@@ -129,13 +135,13 @@ fn a_broken_directory_takes_no_checkpoint() {
         bench.append(epoch);
     }
     bench.log.set_watermark(Offset(8));
-    let saved = bench.disk.checkpoints(P).clone();
+    let saved = bench.checkpoints();
     bench.now = NOW + Span::secs(61);
     bench.disk.sim_set_dir_failed(0, true);
     let deleted = bench.with_ctx(|log, disk, config, ctx| log.retain(config, disk, ctx));
     deleted.expect_err("the directory is broken");
-    bench.log.close(&mut bench.disk);
-    assert_eq!(*bench.disk.checkpoints(P), saved);
+    assert_eq!(bench.log.close(&mut bench.disk), Err(IoError::Failed));
+    assert_eq!(bench.checkpoints(), saved);
 }
 
 #[test]
@@ -192,11 +198,11 @@ fn a_power_loss_that_undoes_retention_tells_of_no_appends() {
     let mut bench = Bench::new(config);
     (0..4).for_each(|_| bench.append(1));
     bench.log.set_watermark(Offset(8));
-    bench.disk.sim_sync(P, bench.disk.unsynced(P));
+    bench.disk.sim_sync_to(P, u64::MAX);
     bench.disk.sim_drain_journal(|_| {});
     bench.now = NOW + Span::secs(61);
     bench.with_ctx(|log, disk, config, ctx| log.retain(config, disk, ctx)).expect("a good disk");
-    bench.disk.sim_lose_power(|_, _| Kept::Operations { count: 0, torn: false });
+    bench.disk.sim_lose_power(|_, _| Kept::SYNCED);
     let mut facts = Vec::new();
     bench.disk.sim_drain_journal(|fact| facts.push(fact.name()));
     assert_eq!(facts, ["log-start-moved"]);

@@ -5,14 +5,13 @@ use crate::base::ids::{
     ProducerEpoch, ProducerId, ReplicaSet, TopicId,
 };
 use crate::base::time::{Span, Time};
-use crate::model::batch::{Batch, BatchKind, RecordId, Sequence};
-use crate::model::body::BodyId;
+use crate::model::batch::{Batch, Marker, RecordId, Records, Sequence};
 use crate::model::config::{Acks, TopicKey};
 use crate::model::directory::{DirectoryId, LogDirs};
 use crate::model::error::ErrorCode;
 use crate::model::message::lists::{Holds, List, Sublist};
 use crate::model::message::{ElectionType, Fetcher, WhichOffset};
-use crate::model::metadata::{MetadataRecord, PartitionState};
+use crate::model::metadata::PartitionState;
 
 /// A value for tests, and pairs of values that differ in one word.
 pub(crate) trait Example<L>: Copy {
@@ -58,7 +57,6 @@ values! {
     u32: 0, 1, 2, 1 << 20;
     u64: 0, 1, 2, 1 << 40;
     i64: 0, 1, -1;
-    BodyId: BodyId(0), BodyId(1);
     BrokerEpoch: BrokerEpoch(0), BrokerEpoch(1);
     BrokerId: BrokerId(1), BrokerId(2);
     DiskId: DiskId(0), DiskId(1);
@@ -78,7 +76,12 @@ values! {
     Time: Time(0), Time(1);
     TopicId: TopicId(0), TopicId(1);
     Acks: Acks::None, Acks::Leader, Acks::All;
-    BatchKind: BatchKind::Data, BatchKind::Commit, BatchKind::Abort;
+    Records:
+        Records::Marker(Marker::Commit),
+        Records::Marker(Marker::Abort),
+        Records::Workload(RecordId { process: ProcessId(0), ordinal: 0 }),
+        Records::Workload(RecordId { process: ProcessId(1), ordinal: 0 }),
+        Records::Workload(RecordId { process: ProcessId(0), ordinal: 1 });
     ErrorCode: ErrorCode::None, ErrorCode::NotLeaderOrFollower, ErrorCode::UnknownServerError;
     TopicKey: TopicKey::MinInsyncReplicas, TopicKey::FlushMs;
     WhichOffset: WhichOffset::Earliest, WhichOffset::Latest, WhichOffset::LogEnd;
@@ -97,11 +100,10 @@ values! {
 
 structs! {
     DirectoryId { disk: DiskId, dir: u16 }
-    RecordId { process: ProcessId, ordinal: u32 }
     Sequence { producer: ProducerId, epoch: ProducerEpoch, first: u32 }
     Batch {
-        base: Offset, max_timestamp: Time, first: RecordId, count: u32, bytes: u32,
-        leader_epoch: LeaderEpoch, sequence: Option<Sequence>, kind: BatchKind
+        base: Offset, max_timestamp: Time, records: Records, count: u32, bytes: u32,
+        leader_epoch: LeaderEpoch, sequence: Option<Sequence>
     }
     PartitionState {
         isr: ReplicaSet, elr: ReplicaSet, leader: Option<BrokerId>,
@@ -180,63 +182,4 @@ fn list_of<T: crate::model::message::Entry, L: Holds<T>>(entries: &[T], lists: &
     let list = pool.take();
     entries.iter().for_each(|entry| pool.push(list, *entry));
     list
-}
-
-impl<L> Example<L> for MetadataRecord {
-    fn example(_: &mut L) -> Self {
-        Self::ProducerIds { next: 0 }
-    }
-
-    /// Per variant, pairs per field; and pairs of variants.
-    fn pairs(lists: &mut L) -> Vec<(String, Self, Self)> {
-        let mut found = Vec::new();
-        let mut add = |word: String, one, other| found.push((word, one, other));
-        let (broker, epoch) = (BrokerId(1), BrokerEpoch(5));
-        let state = PartitionState::example(lists);
-        let (partition, topic, replicas) = (PartitionId(0), TopicId(0), BodyId(0));
-        let [log_dirs, fewer, other] =
-            [(0, 0), (0, 1), (1, 0)].map(|(disk, failed)| LogDirs::new(DiskId(disk), 2, failed));
-        let directory = DirectoryId { disk: DiskId(0), dir: 0 };
-        let registered = |broker, epoch, incarnation, unclean, log_dirs| Self::BrokerRegistered {
-            broker,
-            epoch,
-            incarnation,
-            unclean,
-            log_dirs,
-        };
-        let first = registered(broker, epoch, 1, false, log_dirs);
-        add("broker".to_owned(), first, registered(BrokerId(2), epoch, 1, false, log_dirs));
-        add("epoch".to_owned(), first, registered(broker, BrokerEpoch(6), 1, false, log_dirs));
-        add("incarnation".to_owned(), first, registered(broker, epoch, 2, false, log_dirs));
-        add("unclean".to_owned(), first, registered(broker, epoch, 1, true, log_dirs));
-        add("disk".to_owned(), first, registered(broker, epoch, 1, false, other));
-        add("online".to_owned(), first, registered(broker, epoch, 1, false, fewer));
-        let kinds = [
-            first,
-            Self::BrokerFenced { broker, epoch },
-            Self::BrokerUnfenced { broker, epoch },
-            Self::BrokerShuttingDown { broker, epoch },
-            Self::BrokerLogDirsChanged { broker, epoch, log_dirs },
-            Self::BrokerLogDirsChanged { broker, epoch, log_dirs: fewer },
-            Self::PartitionCreated { partition, topic, replicas, state },
-            Self::PartitionChanged { partition, state },
-            Self::ReplicaAssigned { partition, broker, directory, state },
-            Self::ConfigSet { topic: Some(topic), key: TopicKey::FlushMs, value: Some(0) },
-            Self::ConfigSet { topic: Some(topic), key: TopicKey::FlushMs, value: None },
-            Self::ConfigSet { topic: None, key: TopicKey::FlushMs, value: Some(0) },
-            Self::ConfigSet { topic: None, key: TopicKey::MinInsyncReplicas, value: Some(0) },
-            Self::ProducerIds { next: 0 },
-            Self::ProducerIds { next: 1 },
-        ];
-        for (word, one, other) in PartitionState::pairs(lists) {
-            let of = |state| Self::PartitionChanged { partition, state };
-            add(format!("changed {word}"), of(one), of(other));
-            let of = |state| Self::PartitionCreated { partition, topic, replicas, state };
-            add(format!("created {word}"), of(one), of(other));
-            let of = |state| Self::ReplicaAssigned { partition, broker, directory, state };
-            add(format!("assigned {word}"), of(one), of(other));
-        }
-        found.extend(pairs_of(&kinds));
-        found
-    }
 }

@@ -3,6 +3,7 @@
 use crate::base::ids::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId};
 use crate::base::time::Span;
 use crate::model::batch::Batch;
+use crate::model::body::BodyId;
 use crate::model::error::ErrorCode;
 use crate::model::message::{Entry, List, Sublist};
 
@@ -75,5 +76,10 @@ impl Entry for Batch {
     #[inline]
     fn wire_bytes(&self) -> u64 {
         u64::from(self.bytes)
+    }
+
+    #[inline]
+    fn body(&self) -> Option<BodyId> {
+        self.records.body()
     }
 }

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use crate::base::rng::stir;
 use crate::base::words::Word;
+use crate::model::body::{BodyCounts, BodyId};
 
 /// Names a list in the pool of its kind of entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,12 @@ pub trait Entry: Copy + Word {
     fn wire_bytes(&self) -> u64 {
         40
     }
+
+    /// The body that it names.
+    #[inline]
+    fn body(&self) -> Option<BodyId> {
+        None
+    }
 }
 
 /// The pools that hold lists of `T`.
@@ -81,6 +88,7 @@ pub trait Holds<T> {
 pub struct Pool<T> {
     lists: Vec<Entries<T>>,
     free: Vec<u32>,
+    bodies: BodyCounts,
 }
 
 #[derive(Clone, Debug)]
@@ -92,6 +100,8 @@ struct Entries<T> {
     word: u64,
     /// One of them says something else since.
     changed: bool,
+    /// One of them names a body.
+    has_bodies: bool,
 }
 
 /// What a list without entries says.
@@ -99,7 +109,7 @@ const NOTHING: u64 = 1;
 
 impl<T> Default for Pool<T> {
     fn default() -> Self {
-        Self { lists: Vec::new(), free: Vec::new() }
+        Self { lists: Vec::new(), free: Vec::new(), bodies: BodyCounts::default() }
     }
 }
 
@@ -120,6 +130,7 @@ impl<T: Entry> Pool<T> {
                 wire: 0,
                 word: NOTHING,
                 changed: false,
+                has_bodies: false,
             });
             (self.lists.len() - 1) as u32
         });
@@ -132,6 +143,10 @@ impl<T: Entry> Pool<T> {
         let list = &mut self.lists[list.id as usize];
         list.wire += entry.wire_bytes();
         list.word = stir(list.word, entry.word());
+        if let Some(body) = entry.body() {
+            self.bodies.more(body);
+            list.has_bodies = true;
+        }
         list.entries.push(entry);
     }
 
@@ -156,11 +171,20 @@ impl<T: Entry> Pool<T> {
     pub fn give_back(&mut self, list: List<T>) {
         debug_assert!(!self.free.contains(&list.id), "a list was given back twice");
         let entries = &mut self.lists[list.id as usize];
+        if std::mem::take(&mut entries.has_bodies) {
+            let bodies = entries.entries.iter().filter_map(Entry::body);
+            bodies.for_each(|body| self.bodies.less(body));
+        }
         entries.entries.clear();
         entries.wire = 0;
         entries.word = NOTHING;
         entries.changed = false;
         self.free.push(list.id);
+    }
+
+    /// Which bodies its entries have begun and ceased to name.
+    pub const fn body_counts(&mut self) -> &mut BodyCounts {
+        &mut self.bodies
     }
 
     /// How many lists are in use: none when nothing is in flight and nothing is parked.

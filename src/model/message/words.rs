@@ -1,8 +1,9 @@
 //! What the plain values in messages and logs say, for fingerprints. Every field is named, so that
 //! one that is added to any of them does not compile until it is here.
 
+use crate::base::ids::BrokerId;
 use crate::base::words::{Word, words};
-use crate::model::batch::{Batch, BatchKind, RecordId, Sequence};
+use crate::model::batch::{Batch, Marker, RecordId, Records, Sequence};
 use crate::model::body::BodyId;
 use crate::model::config::{Acks, TopicKey};
 use crate::model::directory::DirectoryId;
@@ -21,11 +22,22 @@ macro_rules! plain_enums {
     )* };
 }
 
-plain_enums!(Acks, BatchKind, ErrorCode, TopicKey, WhichOffset);
+plain_enums!(Acks, ErrorCode, Marker, TopicKey, WhichOffset);
 
 impl Word for BodyId {
     fn word(&self) -> u64 {
-        u64::from(self.0)
+        self.number()
+    }
+}
+
+impl Word for Records {
+    #[inline]
+    fn word(&self) -> u64 {
+        match self {
+            Self::Workload(first) => words![0_u64, *first],
+            Self::Body(body) => words![1_u64, *body],
+            Self::Marker(marker) => words![2_u64, *marker],
+        }
     }
 }
 
@@ -74,8 +86,8 @@ impl Word for Sequence {
 impl Word for Batch {
     #[inline]
     fn word(&self) -> u64 {
-        let Self { base, max_timestamp, first, count, bytes, leader_epoch, sequence, kind } = *self;
-        words![base, max_timestamp, first, count, bytes, leader_epoch, sequence, kind]
+        let Self { base, max_timestamp, records, count, bytes, leader_epoch, sequence } = *self;
+        words![base, max_timestamp, records, count, bytes, leader_epoch, sequence]
     }
 }
 
@@ -96,8 +108,9 @@ impl Word for MetadataRecord {
             Self::BrokerFenced { broker, epoch } => words![1_u64, broker, epoch],
             Self::BrokerUnfenced { broker, epoch } => words![2_u64, broker, epoch],
             Self::BrokerShuttingDown { broker, epoch } => words![3_u64, broker, epoch],
-            Self::PartitionCreated { partition, topic, replicas, state } => {
-                words![4_u64, partition, topic, replicas, state]
+            Self::PartitionCreated { partition, topic, ref replicas, state } => {
+                let all = |all, broker: &BrokerId| words![all, *broker];
+                words![4_u64, partition, topic, replicas.iter().fold(0_u64, all), state]
             }
             Self::PartitionChanged { partition, state } => words![5_u64, partition, state],
             Self::ReplicaAssigned { partition, broker, directory, state } => {

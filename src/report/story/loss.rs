@@ -325,10 +325,12 @@ impl Teller<'_> {
     }
 
     fn hear_append(&mut self, place: usize, stamp: Stamp, fact: &Fact) {
-        let Fact::Appended { broker, base, count, leader_epoch, first, .. } = *fact else { return };
+        let Fact::Appended { broker, base, count, leader_epoch, records, .. } = *fact else {
+            return;
+        };
         let Some(replica) = self.ledger.place(broker) else { return };
         let end = base + u64::from(count);
-        if self.subject.is_among(first, count) {
+        if records.workload().is_some_and(|first| self.subject.is_among(first, count)) {
             let leads = self.ledger.leads(broker, leader_epoch);
             let role = if leads { "leader" } else { "follower" };
             self.told.notes.insert(place, role.to_owned());

@@ -1,7 +1,7 @@
 //! What a story follows: a record and its place in a log, as far as the checker named them.
 
 use crate::base::ids::{Offset, PartitionId};
-use crate::model::batch::{BatchKind, RecordId};
+use crate::model::batch::RecordId;
 use crate::model::fact::{Fact, Stamp};
 use crate::report::story::Focus;
 
@@ -31,10 +31,8 @@ impl Subject {
         });
         let appended = || {
             facts.iter().find_map(|(_, fact)| match *fact {
-                Fact::Appended { partition: p, base, count, first, kind, .. }
-                    if p == partition && kind == BatchKind::Data =>
-                {
-                    subject.pair(base, count, first)
+                Fact::Appended { partition: p, base, count, records, .. } if p == partition => {
+                    subject.pair(base, count, records.workload()?)
                 }
                 _ => None,
             })

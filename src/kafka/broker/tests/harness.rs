@@ -8,7 +8,7 @@ mod controller;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, ConnectionId, ControllerId, DiskId, LeaderEpoch, NodeId, Offset,
+    BrokerEpoch, BrokerId, ConnectionId, ControllerId, DiskId, LeaderEpoch, LogId, NodeId, Offset,
     PartitionEpoch, PartitionId, ProcessId, ProducerEpoch, ProducerId, ReplicaSet, TopicId,
 };
 use crate::base::rng::Rng;
@@ -18,8 +18,8 @@ use crate::kafka::broker::tests::harness::controller::registered;
 use crate::kafka::ctx::{CloseReason, Ctx, Effects, Node};
 use crate::kafka::start::{BrokerStart, Initial, ReplicaView};
 use crate::kafka::timers::Timer;
-use crate::model::batch::{Batch, BatchKind, RecordId, Sequence};
-use crate::model::body::{Bodies, Body};
+use crate::model::batch::{Batch, RecordId, Records, Sequence};
+use crate::model::body::Bodies;
 use crate::model::config::{Acks, BrokerConfig, TopicKey};
 use crate::model::directory::LogDirs;
 use crate::model::disk::{Disk, Kept};
@@ -85,6 +85,12 @@ pub(super) struct Cluster {
     timers: BTreeMap<(usize, Timer), Time>,
     listening: BTreeSet<BrokerId>,
     metadata: Vec<MetadataRecord>,
+    /// The metadata log: one batch for each record.
+    pub(super) log: Vec<Batch>,
+    /// From where brokers have fetched it.
+    pub(super) metadata_fetches: Vec<Offset>,
+    /// A broker that is told with its next answer that its log parts from this one, and where.
+    pub(super) parts_at: Option<(u16, (LeaderEpoch, Offset))>,
     waiting: Vec<(ConnectionId, u32, Offset)>,
     pub(super) state: PartitionState,
     pub(super) answers: Vec<Answer>,
@@ -97,7 +103,6 @@ pub(super) struct Cluster {
     /// Heartbeats are heard and not answered.
     pub(super) mute: bool,
     pub(super) syncs: bool,
-    partitions: usize,
     next_correlation: u32,
     next_sequence: u32,
     clients: BTreeSet<ConnectionId>,
@@ -111,9 +116,7 @@ impl Cluster {
 
     pub(super) fn with(brokers: u16, rules: Rules, config: BrokerConfig, partitions: u16) -> Self {
         let count = usize::from(brokers);
-        let mut bodies = Bodies::default();
         let all: Vec<BrokerId> = (0..count).map(BrokerId::at).collect();
-        let replicas = bodies.add(Body::Replicas(all));
         let state = PartitionState {
             isr: ReplicaSet::first(count),
             elr: ReplicaSet::EMPTY,
@@ -134,7 +137,7 @@ impl Cluster {
             metadata.push(MetadataRecord::PartitionCreated {
                 partition: PartitionId(partition),
                 topic: TopicId(0),
-                replicas,
+                replicas: all.clone(),
                 state,
             });
         }
@@ -147,15 +150,15 @@ impl Cluster {
             brokers: (0..count).map(|_| None).collect(),
             disks: (0..count)
                 .map(|i| {
-                    let partitions = usize::from(partitions);
-                    Some(Disk::new(BrokerId::at(i), partitions, config.log_dirs, u64::MAX))
+                    let owner = NodeId::Broker(BrokerId::at(i));
+                    Some(Disk::new(owner, config.log_dirs, u64::MAX))
                 })
                 .collect(),
             incarnations: vec![0; count],
             rules,
             config,
             now: Time(1_000_000_000_000),
-            bodies,
+            bodies: Bodies::default(),
             lists: Lists::default(),
             effects: Effects::default(),
             rng: Rng::named(1, "brokers"),
@@ -164,7 +167,10 @@ impl Cluster {
             ends: BTreeMap::new(),
             timers: BTreeMap::new(),
             listening: BTreeSet::new(),
-            metadata,
+            metadata: Vec::new(),
+            log: Vec::new(),
+            metadata_fetches: Vec::new(),
+            parts_at: None,
             waiting: Vec::new(),
             state,
             answers: Vec::new(),
@@ -176,15 +182,21 @@ impl Cluster {
             silent: false,
             mute: false,
             syncs: true,
-            partitions: usize::from(partitions),
             next_correlation: 0,
             next_sequence: 0,
             clients: BTreeSet::new(),
         };
+        metadata.into_iter().for_each(|record| cluster.write_metadata(record));
+        for disk in cluster.disks.iter_mut().flatten() {
+            let log = disk.create_log(LogId::Metadata, 0, Offset::ZERO).expect("a good disk");
+            for batch in &cluster.log {
+                disk.append(log, *batch).expect("a good disk");
+            }
+            disk.sim_sync_to(LogId::Metadata, u64::MAX);
+        }
         for broker in 0..count {
             let epoch = BrokerEpoch(2 * broker as u64);
-            let records = cluster.metadata.clone();
-            cluster.start(BrokerId::at(broker), Some(Initial { epoch, records }));
+            cluster.start(BrokerId::at(broker), Some(Initial { epoch }));
         }
         cluster.settle();
         cluster
@@ -195,7 +207,6 @@ impl Cluster {
         let start = BrokerStart {
             id,
             config: self.config,
-            partitions: self.partitions,
             controllers: vec![ControllerId(1)],
             incarnation: self.incarnations[id.index()],
             initial,
@@ -262,11 +273,11 @@ impl Cluster {
                 None => self.timers.remove(&(id.index(), timer)),
             };
         }
-        for (partition, up_to) in std::mem::take(&mut self.effects.flushes) {
+        for (log, up_to) in std::mem::take(&mut self.effects.flushes) {
             if self.syncs && self.brokers[id.index()].is_some() {
                 let sync = |b: &mut Broker, ctx: &mut Ctx<'_>| {
-                    b.disk().sim_sync(partition, usize::MAX);
-                    b.on_flushed(Some(partition), up_to, ctx);
+                    b.disk().sim_sync_to(log, u64::MAX);
+                    b.on_flushed(log, up_to, ctx);
                 };
                 self.at(id, sync);
             }
@@ -297,6 +308,7 @@ impl Cluster {
         );
         let gone: Vec<_> =
             self.ends.iter().filter(|(_, (a, b))| *a == me || *b == me).map(|(c, _)| *c).collect();
+        self.waiting.retain(|(connection, ..)| !gone.contains(connection));
         for connection in gone {
             let to = self.other_end(connection, me);
             self.queue.push_back(Event::Closed(to, connection));
@@ -313,9 +325,14 @@ impl Cluster {
 
     /// Loses everything that was not synced.
     pub(super) fn lose_power(&mut self, broker: u16) {
+        self.lose_power_but(broker, Kept::SYNCED);
+    }
+
+    /// Loses of each log what is not kept.
+    pub(super) fn lose_power_but(&mut self, broker: u16, kept: Kept) {
         self.stop(BrokerId(broker));
         let disk = self.disks[usize::from(broker) - 1].as_mut().expect("it is down");
-        disk.sim_lose_power(|_, _| Kept::Operations { count: 0, torn: false });
+        disk.sim_lose_power(|_, _| kept);
         self.settle();
     }
 
@@ -354,7 +371,7 @@ impl Cluster {
 
     /// Appends to the metadata log.
     pub(super) fn decide(&mut self, record: MetadataRecord) {
-        self.metadata.push(record);
+        self.write_metadata(record);
         for (connection, correlation, from) in std::mem::take(&mut self.waiting) {
             self.answer_metadata(connection, correlation, from);
         }
@@ -435,12 +452,11 @@ impl Cluster {
         Batch {
             base: Offset::ZERO,
             max_timestamp: self.now,
-            first: RecordId { process: ProcessId(0), ordinal: first },
+            records: Records::Workload(RecordId { process: ProcessId(0), ordinal: first }),
             count,
             bytes: 100 * count,
             leader_epoch: LeaderEpoch(0),
             sequence: Some(Sequence { producer: ProducerId(7), epoch: ProducerEpoch(0), first }),
-            kind: BatchKind::Data,
         }
     }
 

@@ -93,8 +93,8 @@ fn a_property_that_is_set_to_its_value_leaves_the_elr_alone() {
     for written in 1..=2 {
         let done = lab.ask(OPERATOR, IncrementalAlterConfigsRequest { topic, key, value }.into());
         assert_eq!(done, IncrementalAlterConfigsResponse { error: ErrorCode::None }.into());
-        let log = lab.controller.disk.metadata().iter();
-        let set = log.filter(|r| matches!(r, MetadataRecord::ConfigSet { topic: None, .. }));
+        let log = lab.records();
+        let set = log.iter().filter(|r| matches!(r, MetadataRecord::ConfigSet { topic: None, .. }));
         assert_eq!(set.count(), written);
     }
     assert_eq!(lab.state().elr, ReplicaSet::EMPTY);

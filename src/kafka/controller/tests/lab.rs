@@ -4,19 +4,20 @@
 use std::collections::BTreeMap;
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, ConnectionId, ControllerId, DiskId, LeaderEpoch, NodeId, PartitionEpoch,
-    PartitionId, ReplicaSet, TopicId,
+    BrokerEpoch, BrokerId, ConnectionId, ControllerId, DiskId, LeaderEpoch, LogId, NodeId, Offset,
+    PartitionEpoch, PartitionId, ReplicaSet, TopicId,
 };
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
 use crate::kafka::controller::Controller;
 use crate::kafka::ctx::{Ctx, Effects, Node, OPERATOR};
+use crate::kafka::metadata_log;
 use crate::kafka::start::ControllerStart;
 use crate::kafka::timers::Timer;
-use crate::model::body::{Bodies, Body};
+use crate::model::body::Bodies;
 use crate::model::config::{BrokerConfig, Features, TopicKey};
 use crate::model::directory::{DirectoryId, LogDirs};
-use crate::model::disk::Disk;
+use crate::model::disk::{Disk, Kept};
 use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
 use crate::model::message::{
@@ -91,7 +92,8 @@ pub(super) fn start(elr: bool, log_dirs: u16) -> ControllerStart {
 
 /// Three brokers, registered and unfenced, and a topic of one partition on all of them.
 fn initial_disk(min_isr: i64, log_dirs: u16, bodies: &mut Bodies) -> Disk {
-    let mut disk = Disk::new(B1, 0, 1, u64::MAX);
+    let mut disk = Disk::new(NodeId::Controller(ControllerId(1)), 1, u64::MAX);
+    let mut records = Vec::new();
     for (broker, epoch) in [(B1, 0), (B2, 2), (B3, 4)] {
         let epoch = BrokerEpoch(epoch);
         let (incarnation, unclean) = (0, false);
@@ -102,11 +104,11 @@ fn initial_disk(min_isr: i64, log_dirs: u16, bodies: &mut Bodies) -> Disk {
             unclean,
             log_dirs: LogDirs::new(DiskId(0), log_dirs, 0),
         };
-        disk.append_metadata(registered);
-        disk.append_metadata(MetadataRecord::BrokerUnfenced { broker, epoch });
+        records.push(registered);
+        records.push(MetadataRecord::BrokerUnfenced { broker, epoch });
     }
     let (topic, key, value) = (TopicId(0), TopicKey::MinInsyncReplicas, Some(min_isr));
-    disk.append_metadata(MetadataRecord::ConfigSet { topic: Some(topic), key, value });
+    records.push(MetadataRecord::ConfigSet { topic: Some(topic), key, value });
     let state = PartitionState {
         isr: ReplicaSet::first(3),
         elr: ReplicaSet::EMPTY,
@@ -116,13 +118,11 @@ fn initial_disk(min_isr: i64, log_dirs: u16, bodies: &mut Bodies) -> Disk {
         partition_epoch: PartitionEpoch(0),
         recovering: false,
     };
-    let replicas = bodies.add(Body::Replicas(vec![B1, B2, B3]));
-    disk.append_metadata(MetadataRecord::PartitionCreated {
-        partition: T0,
-        topic,
-        replicas,
-        state,
-    });
+    let replicas = vec![B1, B2, B3];
+    records.push(MetadataRecord::PartitionCreated { partition: T0, topic, replicas, state });
+    let batch = metadata_log::batch(records, Offset::ZERO, LeaderEpoch(1), Time::ZERO, bodies);
+    let log = disk.create_log(LogId::Metadata, 0, Offset::ZERO).expect("a good disk");
+    disk.append(log, batch).expect("a good disk");
     disk
 }
 
@@ -175,12 +175,41 @@ impl Lab {
     /// Starts the controller anew on its own disk.
     pub(super) fn restart_controller(&mut self) {
         let disk = self.controller.clone().stop();
-        self.controller = Controller::start(start(true, 1), disk, &mut ctx!(self));
+        self.start_controller(disk);
         self.drain();
+    }
+
+    /// Starts a controller on a disk; what it finds there is not synced yet.
+    pub(super) fn start_controller(&mut self, disk: Disk) {
+        self.controller = Controller::start(start(true, 1), disk, &mut ctx!(self));
+        for index in 0..3 {
+            let peer = NodeId::Broker(BrokerId::at(index));
+            self.controller.on_opened(ConnectionId(index as u32), peer, &mut ctx!(self));
+        }
+    }
+
+    /// Power is lost, and with it the syncs under way; then the controller starts.
+    pub(super) fn lose_power(&mut self, kept: Kept) {
+        let mut disk = self.controller.clone().stop();
+        self.effects.flushes.clear();
+        disk.sim_lose_power(|_, _| kept);
+        self.start_controller(disk);
+        self.drain();
+    }
+
+    /// The leader epochs of the metadata log on disk.
+    pub(super) fn epochs(&self) -> Vec<(LeaderEpoch, Offset)> {
+        let mut disk = self.controller.disk.clone();
+        let log = disk.create_log(LogId::Metadata, 0, Offset::ZERO).expect("a good disk");
+        disk.checkpoints(log).leader_epochs.clone()
     }
 
     /// Carries out timers, gives back answers.
     pub(super) fn drain(&mut self) -> Vec<Message> {
+        while let Some((log, up_to)) = self.effects.flushes.pop() {
+            self.controller.disk.sim_sync_to(log, u64::MAX);
+            self.controller.on_flushed(log, up_to, &mut ctx!(self));
+        }
         for (timer, after) in self.effects.timers.drain(..) {
             match after {
                 Some(after) => drop(self.timers.insert(timer, self.now + after)),
@@ -188,7 +217,6 @@ impl Lab {
             }
         }
         self.facts.append(&mut self.effects.notes);
-        self.effects.metadata_flush = None;
         self.effects.sends.drain(..).map(|(_, message)| message).collect()
     }
 
@@ -407,10 +435,16 @@ impl Lab {
         assert_eq!(done, IncrementalAlterConfigsResponse { error: ErrorCode::None }.into());
     }
 
+    /// The metadata log.
+    pub(super) fn records(&self) -> Vec<MetadataRecord> {
+        let log = self.controller.disk.log(LogId::Metadata).expect("a good disk");
+        let bodies = log.batches().iter().filter_map(|batch| batch.records.body());
+        bodies.flat_map(|body| self.bodies.metadata(body)).cloned().collect()
+    }
+
     /// The partition's states so far, in the order of the log.
     pub(super) fn states(&self) -> Vec<PartitionState> {
-        let log = self.controller.disk.metadata().iter();
-        log.filter_map(|record| Some(record.partition()?.1)).collect()
+        self.records().iter().filter_map(|record| Some(record.partition()?.1)).collect()
     }
 }
 

@@ -1,8 +1,8 @@
 //! What requests and timers do one by one: sessions, registration, shutdown, refusals, long polls.
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, ConnectionId, DiskId, LeaderEpoch, Offset, PartitionEpoch, PartitionId,
-    ReplicaSet, TopicId,
+    BrokerEpoch, BrokerId, ConnectionId, DiskId, LeaderEpoch, LogId, Offset, PartitionEpoch,
+    PartitionId, ReplicaSet, TopicId,
 };
 use crate::base::time::{Span, Time};
 use crate::kafka::controller::tests::lab::{Ask, B1, B2, B3, Lab, T0, ctx, kafka_3_9, kafka_4_1};
@@ -50,8 +50,9 @@ fn a_kept_session_fences_once_more_at_its_end() {
     let fences = |mut lab: Lab| {
         lab.shut_down(B2);
         lab.pass(Span::secs(12));
-        let log = lab.controller.disk.metadata().iter();
-        log.filter(|r| matches!(r, MetadataRecord::BrokerFenced { broker, .. } if *broker == B2))
+        let log = lab.records();
+        log.iter()
+            .filter(|r| matches!(r, MetadataRecord::BrokerFenced { broker, .. } if *broker == B2))
             .count()
     };
     assert_eq!(fences(kafka_4_1(2)), 2, "recorded: 4.1.1/unclean-election");
@@ -338,7 +339,7 @@ fn fetched(lab: &mut Lab) -> Option<(usize, Offset)> {
     let Content::FetchMetadataResponse(FetchMetadataResponse { end, records, .. }) = content else {
         panic!("{content:?}")
     };
-    let count = lab.lists.get(records).len();
+    let count = lab.lists.get(records).iter().map(|batch| batch.count as usize).sum();
     lab.lists.give_back(records);
     Some((count, end))
 }
@@ -347,8 +348,11 @@ fn fetched(lab: &mut Lab) -> Option<(usize, Offset)> {
 fn observers_are_answered_at_once_or_when_there_is_more_or_when_time_is_up() {
     let mut lab = kafka_4_1(1);
     let fetch = |lab: &mut Lab, from| {
+        let from = Offset(from);
         let content = Content::FetchMetadataRequest(FetchMetadataRequest {
-            from: Offset(from),
+            from,
+            last_fetched: Some(LeaderEpoch(2)).filter(|_| from > Offset(0)),
+            watermark: from,
             max_wait: Span::millis(500),
         });
         let message = Message { correlation: 1, content };
@@ -370,7 +374,8 @@ fn observers_are_answered_at_once_or_when_there_is_more_or_when_time_is_up() {
         value: Some(1),
     });
     lab.controller.on_message(OPERATOR, &Message { correlation: 2, content }, &mut ctx!(lab));
-    assert_eq!(lab.effects.metadata_flush, Some(Offset(9)));
+    assert_eq!(lab.effects.flushes, [(LogId::Metadata, Offset(9))]);
+    assert_eq!(lab.effects.sends, [], "neither the operator nor an observer hears before the sync");
     assert_eq!(fetched(&mut lab), Some((1, Offset(9))), "woken");
     assert_eq!(lab.timers.get(&wait.into()), None);
 

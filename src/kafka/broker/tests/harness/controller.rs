@@ -1,8 +1,10 @@
-//! What the controller of the bare brokers says by itself: it registers and unfences whoever asks,
-//! hands out the metadata log, and keeps proposals for the test to decide.
+//! The controller that a test plays: it answers what brokers ask, and writes the metadata log.
 
-use crate::base::ids::{BrokerEpoch, BrokerId, ConnectionId, Offset, ProducerId};
-use crate::kafka::broker::tests::harness::{Cluster, Proposal};
+use crate::base::ids::{
+    BrokerEpoch, BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset, ProducerId,
+};
+use crate::kafka::broker::tests::harness::{CONTROLLER, Cluster, Proposal};
+use crate::kafka::metadata_log;
 use crate::model::directory::LogDirs;
 use crate::model::error::ErrorCode;
 use crate::model::message::{
@@ -25,7 +27,11 @@ impl Cluster {
         let correlation = message.correlation;
         let content = match message.content {
             Content::ApiVersionsRequest(_) => ApiVersionsResponse {}.into(),
-            Content::FetchMetadataRequest(FetchMetadataRequest { from, .. }) => {
+            Content::FetchMetadataRequest(FetchMetadataRequest { from, watermark, .. }) => {
+                self.metadata_fetches.push(from);
+                if from.min(watermark).0 >= self.log.len() as u64 {
+                    return self.waiting.push((connection, correlation, from));
+                }
                 return self.answer_metadata(connection, correlation, from);
             }
             Content::AlterPartitionRequest(request) => {
@@ -73,11 +79,18 @@ impl Cluster {
     /// Appends to the metadata log, unless it says so already.
     fn decide_later(&mut self, record: MetadataRecord) {
         if !self.metadata.contains(&record) {
-            self.metadata.push(record);
+            self.write_metadata(record);
             for (connection, correlation, from) in std::mem::take(&mut self.waiting) {
                 self.answer_metadata(connection, correlation, from);
             }
         }
+    }
+
+    pub(super) fn write_metadata(&mut self, record: MetadataRecord) {
+        let (base, epoch) = (Offset(self.log.len() as u64), LeaderEpoch(1));
+        let records = vec![record.clone()];
+        self.log.push(metadata_log::batch(records, base, epoch, self.now, &mut self.bodies));
+        self.metadata.push(record);
     }
 
     pub(super) fn answer_metadata(
@@ -86,15 +99,14 @@ impl Cluster {
         correlation: u32,
         from: Offset,
     ) {
-        let end = Offset(self.metadata.len() as u64);
-        if from >= end {
-            return self.waiting.push((connection, correlation, from));
-        }
+        let end = Offset(self.log.len() as u64);
+        let follower = self.other_end(connection, CONTROLLER);
+        let told = |(broker, _): &mut _| NodeId::Broker(BrokerId(*broker)) == follower;
+        let diverging = self.parts_at.take_if(told).map(|(_, parts_at)| parts_at);
         let records = self.lists.take();
-        for record in &self.metadata[from.0 as usize..] {
-            self.lists.push(records, *record);
-        }
-        let response = FetchMetadataResponse { from, end, records };
+        let told = self.log.iter().skip(from.0 as usize).filter(|_| diverging.is_none());
+        told.for_each(|batch| self.lists.push(records, *batch));
+        let response = FetchMetadataResponse { from, end, diverging, records };
         self.controller_sends(connection, correlation, response.into());
     }
 }

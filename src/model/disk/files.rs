@@ -1,0 +1,67 @@
+//! The small files beside a log, and what a power loss leaves of them.
+//!
+//! A file is replaced: written beside the old one, synced and renamed. Most writers then sync the
+//! directory, so that the new file is there to stay when they return (`CheckpointFile.write`,
+//! `Utils.atomicMoveWithFallback`); what is written in the background may be the older version
+//! after a power loss, until something on the same file system is synced.
+
+use std::collections::VecDeque;
+
+use crate::base::ids::{LeaderEpoch, Offset};
+
+/// When the replacement of a file is there to stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// When it has been written.
+    Synced,
+    /// With the next sync of the log, or of any file beside it.
+    InBackground,
+}
+
+/// The checkpoint files of one log, and the contents it has in those of its directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// `replication-offset-checkpoint`: the high watermark.
+    pub watermark: Offset,
+    /// `log-start-offset-checkpoint`.
+    pub log_start: Offset,
+    /// `recovery-point-offset-checkpoint`: everything below has been synced.
+    pub recovery_point: Offset,
+    /// `leader-epoch-checkpoint`: each epoch with its first offset.
+    pub leader_epochs: Vec<(LeaderEpoch, Offset)>,
+    /// The `<offset>.snapshot` files of the producer state, oldest first. What they hold follows
+    /// from the log below them.
+    pub producer_snapshots: VecDeque<Offset>,
+    /// As the files were before they were written in the background.
+    older: Option<Box<Self>>,
+}
+
+impl Checkpoints {
+    /// Replaces files.
+    pub(super) fn write(&mut self, how: Write, change: impl FnOnce(&mut Self)) {
+        if how == Write::InBackground && self.older.is_none() {
+            self.older = Some(Box::new(self.clone()));
+        }
+        change(self);
+        if how == Write::Synced {
+            self.sync();
+        }
+    }
+
+    /// Whether a power loss could bring older files back.
+    #[must_use]
+    pub const fn has_older(&self) -> bool {
+        self.older.is_some()
+    }
+
+    pub(super) fn sync(&mut self) {
+        self.older = None;
+    }
+
+    /// Loses power: files written in the background may be the older ones.
+    pub(super) fn lose_power(&mut self, older: bool) {
+        if let (Some(files), true) = (self.older.take(), older) {
+            *self = *files;
+        }
+    }
+}
