@@ -1,11 +1,11 @@
-//! Telling the controller in which log directories replicas lie.
+//! Log directories: where a new replica is put, and telling the controller so.
 //!
-//! Follows `AssignmentsManager.java` (KIP-858). The choice is the broker's own; the controller
-//! hears of it per replica, unless there is one directory only. A disk that was emptied and
-//! formatted anew has new directory ids, so that every replica on it has moved. Does not know what
-//! the controller makes of it.
+//! Follows `LogManager.scala` and `AssignmentsManager.java` (KIP-858). The choice is the broker's
+//! own and lies on its disk; the controller hears of it per replica, unless there is one directory
+//! only. A disk that was emptied and formatted anew has new directory ids, so that every replica on
+//! it has moved. Does not know what the controller makes of it.
 
-use crate::base::ids::PartitionId;
+use crate::base::ids::{LogId, PartitionId};
 use crate::base::time::Span;
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::DIRECTORY_ASSIGNMENTS;
@@ -44,17 +44,47 @@ impl Broker {
         LogDirs::new(self.disk.id(), self.disk.dirs(), self.offline_dirs)
     }
 
+    /// In which log directory a replica lies, or is put if it is new: where the metadata says if
+    /// that is one of ours, else in the one with the fewest partitions. Nowhere if the metadata
+    /// names another directory while one is offline, for the log may lie there.
+    ///
+    /// Kafka: Partition.createLogInAssignedDirectoryId
+    pub(super) fn dir_for(&self, id: PartitionId) -> Option<u16> {
+        if let Some(dir) = self.disk.dir_of(LogId::Partition(id)) {
+            return Some(dir);
+        }
+        let directory = self.image.partition(id)?.directory(self.id);
+        let online = self.log_dirs().has_online(directory);
+        match directory {
+            Directory::In(known) if online => Some(known.dir),
+            Directory::In(_) if self.offline_dirs != 0 => None,
+            Directory::In(_) | Directory::Unassigned => self.next_log_dir(),
+        }
+    }
+
+    /// The online directory with the fewest partitions.
+    ///
+    /// Kafka: LogManager.nextLogDirs
+    fn next_log_dir(&self) -> Option<u16> {
+        if self.disk.dirs() == 1 {
+            return Some(0);
+        }
+        let mut counts = vec![0_u32; usize::from(self.disk.dirs())];
+        for log in self.disk.logs().filter(|log| matches!(log, LogId::Partition(_))) {
+            if let Some(dir) = self.disk.dir_of(log) {
+                counts[usize::from(dir)] += 1;
+            }
+        }
+        let online = (0..self.disk.dirs()).filter(|dir| self.offline_dirs >> dir & 1 == 0);
+        online.min_by_key(|dir| counts[usize::from(*dir)])
+    }
+
     /// The directory of a replica, if the metadata says that it lies elsewhere.
     fn misplaced(&self, id: PartitionId) -> Option<DirectoryId> {
-        let dir = self.dir_of_hosted(id)?;
+        let dir = self.disk.dir_of(LogId::Partition(id))?;
         let image = self.image.partition(id).filter(|image| image.place(self.id).is_some())?;
         let directory = DirectoryId { disk: self.disk.id(), dir };
         (image.directory(self.id) != Directory::In(directory)).then_some(directory)
-    }
-
-    /// Where the log of a replica lies on this disk; nowhere if it has none.
-    fn dir_of_hosted(&self, id: PartitionId) -> Option<u16> {
-        self.partitions.get(id.index()).map(|replica| replica.log.dir())
     }
 
     /// Metadata of these partitions was acted on: it may not know where replicas lie.

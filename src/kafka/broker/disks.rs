@@ -125,18 +125,11 @@ impl Broker {
         }
     }
 
-    /// The log directory in which a new replica of a partition is put.
-    pub(super) const fn new_dir_of(&self, partition: PartitionId) -> u16 {
-        partition.0 % self.disk.dirs()
-    }
-
     /// The log directory of a partition failed.
     #[cold]
     pub(super) fn fail_dir_of(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
-        let dir = match self.partitions.get(partition.index()) {
-            Some(replica) => replica.log.dir(),
-            None => self.new_dir_of(partition),
-        };
+        let Some(replica) = self.partitions.get(partition.index()) else { return };
+        let dir = replica.log.dir();
         let bit = 1 << dir;
         if self.offline_dirs & bit != 0 {
             return;

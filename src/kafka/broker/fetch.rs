@@ -292,15 +292,17 @@ impl Broker {
             return Err(self.why_not_hosted(asked.partition));
         };
         let (divergence, place) = replica.meet(asked, terms.fetcher, ctx)?;
-        if let (true, Fetcher::Replica { broker, epoch: Some(epoch) }) = (first, terms.fetcher)
-            && is_outlived(host.image, broker, epoch)
-        {
-            return Err(ErrorCode::NotLeaderOrFollower);
-        }
         let diverging_epoch = match divergence {
             Divergence::At(epoch, end) => Some((epoch, end)),
             Divergence::None | Divergence::Unknown => None,
         };
+        // Whose log parts is told so: only then is the follower's state looked at.
+        if let (true, Fetcher::Replica { broker, epoch: Some(epoch) }) = (first, terms.fetcher)
+            && diverging_epoch.is_none()
+            && is_outlived(host.image, broker, epoch)
+        {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
         // The watermark is read before this very fetch moves it: hence one round later.
         let found = FetchablePartition {
             partition: asked.partition,

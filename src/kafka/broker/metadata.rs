@@ -194,9 +194,12 @@ impl Broker {
             return;
         };
         let expiration = self.config.producer_id_expiration;
-        let (id, dir) = (LogId::Partition(partition), self.new_dir_of(partition));
+        let (id, found) = (LogId::Partition(partition), self.dir_for(partition));
+        // A log that is nowhere may lie in a directory that is offline.
+        let dir = found.unwrap_or(self.offline_dirs.trailing_zeros() as u16);
         let log = match self.unassigned.remove(place) {
             Some(log) => Ok(log),
+            None if found.is_none() => Err(IoError::Failed),
             None => Log::load(id, dir, true, ctx.wall(), expiration, &mut self.disk),
         };
         let offline = log.is_err();

@@ -6,7 +6,7 @@ mod harness;
 use self::harness::{Cluster, P};
 use crate::base::ids::{
     BrokerEpoch, BrokerId, DiskId, LeaderEpoch, LogId, Offset, PartitionEpoch, PartitionId,
-    ReplicaSet,
+    ReplicaSet, TopicId,
 };
 use crate::base::time::Span;
 use crate::model::config::{Acks, BrokerConfig, TopicKey};
@@ -15,8 +15,8 @@ use crate::model::disk::Kept;
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::message::{
-    AssignReplicaToDir, Content, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
-    ListOffsetsResponse, MetadataRequest, WhichOffset,
+    AssignReplicaToDir, Content, Fetcher, InitProducerIdRequest, InitProducerIdResponse,
+    ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, WhichOffset,
 };
 use crate::model::metadata::MetadataRecord;
 use crate::model::rules::{Drill, Rules, Truncation};
@@ -99,6 +99,21 @@ fn a_parked_consumer_is_woken_by_the_high_watermark() {
     assert_eq!(cluster.fetched(fetch), Some((OK, 3, 0)), "time is up");
     let fetch = cluster.consume(consumer, 4, Span::millis(500));
     assert_eq!(cluster.fetched(fetch), Some((ErrorCode::OffsetOutOfRange, 0, 0)));
+}
+
+/// `Partition.fetchRecords` looks at a follower's state, and so at its broker epoch (KIP-903), only
+/// if its log does not part from the leader's.
+#[test]
+fn a_log_that_parts_is_told_so_whatever_its_broker_epoch() {
+    let mut cluster = three();
+    let connection = cluster.connect(1);
+    // Broker 2 has registered with epoch 2.
+    let fetcher = Fetcher::Replica { broker: BrokerId(2), epoch: Some(BrokerEpoch(1)) };
+    let sent = cluster.fetch(connection, fetcher, (0, None), Span::ZERO);
+    assert_eq!(cluster.fetched(sent).map(|f| f.0), Some(ErrorCode::NotLeaderOrFollower));
+    let from = (7, Some(LeaderEpoch(1)));
+    let sent = cluster.fetch(connection, fetcher, from, Span::ZERO);
+    assert_eq!(cluster.fetched(sent).map(|f| f.0), Some(OK), "it is told where the logs part");
 }
 
 #[test]
@@ -372,6 +387,30 @@ fn a_broker_with_several_directories_says_where_each_replica_lies() {
     let mut single = three();
     single.pass(Span::millis(300));
     assert_eq!(single.assigned, [], "of one directory nothing need be said");
+}
+
+#[test]
+fn a_new_replica_goes_to_the_online_directory_with_the_fewest_partitions() {
+    let config = BrokerConfig { log_dirs: 3, ..BrokerConfig::default() };
+    let mut cluster = Cluster::with(3, Rules::KAFKA_4_1, config, 3);
+    let client = cluster.connect(1);
+    cluster.disk(1).sim_set_dir_failed(0, true);
+    let batch = cluster.batch(1);
+    cluster.produce(client, batch, Acks::All);
+    for number in [3, 6] {
+        cluster.decide(MetadataRecord::PartitionCreated {
+            partition: PartitionId(number),
+            topic: TopicId(0),
+            replicas: [1, 2, 3].map(BrokerId).to_vec(),
+            state: cluster.state,
+        });
+    }
+    cluster.pass(Span::millis(10));
+    let dirs = [0, 1, 2, 3, 6].map(|number| {
+        let log = LogId::Partition(PartitionId(number));
+        cluster.disk(1).dir_of(log)
+    });
+    assert_eq!(dirs, [0, 1, 2, 1, 2].map(Some));
 }
 
 #[test]

@@ -468,17 +468,29 @@ impl Cluster {
     }
 
     pub(super) fn consume(&mut self, connection: ConnectionId, offset: u64, wait: Span) -> u32 {
+        let fetcher = Fetcher::Consumer { read_committed: false };
+        self.fetch(connection, fetcher, (offset, None), wait)
+    }
+
+    /// A fetch from an offset, by a reader whose log ends in an epoch.
+    pub(super) fn fetch(
+        &mut self,
+        connection: ConnectionId,
+        fetcher: Fetcher,
+        (offset, last_fetched_epoch): (u64, Option<LeaderEpoch>),
+        wait: Span,
+    ) -> u32 {
         let partitions = self.lists.take();
         let asked = FetchPartition {
             partition: P,
             current_leader_epoch: None,
             fetch_offset: Offset(offset),
-            last_fetched_epoch: None,
+            last_fetched_epoch,
             log_start_offset: Offset::ZERO,
             max_bytes: 1_000_000,
         };
         self.lists.push(partitions, asked);
-        let (fetcher, max_bytes) = (Fetcher::Consumer { read_committed: false }, 1_000_000);
+        let max_bytes = 1_000_000;
         let request = FetchRequest { fetcher, max_wait: wait, min_bytes: 1, max_bytes, partitions };
         self.send(connection, request.into())
     }
