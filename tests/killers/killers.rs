@@ -52,7 +52,7 @@ const KILLERS: &[Killer] = &[
     Killer("audit-failed", GATE, Some(Drill::DiskErrorIgnored)),
     Killer("writes-resume", WAKE_UP, Some(Drill::ProduceNotWoken)),
     Killer("requests-end", NO_LEADER, Some(Drill::ExpiryNotRearmed)),
-    Killer("isr-fills", GATE, Some(Drill::AlterPartitionNotRetried)),
+    Killer("isr-fills", CUT_OFF, Some(Drill::FetcherNotRearmed)),
     Killer("lag-drains", "killers/slow-consumer", None),
     Killer("metadata-converges", GATE, Some(Drill::HeartbeatsNotResumed)),
 ];
