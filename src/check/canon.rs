@@ -364,9 +364,13 @@ impl Canon {
         let end = self.replicas[place].end();
         let mut gap = false;
         if entry.base != end {
-            // A log that was created or reset at this offset is empty and starts here. Anything
-            // else is a hole or an overwrite: reported, then followed, so that it is told once.
-            gap = end > self.replicas[place].start;
+            // A log that was created or reset at this offset is empty and starts here. A log that
+            // was cut inside a batch where its leader's log starts has lost the whole batch, and
+            // goes on where it was cut (`UnifiedLog.truncateTo`): its leader has nothing in between
+            // either. Anything else is a hole or an overwrite: reported, then followed, so that it
+            // is told once.
+            let behind_start = end < entry.base && entry.base <= self.furthest_start;
+            gap = end > self.replicas[place].start && !behind_start;
             self.realign(place, entry.base);
         }
         if self.replicas[place].is_apart() && entry.base <= self.furthest_start {

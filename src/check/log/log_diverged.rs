@@ -82,6 +82,20 @@ mod tests {
         forge.append_other(2, 1, 1, 0, 99).expect("log-diverged", 1);
     }
 
+    /// A leader whose log starts at 3 has no epoch below, so a follower cuts at 3, inside its batch.
+    #[test]
+    fn a_hole_below_the_leaders_log_start_is_fine() {
+        let cut_at_start = |start: u64| {
+            let mut forge = Forge::new();
+            forge.append(1, 0, 1, 0).append(1, 1, 1, 0).append(2, 0, 1, 0).append(2, 1, 1, 0);
+            forge.elect(2, 1).append(1, 2, 5, 0).append(2, 2, 1, 1).append(2, 3, 1, 1);
+            forge.log_start(2, start).truncate(1, 7, 2).append(1, 3, 1, 1);
+            forge
+        };
+        cut_at_start(3).expect_none("log-diverged");
+        cut_at_start(2).expect("log-diverged", 1);
+    }
+
     #[test]
     fn a_hole_in_a_log_is_reported_once() {
         let mut forge = Forge::new();
