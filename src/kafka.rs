@@ -13,6 +13,7 @@ pub mod client;
 pub mod controller;
 pub mod ctx;
 pub mod deferred;
+mod fetch_session;
 pub mod image;
 pub mod log;
 pub mod metadata_log;

@@ -69,7 +69,9 @@ impl<T> Sparse<T> {
         Some((number, self.get_mut(number)?))
     }
 
-    fn first_from(&self, from: usize) -> Option<usize> {
+    /// The first number that has an entry and is not below `from`.
+    #[must_use]
+    pub fn first_from(&self, from: usize) -> Option<usize> {
         let mut place = from % PAGE;
         for page in from / PAGE..self.pages.len() {
             if let Some(slots) = &self.pages[page]

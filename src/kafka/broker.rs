@@ -32,6 +32,7 @@ use crate::kafka::broker::channel::{
     Inboxes, METADATA, Parked,
 };
 use crate::kafka::broker::directories::Assignments;
+use crate::kafka::broker::fetch::session::FetchSessionCache;
 use crate::kafka::broker::fetcher::ReplicaFetcher;
 use crate::kafka::broker::isr::AlterQueue;
 use crate::kafka::broker::lifecycle::Lifecycle;
@@ -80,6 +81,9 @@ pub struct Broker {
     fetchers: Sparse<ReplicaFetcher>,
     inboxes: Inboxes,
     purgatory: Purgatory,
+    sessions: FetchSessionCache,
+    /// What a fetch looks at, in order; kept for its room.
+    attended: Vec<(u64, PartitionId)>,
     alter: AlterQueue,
     producer_ids: ProducerIds,
     assignments: Assignments,
@@ -116,15 +120,19 @@ impl Broker {
 
     /// A replica, and what it sees of its broker.
     fn replica_and_host(&mut self, partition: PartitionId) -> (Option<&mut Partition>, Host<'_>) {
-        let host = Host { image: &self.image, config: &self.config, disk: &mut self.disk };
+        let Self { image, config, disk, sessions, .. } = self;
+        let host = Host { image, config, disk, sessions };
         (self.partitions.get_mut(partition.index()), host)
     }
 
-    /// A partition has changed: what waits for it is looked at before the handler ends.
+    /// A partition has changed: fetch sessions that hold it look at it again, and what waits for it
+    /// is looked at before the handler ends.
     fn touch(&mut self, partition: PartitionId) {
-        if let Some(replica) = self.partitions.get_mut(partition.index())
-            && !std::mem::replace(&mut replica.touched, true)
-        {
+        let Some(replica) = self.partitions.get_mut(partition.index()) else { return };
+        for session in &replica.sessions {
+            self.sessions.stir(*session, partition);
+        }
+        if !std::mem::replace(&mut replica.touched, true) {
             self.touched.push_back(partition);
         }
     }
@@ -222,11 +230,7 @@ impl Broker {
                     ctx.release(parked.responses);
                 }
             }
-            Parked::Fetch(ticket) => {
-                if let Some(parked) = self.purgatory.fetches.take(ticket) {
-                    ctx.release(parked.partitions);
-                }
-            }
+            Parked::Fetch(ticket) => self.forget_fetch(ticket, ctx),
         }
     }
 
@@ -354,6 +358,8 @@ impl Broker {
             fetchers: Sparse::default(),
             inboxes: Inboxes::default(),
             purgatory: Purgatory::default(),
+            sessions: FetchSessionCache::new(config.fetch_session_slots as usize),
+            attended: Vec::new(),
             alter: AlterQueue::default(),
             producer_ids: ProducerIds::default(),
             assignments: Assignments::default(),

@@ -150,6 +150,8 @@ pub struct BrokerConfig {
     pub replica_fetch_response_max_bytes: u32,
     /// `replica.fetch.backoff.ms`.
     pub replica_fetch_backoff: Span,
+    /// `max.incremental.fetch.session.cache.slots`.
+    pub fetch_session_slots: u32,
     /// `replica.socket.timeout.ms`.
     pub replica_socket_timeout: Span,
     /// `controller.socket.timeout.ms`.
@@ -205,6 +207,7 @@ impl Default for BrokerConfig {
             replica_fetch_max_bytes: 1_048_576,
             replica_fetch_response_max_bytes: 10_485_760,
             replica_fetch_backoff: Span::secs(1),
+            fetch_session_slots: 1_000,
             replica_socket_timeout: Span::secs(30),
             controller_socket_timeout: Span::secs(30),
             watermark_checkpoint_interval: Span::secs(5),

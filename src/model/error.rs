@@ -103,6 +103,10 @@ errors! {
     KafkaStorageError = 56, "KAFKA_STORAGE_ERROR", RefreshMetadata, "KafkaStorageException";
     /// The broker knows nothing of this producer id (old brokers only).
     UnknownProducerId = 59, "UNKNOWN_PRODUCER_ID", Fatal, "UnknownProducerIdException";
+    /// The fetch session is not there (any more): the next fetch is a full one.
+    FetchSessionIdNotFound = 70, "FETCH_SESSION_ID_NOT_FOUND", Retriable, "FetchSessionIdNotFoundException";
+    /// The fetch is not the next one of its session: the next fetch is a full one.
+    InvalidFetchSessionEpoch = 71, "INVALID_FETCH_SESSION_EPOCH", Retriable, "InvalidFetchSessionEpochException";
     /// The request's leader epoch is older than the broker's.
     FencedLeaderEpoch = 74, "FENCED_LEADER_EPOCH", RefreshMetadata, "FencedLeaderEpochException";
     /// The request's leader epoch is newer than the broker's.

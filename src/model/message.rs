@@ -31,7 +31,9 @@ mod tests;
 mod words;
 
 pub use admin::{ElectLeadersResult, ElectionType};
-pub use fetch::{FetchPartition, FetchablePartition, Fetcher};
+pub use fetch::{
+    FetchMetadata, FetchPartition, FetchSessionId, FetchablePartition, Fetcher, ForgottenPartition,
+};
 pub use lists::{Entry, Field, Holds, List, Pool, Sublist};
 pub use metadata::MetadataResponsePartition;
 pub use offsets::WhichOffset;
@@ -99,6 +101,7 @@ rpcs! {
         produce_partitions: ProducePartition,
         partition_produce_responses: PartitionProduceResponse,
         fetch_partitions: FetchPartition,
+        forgotten_partitions: ForgottenPartition,
         fetchable_partitions: FetchablePartition,
         batches: Batch,
         metadata_response_partitions: MetadataResponsePartition,

@@ -52,10 +52,18 @@ fn log_on_disk(hash: u64, disk: &Disk, log: LogId) -> u64 {
 /// What a running broker knows of its replica.
 fn replica_in_memory(hash: u64, broker: &Broker, partition: PartitionId) -> u64 {
     let Some(view) = broker.view(partition) else { return stir(hash, 2) };
-    let ReplicaView { leads, leader_epoch, log_start, end, .. } = view;
-    let ReplicaView { watermark, partition_epoch, isr, offline, .. } = view;
-    let hash = stir(hash, words![leads, leader_epoch, log_start, end]);
-    let hash = stir(hash, words![watermark, partition_epoch, isr, offline]);
+    let ReplicaView {
+        leads,
+        leader_epoch,
+        partition_epoch,
+        log_start,
+        end,
+        watermark,
+        isr,
+        offline,
+    } = view;
+    let hash = stir(hash, words![leads, leader_epoch, partition_epoch, log_start, end]);
+    let hash = stir(hash, words![watermark, isr, offline]);
     let epochs = broker.leader_epochs(partition);
     epochs.iter().fold(hash, |hash, entry| stir(hash, entry.word()))
 }

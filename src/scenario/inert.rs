@@ -90,7 +90,6 @@ const BROKER: &[&str] = &[
     "max.connections",
     "max.connections.per.ip",
     "max.connections.per.ip.overrides",
-    "max.incremental.fetch.session.cache.slots",
     "max.request.partition.size.limit",
     "metadata.max.idle.interval.ms",
     "node.id",

@@ -231,6 +231,9 @@ static BROKER: &[Property] = &[
     broker("replica.fetch.response.max.bytes", "10485760", Values::Number(0, INT), |c, v| {
         c.replica_fetch_response_max_bytes = v as u32;
     }),
+    broker("max.incremental.fetch.session.cache.slots", "1000", Values::Number(0, INT), |c, v| {
+        c.fetch_session_slots = v as u32;
+    }),
     broker("replica.fetch.backoff.ms", "1000", TIME, |c, v| c.replica_fetch_backoff = ms(v)),
     broker("replica.socket.timeout.ms", "30000", AT_LEAST_1, |c, v| {
         c.replica_socket_timeout = ms(v);

@@ -19,10 +19,10 @@ use highwater::model::body::Bodies;
 use highwater::model::error::ErrorCode;
 use highwater::model::fact::Fact;
 use highwater::model::message::{
-    ApiVersionsResponse, Content, FetchPartition, FetchResponse, FetchablePartition,
-    InitProducerIdRequest, InitProducerIdResponse, Lists, Message, MetadataRequest,
-    MetadataResponse, MetadataResponsePartition, PartitionProduceResponse, ProducePartition,
-    ProduceResponse, Sublist,
+    ApiVersionsResponse, Content, FetchPartition, FetchResponse, FetchSessionId,
+    FetchablePartition, InitProducerIdRequest, InitProducerIdResponse, Lists, Message,
+    MetadataRequest, MetadataResponse, MetadataResponsePartition, PartitionProduceResponse,
+    ProducePartition, ProduceResponse, Sublist,
 };
 use highwater::model::plan::AppPlan;
 use highwater::model::rules::Rules;
@@ -285,7 +285,8 @@ impl Bench {
         for batch in batches {
             self.lists.push(records, *batch);
         }
-        self.answer(request, FetchResponse { partitions, records }.into());
+        let (error, session) = (ErrorCode::None, FetchSessionId::NONE);
+        self.answer(request, FetchResponse { error, session, partitions, records }.into());
     }
 
     /// Takes the oldest request that waits.

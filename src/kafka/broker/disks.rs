@@ -80,9 +80,15 @@ impl Broker {
             if replica.offline {
                 continue;
             }
-            let config = self.image.topic_config(replica.topic);
-            if replica.log.retain(config, &mut self.disk, ctx).is_err() {
-                self.fail_dir_of(PartitionId(place as u16), ctx);
+            let partition = PartitionId(place as u16);
+            let (config, start) = (self.image.topic_config(replica.topic), replica.log.start());
+            let retained = replica.log.retain(config, &mut self.disk, ctx);
+            if replica.log.start() != start {
+                self.file_fetch(partition);
+                self.touch(partition);
+            }
+            if retained.is_err() {
+                self.fail_dir_of(partition, ctx);
             }
         }
     }
@@ -119,6 +125,7 @@ impl Broker {
             fetch.awaits_sync = None;
             leader = Some(fetch.leader);
         }
+        self.file_fetch(partition);
         self.touch(partition);
         if let Some(leader) = leader {
             self.pump(leader, ctx);

@@ -4,10 +4,12 @@
 //! it asks after the answer to what it asked before. Does not know why a leader leads.
 
 use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId};
+use crate::base::number_set::NumberSet;
 use crate::base::time::{Span, Time};
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::partition::{Host, Partition};
 use crate::kafka::ctx::Ctx;
+use crate::kafka::fetch_session::FetchSessionHandler;
 use crate::kafka::network_client::Peer;
 use crate::kafka::rulings::{self, FollowerStart};
 use crate::kafka::timers::BrokerTimer;
@@ -15,8 +17,8 @@ use crate::model::batch::Batch;
 use crate::model::disk::IoError;
 use crate::model::error::ErrorCode;
 use crate::model::message::{
-    Content, FetchPartition, FetchRequest, FetchResponse, FetchablePartition, Fetcher, List,
-    ListOffsetsRequest, ListOffsetsResponse, WhichOffset,
+    Content, FetchPartition, FetchRequest, FetchResponse, FetchablePartition, Fetcher,
+    ForgottenPartition, List, ListOffsetsRequest, ListOffsetsResponse, WhichOffset,
 };
 
 /// From following a leader that nothing was fetched from until then to the first request: a thread,
@@ -30,8 +32,9 @@ const FETCHER_START: Span = Span::millis(8);
 pub(super) struct FetchState {
     /// From whom.
     pub(super) leader: BrokerId,
-    /// The offset in the request in flight, if it is in there.
-    requested: Option<Offset>,
+    /// What the session with the leader holds of it, if it is in there: what is asked of it in the
+    /// request in flight.
+    sent: Option<FetchPartition>,
     /// Not before this moment of the monotonic clock.
     delayed_until: Option<Time>,
     /// Not before this much is synced (`flush.messages`).
@@ -46,7 +49,7 @@ impl FetchState {
     const fn new(leader: BrokerId) -> Self {
         Self {
             leader,
-            requested: None,
+            sent: None,
             delayed_until: None,
             awaits_sync: None,
             out_of_range: false,
@@ -55,14 +58,62 @@ impl FetchState {
     }
 }
 
-/// Fetches from one leader.
+/// Fetches from one leader. Each partition is filed by what is in its way, so that a request costs
+/// by what has changed since the last one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReplicaFetcher {
-    partitions: Vec<PartitionId>,
+    /// All that it fetches.
+    partitions: NumberSet,
+    /// Those with nothing in their way.
+    ready: NumberSet,
+    /// Those that back off.
+    delayed: NumberSet,
+    /// Those whose position the leader's log does not hold.
+    out_of_range: NumberSet,
+    /// Those that wait for a sync.
+    syncing: NumberSet,
+    /// Those that have changed since the last request.
+    changed: NumberSet,
+    /// In the session with the leader, and fetched no more.
+    left: NumberSet,
+    session: FetchSessionHandler,
     /// When its thread is up.
     starts_at: Time,
     /// It asks the leader for offsets of a partition whose position is out of range.
     resolving: Option<(PartitionId, WhichOffset)>,
+}
+
+impl ReplicaFetcher {
+    /// A partition has changed: files it by what is in its way.
+    fn file(&mut self, partition: PartitionId, fetch: &FetchState) {
+        let place = partition.index();
+        let delayed = !fetch.failed && fetch.delayed_until.is_some();
+        let out_of_range = !fetch.failed && !delayed && fetch.out_of_range;
+        self.partitions.insert(place);
+        self.changed.insert(place);
+        self.ready.put(place, !fetch.failed && !delayed && !out_of_range);
+        self.delayed.put(place, delayed);
+        self.out_of_range.put(place, out_of_range);
+        self.syncing.put(place, fetch.awaits_sync.is_some());
+    }
+
+    /// A partition is fetched no more.
+    fn unfile(&mut self, partition: PartitionId, fetch: &FetchState) {
+        let place = partition.index();
+        for set in [
+            &mut self.partitions,
+            &mut self.ready,
+            &mut self.delayed,
+            &mut self.out_of_range,
+            &mut self.syncing,
+            &mut self.changed,
+        ] {
+            set.remove(place);
+        }
+        if fetch.sent.is_some() {
+            self.left.insert(place);
+        }
+    }
 }
 
 /// What a follower makes of one fetched batch.
@@ -160,7 +211,6 @@ impl Partition {
     /// Fetches no sooner than after `replica.fetch.backoff.ms`.
     fn delay(&mut self, host: &Host<'_>, ctx: &Ctx<'_>) {
         if let Some(fetch) = &mut self.fetch {
-            fetch.requested = None;
             fetch.delayed_until = Some(ctx.monotonic() + host.config.replica_fetch_backoff);
         }
     }
@@ -194,7 +244,17 @@ impl Broker {
         if fetcher.partitions.is_empty() {
             fetcher.starts_at = ctx.monotonic() + FETCHER_START;
         }
-        fetcher.partitions.push(partition);
+        self.file_fetch(partition);
+    }
+
+    /// What is in the way of fetching a partition may have changed.
+    pub(super) fn file_fetch(&mut self, partition: PartitionId) {
+        let fetch = self.partitions.get(partition.index()).and_then(|replica| replica.fetch);
+        if let Some(fetch) = fetch
+            && let Some(fetcher) = self.fetchers.get_mut(fetch.leader.index())
+        {
+            fetcher.file(partition, &fetch);
+        }
     }
 
     /// At time zero of a run: every fetcher has been at work for some time.
@@ -214,7 +274,7 @@ impl Broker {
         if let Some(fetch) = fetch
             && let Some(fetcher) = self.fetchers.get_mut(fetch.leader.index())
         {
-            fetcher.partitions.retain(|p| *p != partition);
+            fetcher.unfile(partition, &fetch);
         }
     }
 
@@ -229,25 +289,13 @@ impl Broker {
             let backoff = BrokerTimer::FetchBackoff(leader);
             return ctx.set(backoff, fetcher.starts_at.since(now));
         }
-        let mut earliest: Option<Time> = None;
-        let (mut wanted, mut out_of_range) = (false, None);
-        for partition in &fetcher.partitions {
-            let Some(fetch) = self.partitions.get(partition.index()).and_then(|p| p.fetch) else {
-                continue;
-            };
-            if fetch.awaits_sync.is_some() {
-                return; // the thread that appends is the thread that syncs
-            }
-            if fetch.failed {
-                continue;
-            }
-            match fetch.delayed_until.filter(|until| *until > now) {
-                Some(until) => earliest = Some(earliest.map_or(until, |e| e.min(until))),
-                None if fetch.out_of_range => out_of_range = out_of_range.or(Some(*partition)),
-                None => wanted = true,
-            }
+        if !fetcher.syncing.is_empty() {
+            return; // the thread that appends is the thread that syncs
         }
-        if !wanted && out_of_range.is_none() {
+        let earliest = self.end_delays(leader, now);
+        let Some(fetcher) = self.fetchers.get(leader.index()) else { return };
+        let out_of_range = fetcher.out_of_range.first_from(0);
+        if fetcher.ready.is_empty() && out_of_range.is_none() {
             if let Some(at) = earliest.filter(|_| rulings::fetcher_wakes(ctx.rules)) {
                 ctx.set(BrokerTimer::FetchBackoff(leader), at.since(now));
             }
@@ -257,45 +305,83 @@ impl Broker {
             return;
         }
         match out_of_range {
-            Some(partition) => self.ask_offset(partition, WhichOffset::LogEnd, leader, ctx),
-            None => self.send_fetch(leader, now, ctx),
+            Some(place) => {
+                let partition = PartitionId(place as u16);
+                self.ask_offset(partition, WhichOffset::LogEnd, leader, ctx);
+            }
+            None => self.send_fetch(leader, ctx),
         }
     }
 
-    fn send_fetch(&mut self, leader: BrokerId, now: Time, ctx: &mut Ctx<'_>) {
-        let validates = rulings::follower_start(ctx.rules) == FollowerStart::Validate;
-        let Some(fetcher) = self.fetchers.get(leader.index()) else { return };
-        let partitions = ctx.take_list();
-        for partition in &fetcher.partitions {
-            let Some(replica) = self.partitions.get_mut(partition.index()) else {
-                continue;
-            };
-            let Some(fetch) = &mut replica.fetch else {
-                continue;
-            };
-            let ready = fetch.delayed_until.is_none_or(|until| until <= now);
-            if fetch.failed || fetch.out_of_range || !ready {
-                continue;
+    /// Partitions whose back-off is over have nothing in their way; says when the next one's is.
+    fn end_delays(&mut self, leader: BrokerId, now: Time) -> Option<Time> {
+        let fetcher = self.fetchers.get_mut(leader.index())?;
+        let mut earliest: Option<Time> = None;
+        let mut next = 0;
+        while let Some(place) = fetcher.delayed.first_from(next) {
+            next = place + 1;
+            let fetch = self.partitions.get_mut(place).and_then(|replica| replica.fetch.as_mut());
+            let Some(fetch) = fetch else { continue };
+            match fetch.delayed_until.filter(|until| *until > now) {
+                Some(until) => earliest = Some(earliest.map_or(until, |e| e.min(until))),
+                None => {
+                    fetch.delayed_until = None;
+                    fetcher.file(PartitionId(place as u16), fetch);
+                }
             }
-            fetch.delayed_until = None;
-            let offset = replica.log.end();
-            fetch.requested = Some(offset);
+        }
+        earliest
+    }
+
+    /// Sends a fetch: of all that is ready if there is no session, else of what has changed.
+    fn send_fetch(&mut self, leader: BrokerId, ctx: &mut Ctx<'_>) {
+        let validates = rulings::follower_start(ctx.rules) == FollowerStart::Validate;
+        let Some(fetcher) = self.fetchers.get_mut(leader.index()) else { return };
+        let session = fetcher.session.next();
+        let (partitions, forgotten) = (ctx.take_list(), ctx.take_list());
+        let named = if session.is_full() { &fetcher.partitions } else { &fetcher.changed };
+        for place in named.iter() {
+            let Some(replica) = self.partitions.get_mut(place) else { continue };
+            let log = &replica.log;
             let asked = FetchPartition {
-                partition: *partition,
+                partition: PartitionId(place as u16),
                 current_leader_epoch: replica.leader_epoch,
-                fetch_offset: offset,
-                last_fetched_epoch: replica.log.latest_epoch().filter(|_| validates),
-                log_start_offset: replica.log.start(),
+                fetch_offset: log.end(),
+                last_fetched_epoch: log.latest_epoch().filter(|_| validates),
+                log_start_offset: log.start(),
                 max_bytes: self.config.replica_fetch_max_bytes,
             };
-            ctx.push(partitions, asked);
+            let Some(fetch) = &mut replica.fetch else { continue };
+            let before = fetch.sent.take().filter(|_| !session.is_full());
+            if fetcher.ready.contains(place) {
+                fetch.sent = Some(asked);
+                fetcher.left.remove(place);
+                if before != Some(asked) {
+                    ctx.push(partitions, asked);
+                }
+            } else if before.is_some() {
+                fetcher.left.insert(place);
+            }
         }
+        if !session.is_full() {
+            for place in fetcher.left.iter() {
+                let partition = PartitionId(place as u16);
+                ctx.push(forgotten, ForgottenPartition { partition });
+            }
+        }
+        fetcher.changed.clear();
+        fetcher.left.clear();
+        let (broker, epoch) = (self.id, self.lifecycle.epoch());
         let request = FetchRequest {
-            fetcher: Fetcher::Replica { broker: self.id, epoch: self.lifecycle.epoch() },
+            fetcher: epoch.map_or(Fetcher::UnregisteredReplica { broker }, |epoch| {
+                Fetcher::Replica { broker, epoch }
+            }),
+            session,
             max_wait: self.config.replica_fetch_wait_max,
             min_bytes: self.config.replica_fetch_min_bytes,
             max_bytes: self.config.replica_fetch_response_max_bytes,
             partitions,
+            forgotten,
         };
         self.channels.send(Peer::Broker(leader), request.into(), (), ctx);
     }
@@ -326,6 +412,10 @@ impl Broker {
         response: &FetchResponse,
         ctx: &mut Ctx<'_>,
     ) {
+        let Some(fetcher) = self.fetchers.get_mut(leader.index()) else { return };
+        if !fetcher.session.handle_response(response) {
+            return;
+        }
         let mut place = 0;
         while let Some(fetched) = ctx.entry(response.partitions, place) {
             place += 1;
@@ -333,6 +423,7 @@ impl Broker {
                 Ok(()) => {}
                 Err(_) => self.fail_dir_of(fetched.partition, ctx),
             }
+            self.file_fetch(fetched.partition);
         }
     }
 
@@ -350,11 +441,11 @@ impl Broker {
             return Ok(());
         };
         // An answer to what is no longer asked: another epoch, another leader, another offset.
-        let asked = replica.fetch.as_mut().filter(|f| f.leader == leader && !f.failed);
-        let Some(requested) = asked.and_then(|fetch| fetch.requested.take()) else {
+        let asked = replica.fetch.filter(|f| f.leader == leader && !f.failed);
+        let Some(sent) = asked.and_then(|fetch| fetch.sent) else {
             return Ok(());
         };
-        if requested != replica.log.end() {
+        if sent.fetch_offset != replica.log.end() {
             return Ok(());
         }
         match fetched.error {
@@ -442,6 +533,7 @@ impl Broker {
                 fetch.out_of_range = false;
             }
         }
+        self.file_fetch(partition);
         if outcome.is_err() {
             self.fail_dir_of(partition, ctx);
         }
@@ -456,6 +548,8 @@ impl Broker {
         let Some(fetcher) = self.fetchers.get_mut(leader.index()) else { return };
         if fetcher.partitions.is_empty() {
             fetcher.resolving = None;
+            fetcher.session = FetchSessionHandler::default();
+            fetcher.left.clear();
             self.channels.close(Peer::Broker(leader), ctx);
         }
     }
@@ -464,13 +558,15 @@ impl Broker {
     pub(super) fn on_fetcher_closed(&mut self, leader: BrokerId, ctx: &mut Ctx<'_>) {
         let Some(fetcher) = self.fetchers.get_mut(leader.index()) else { return };
         fetcher.resolving = None;
+        fetcher.session.handle_error();
         let until = ctx.monotonic() + self.config.replica_fetch_backoff;
-        for partition in &fetcher.partitions {
-            let replica = self.partitions.get_mut(partition.index());
-            let fetch = replica.and_then(|replica| replica.fetch.as_mut());
-            if let Some(fetch) = fetch {
-                fetch.requested = None;
+        let mut next = 0;
+        while let Some(place) = fetcher.partitions.first_from(next) {
+            next = place + 1;
+            let replica = self.partitions.get_mut(place);
+            if let Some(fetch) = replica.and_then(|replica| replica.fetch.as_mut()) {
                 fetch.delayed_until = Some(until);
+                fetcher.file(PartitionId(place as u16), fetch);
             }
         }
         self.pump(leader, ctx);

@@ -300,6 +300,7 @@ impl Broker {
         while let Some((place, replica)) = self.partitions.next_mut(next) {
             next = place + 1;
             if replica.shrink_isr(lag_max, ctx) {
+                self.touch(PartitionId(place as u16));
                 self.submit_isr(PartitionId(place as u16), ctx);
             }
         }

@@ -5,6 +5,7 @@
 
 use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, TopicId};
 use crate::base::replicas::ReplicaList;
+use crate::kafka::broker::fetch::session::{FetchSessionCache, SessionSlot};
 use crate::kafka::broker::fetcher::FetchState;
 use crate::kafka::broker::isr::{self, IsrState};
 use crate::kafka::broker::progress::Progress;
@@ -27,6 +28,7 @@ pub(super) struct Host<'a> {
     pub(super) image: &'a Image,
     pub(super) config: &'a BrokerConfig,
     pub(super) disk: &'a mut Disk,
+    pub(super) sessions: &'a FetchSessionCache,
 }
 
 /// Why an append failed.
@@ -72,6 +74,8 @@ pub(super) struct Partition {
     /// Its log directory has failed; it answers KAFKA_STORAGE_ERROR until the broker restarts.
     pub(super) offline: bool,
     pub(super) waiting: Waiting,
+    /// Fetch sessions that hold it.
+    pub(super) sessions: Vec<SessionSlot>,
     /// What a follower is about to fetch.
     pub(super) fetch: Option<FetchState>,
     /// The timer of `flush.ms` is set.
@@ -99,6 +103,7 @@ impl Partition {
             log,
             offline: false,
             waiting: Waiting::default(),
+            sessions: Vec::new(),
             fetch: None,
             flush_armed: false,
             touched: false,
@@ -235,6 +240,9 @@ impl Partition {
             return Ok(LeaderAppend { base, end, must_sync: false });
         }
         let base = self.log.end();
+        for follower in &mut self.followers {
+            follower.settle(host.sessions, base);
+        }
         let leader_epoch = self.leader_epoch.unwrap_or_default();
         let batch = Batch { base, leader_epoch, ..batch };
         let must_sync =

@@ -5,6 +5,7 @@
 
 use crate::base::ids::{BrokerEpoch, Offset};
 use crate::base::time::Time;
+use crate::kafka::broker::fetch::session::{FetchSessionCache, SessionSlot};
 
 /// Which broker epoch a follower's fetches carried in this leader epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(super) struct Progress {
     pub(super) last_caught_up: Option<Time>,
     /// Its broker epoch.
     pub(super) epoch: SeenEpoch,
+    /// The fetch session whose fetches repeat its last one, though they do not name the partition.
+    pub(super) session: Option<SessionSlot>,
     last_fetch: Option<Time>,
     leader_end_at_last_fetch: Option<Offset>,
 }
@@ -65,10 +68,43 @@ impl Progress {
         self.epoch = SeenEpoch::of(epoch);
     }
 
+    /// Takes over what the session's fetches have said meanwhile. A follower that had all keeps
+    /// having all with each of them, as long as the leader's log has not grown: so that is asked
+    /// before the log grows, and before the follower says something else.
+    pub(super) fn settle(&mut self, sessions: &FetchSessionCache, leader_end: Offset) {
+        let last_fetch = self.session.and_then(|slot| sessions.last_fetch(slot));
+        self.repeat(last_fetch, leader_end);
+    }
+
+    /// From now on this session's fetches repeat its last one, or none's.
+    pub(super) fn join_session(
+        &mut self,
+        session: Option<SessionSlot>,
+        sessions: &FetchSessionCache,
+        leader_end: Offset,
+    ) {
+        self.settle(sessions, leader_end);
+        self.session = session;
+    }
+
+    /// Its session, which last fetched then, holds the partition no more.
+    pub(super) fn leave_session(&mut self, last_fetch: Option<Time>, leader_end: Offset) {
+        self.repeat(last_fetch, leader_end);
+        self.session = None;
+    }
+
+    fn repeat(&mut self, last_fetch: Option<Time>, leader_end: Offset) {
+        if last_fetch.is_some() && self.end == Some(leader_end) {
+            self.last_caught_up = self.last_caught_up.max(last_fetch);
+            self.last_fetch = last_fetch;
+        }
+    }
+
     /// A leader epoch begins (`Replica.resetReplicaState`). A broker that led before keeps what it
     /// knew of the log; a new leader knows nothing.
     pub(super) fn reset(&mut self, now: Time, leader_end: Offset, led_before: bool, in_sync: bool) {
         let seen_now = in_sync.then_some(now);
+        self.session = None;
         if led_before {
             self.leader_end_at_last_fetch = Some(leader_end);
             self.last_fetch = seen_now;

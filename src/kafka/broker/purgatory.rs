@@ -5,13 +5,12 @@
 //! a slot of a slab; a partition refers to it by a [`Ticket`], which tells a slot that has been
 //! used again. Does not know when a wait is over: partitions say so.
 
-use crate::base::ids::{ConnectionId, LeaderEpoch, Offset};
+use crate::base::ids::ConnectionId;
 use crate::base::time::Time;
-use crate::kafka::broker::fetch::FetchTerms;
+use crate::kafka::broker::fetch::{FetchContext, FetchTerms};
 use crate::kafka::deferred::Deferred;
-use crate::kafka::rulings::Reader;
 use crate::kafka::timers::Alarm;
-use crate::model::message::{FetchPartition, List, PartitionProduceResponse};
+use crate::model::message::{List, PartitionProduceResponse};
 
 /// Refers to a parked request, as long as that has not been answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +37,8 @@ pub(super) struct ParkedProduce {
 pub(super) struct ParkedFetch {
     pub(super) connection: ConnectionId,
     pub(super) correlation: u32,
-    /// What it asked for; kept until it is answered.
-    pub(super) partitions: List<FetchPartition>,
+    /// Where its partitions are named; a request is kept until it is answered.
+    pub(super) context: FetchContext,
     pub(super) terms: FetchTerms,
     pub(super) deadline: Time,
 }
@@ -52,16 +51,12 @@ pub(super) struct Waiter {
     pub(super) part: u32,
 }
 
-/// A partition's reference to a parked fetch.
+/// A partition's reference to a parked fetch whose request names it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Watcher {
     pub(super) ticket: Ticket,
     /// Which entry of the fetch speaks of the partition.
     pub(super) part: u32,
-    /// What that entry asks for: in nearly all cases enough to see that there is no news.
-    pub(super) offset: Offset,
-    pub(super) leader_epoch: Option<LeaderEpoch>,
-    pub(super) reader: Reader,
 }
 
 const NONE: u32 = u32::MAX;

@@ -77,28 +77,7 @@ impl Broker {
         while let Some((waiter, error)) = self.next_satisfied(partition, ctx) {
             self.finish_produce(waiter, error, ctx);
         }
-        let mut place = 0;
-        loop {
-            let Some(replica) = self.partitions.get_mut(partition.index()) else {
-                return;
-            };
-            let Some(watcher) = replica.waiting.watcher(place) else {
-                return;
-            };
-            if replica.has_nothing_for(&watcher, ctx) {
-                place += 1;
-                continue;
-            }
-            let Some(parked) = self.purgatory.fetches.peek(watcher.ticket) else {
-                replica.waiting.unwatch(place);
-                continue;
-            };
-            if rulings::news_answers_fetches(ctx.rules) && self.has_news(watcher, parked, ctx) {
-                self.answer_fetch(watcher.ticket, ctx);
-            } else {
-                place += 1;
-            }
-        }
+        self.complete_fetches(partition, ctx);
     }
 
     /// The next waiting batch that a partition has an answer for.

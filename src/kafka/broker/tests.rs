@@ -2,6 +2,7 @@
 //! hand (see [`harness`]).
 
 mod harness;
+mod sessions;
 
 use self::harness::{Cluster, P};
 use crate::base::ids::{
@@ -108,7 +109,7 @@ fn a_log_that_parts_is_told_so_whatever_its_broker_epoch() {
     let mut cluster = three();
     let connection = cluster.connect(1);
     // Broker 2 has registered with epoch 2.
-    let fetcher = Fetcher::Replica { broker: BrokerId(2), epoch: Some(BrokerEpoch(1)) };
+    let fetcher = Fetcher::Replica { broker: BrokerId(2), epoch: BrokerEpoch(1) };
     let sent = cluster.fetch(connection, fetcher, (0, None), Span::ZERO);
     assert_eq!(cluster.fetched(sent).map(|f| f.0), Some(ErrorCode::NotLeaderOrFollower));
     let from = (7, Some(LeaderEpoch(1)));

@@ -6,6 +6,8 @@
 //! group: no committed offsets. Kafka backs off after a failed position request; here a partition
 //! also backs off `retry.backoff.ms` after a failed fetch, which Kafka repeats at once.
 
+mod fetch;
+
 use std::collections::VecDeque;
 
 use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, Offset, PartitionId, ProcessId};
@@ -13,6 +15,7 @@ use crate::base::number_set::NumberSet;
 use crate::kafka::client::application::Polled;
 use crate::kafka::client::cache::Cache;
 use crate::kafka::client::channel::{Bootstrap, ClientChannels, ClientThread, Request};
+use crate::kafka::client::consumer::fetch::Session;
 use crate::kafka::client::positions::{Assigned, Stage, Validated};
 use crate::kafka::client::process::Call;
 use crate::kafka::client::producer::learn_leaders;
@@ -24,9 +27,8 @@ use crate::model::config::{ConsumerConfig, OffsetReset};
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, PositionChange};
 use crate::model::message::{
-    Content, FetchPartition, FetchRequest, FetchResponse, Fetcher, List, ListOffsetsRequest,
-    ListOffsetsResponse, Message, MetadataRequest, OffsetsForLeaderEpochRequest,
-    OffsetsForLeaderEpochResponse, WhichOffset,
+    Content, ListOffsetsRequest, ListOffsetsResponse, Message, MetadataRequest,
+    OffsetsForLeaderEpochRequest, OffsetsForLeaderEpochResponse, WhichOffset,
 };
 
 /// `max.in.flight.requests.per.connection` of a consumer, fixed in Kafka.
@@ -61,6 +63,8 @@ pub(super) struct Consumer {
     askable: NumberSet,
     /// Under which broker each place stands in `fetchable`.
     filed: Vec<Option<BrokerId>>,
+    /// By broker, what lies between two fetches.
+    sessions: Vec<Session>,
     fetch_in_flight: NumberSet,
     looks: Alarm,
     refreshes: Alarm,
@@ -98,6 +102,7 @@ impl Consumer {
             fetchable: vec![NumberSet::default(); usize::from(start.brokers)],
             askable: NumberSet::default(),
             filed: vec![None; assigned.len()],
+            sessions: vec![Session::default(); usize::from(start.brokers)],
             fetch_in_flight: NumberSet::default(),
             looks: Alarm::default(),
             refreshes: Alarm::default(),
@@ -119,10 +124,12 @@ impl Consumer {
         let fetchable = assigned.stage == Stage::Fetching && !assigned.has_buffered();
         let now = leader.filter(|_| fetchable);
         let before = std::mem::replace(&mut self.filed[place], now);
+        // The session may have to be told even if the place stays: its position may have moved.
         for broker in [before, now].into_iter().flatten() {
             let places = &mut self.fetchable[broker.index()];
             places.put(place, now == Some(broker));
             self.askable.put(broker.index(), !places.is_empty());
+            self.sessions[broker.index()].changed.insert(place);
         }
     }
 
@@ -355,67 +362,6 @@ impl Consumer {
         usable
     }
 
-    /// Sends each broker one fetch for the partitions it leads of which nothing is buffered.
-    fn fetch(&mut self, ctx: &mut Ctx<'_>) {
-        let first = self.fetchable.first().is_some_and(|places| !places.is_empty());
-        if !first && !self.leaderless.is_empty() && !self.fetch_in_flight.contains(0) {
-            self.cache.want_update();
-        }
-        let mut next = 0;
-        while let Some(at) = self.askable.first_from(next) {
-            next = at + 1;
-            if !self.fetch_in_flight.contains(at) {
-                self.fetch_from(BrokerId::at(at), ctx);
-            }
-        }
-    }
-
-    fn fetch_from(&mut self, broker: BrokerId, ctx: &mut Ctx<'_>) {
-        let at = broker.index();
-        let mut partitions: Option<List<FetchPartition>> = None;
-        let mut next = 0;
-        while let Some(place) = self.fetchable[at].first_from(next) {
-            next = place + 1;
-            // Kafka looks at all partitions in turn and wants metadata at one without a leader.
-            if at == 0 && self.leaderless.first_from(0).is_some_and(|first| first < place) {
-                self.cache.want_update();
-            }
-            if !self.may_ask(place, ctx) || !self.is_usable(broker, ctx) {
-                continue;
-            }
-            let assigned = &mut self.assigned[place];
-            let partition = assigned.partition;
-            assigned.fetching = Some(assigned.offset);
-            let list = *partitions.get_or_insert_with(|| ctx.take_list());
-            let asked = FetchPartition {
-                partition,
-                current_leader_epoch: self.cache.leadership(partition).epoch,
-                fetch_offset: assigned.offset,
-                // A consumer does not give it, so a truncation between validation and fetch goes
-                // unseen (KIP-320 left it to followers).
-                last_fetched_epoch: None,
-                log_start_offset: Offset::ZERO,
-                max_bytes: self.config.max_partition_fetch_bytes,
-            };
-            ctx.push(list, asked);
-        }
-        if at == 0 && !self.leaderless.is_empty() {
-            self.cache.want_update();
-        }
-        if let Some(partitions) = partitions {
-            self.fetch_in_flight.insert(at);
-            let request = FetchRequest {
-                fetcher: Fetcher::Consumer { read_committed: self.config.read_committed },
-                max_wait: self.config.fetch_max_wait,
-                min_bytes: self.config.fetch_min_bytes,
-                max_bytes: self.config.fetch_max_bytes,
-                partitions,
-            };
-            let to = Request::Fetch { broker };
-            self.channels.send(Peer::Broker(broker), request.into(), to, ctx);
-        }
-    }
-
     /// A connection is open; it may be another client's.
     pub(super) fn on_opened(&mut self, connection: ConnectionId, ctx: &mut Ctx<'_>) {
         self.stirred = true;
@@ -445,6 +391,7 @@ impl Consumer {
             match request {
                 Request::Fetch { broker } => {
                     self.fetch_in_flight.remove(broker.index());
+                    self.sessions[broker.index()].handler.handle_error();
                 }
                 Request::Metadata => self.cache.failed(now, ctx.rng),
                 Request::ListOffsets { place } | Request::OffsetsForLeaderEpoch { place } => {
@@ -477,7 +424,9 @@ impl Consumer {
         match (request, message.content) {
             (Request::Fetch { broker }, Content::FetchResponse(response)) => {
                 self.fetch_in_flight.remove(broker.index());
-                self.on_fetched(broker, &response, ctx);
+                if self.sessions[broker.index()].handler.handle_response(&response) {
+                    self.on_fetched(broker, &response, ctx);
+                }
             }
             (Request::Metadata, Content::MetadataResponse(response)) => {
                 learn_leaders(&mut self.cache, &response, ctx);
@@ -553,60 +502,6 @@ impl Consumer {
             }
             Validated::Thrown(error) => self.thrown.push_back((partition, error)),
         }
-    }
-
-    fn on_fetched(&mut self, broker: BrokerId, response: &FetchResponse, ctx: &Ctx<'_>) {
-        for fetched in ctx.list(response.partitions) {
-            let Some(place) = self.place(fetched.partition).filter(|p| self.is_wanted(*p)) else {
-                continue;
-            };
-            if !fetched.error.is_none() {
-                self.on_fetch_error(place, fetched.error, ctx);
-                continue;
-            }
-            for batch in &ctx.list(response.records)[fetched.records.places()] {
-                let assigned = &mut self.assigned[place];
-                let empty = !assigned.has_buffered();
-                assigned.buffer(*batch, broker);
-                if empty && assigned.has_buffered() {
-                    self.arrived.push_back(place as u16);
-                    self.file(place);
-                }
-            }
-        }
-    }
-
-    /// Whether a fetched partition still stands where its fetch began.
-    fn is_wanted(&mut self, place: usize) -> bool {
-        let assigned = &mut self.assigned[place];
-        let from = assigned.fetching.take();
-        assigned.stage == Stage::Fetching && from == Some(assigned.offset)
-    }
-
-    fn on_fetch_error(&mut self, place: usize, error: ErrorCode, ctx: &Ctx<'_>) {
-        let partition = self.assigned[place].partition;
-        match error {
-            ErrorCode::OffsetOutOfRange => match self.config.offset_reset {
-                OffsetReset::None => {
-                    self.assigned[place].fail();
-                    self.thrown.push_back((partition, error));
-                }
-                OffsetReset::Earliest | OffsetReset::Latest => {
-                    self.assigned[place].reset(PositionChange::OutOfRange);
-                }
-            },
-            ErrorCode::CorruptMessage => {
-                self.assigned[place].fail();
-                self.thrown.push_back((partition, error));
-            }
-            _ => {
-                self.back_off(place, ctx);
-                if error.refreshes_metadata() || error == ErrorCode::OffsetNotAvailable {
-                    self.cache.want_update();
-                }
-            }
-        }
-        self.file(place);
     }
 
     /// A timer fired; it may be another client's.

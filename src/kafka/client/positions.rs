@@ -13,6 +13,7 @@ use crate::model::batch::Batch;
 use crate::model::config::OffsetReset;
 use crate::model::error::ErrorCode;
 use crate::model::fact::PositionChange;
+use crate::model::message::FetchPartition;
 
 /// Where a partition stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +60,8 @@ pub(super) struct Assigned {
     pub(super) version: u32,
     /// The version that the request in flight is about.
     pub(super) asked_version: u32,
-    /// Its fetch is in flight, from this offset on.
-    pub(super) fetching: Option<Offset>,
+    /// What the session with this broker holds of it: what is asked of it in each fetch of that.
+    pub(super) sent: Option<(BrokerId, FetchPartition)>,
     /// After an error: not before this moment.
     pub(super) not_before: Time,
     buffered: VecDeque<Batch>,
@@ -78,7 +79,7 @@ impl Assigned {
             asking: false,
             version: 0,
             asked_version: 0,
-            fetching: None,
+            sent: None,
             not_before: Time::ZERO,
             buffered: VecDeque::new(),
             served_by: BrokerId(0),

@@ -10,7 +10,7 @@ use crate::model::config::{Acks, TopicKey};
 use crate::model::directory::{DirectoryId, LogDirs};
 use crate::model::error::ErrorCode;
 use crate::model::message::lists::{Holds, List, Sublist};
-use crate::model::message::{ElectionType, Fetcher, WhichOffset};
+use crate::model::message::{ElectionType, FetchMetadata, FetchSessionId, Fetcher, WhichOffset};
 use crate::model::metadata::PartitionState;
 
 /// A value for tests, and pairs of values that differ in one word.
@@ -92,10 +92,17 @@ values! {
     Fetcher:
         Fetcher::Consumer { read_committed: false },
         Fetcher::Consumer { read_committed: true },
-        Fetcher::Replica { broker: BrokerId(1), epoch: None },
-        Fetcher::Replica { broker: BrokerId(1), epoch: Some(BrokerEpoch(0)) },
-        Fetcher::Replica { broker: BrokerId(1), epoch: Some(BrokerEpoch(1)) },
-        Fetcher::Replica { broker: BrokerId(2), epoch: Some(BrokerEpoch(1)) };
+        Fetcher::UnregisteredReplica { broker: BrokerId(1) },
+        Fetcher::UnregisteredReplica { broker: BrokerId(2) },
+        Fetcher::Replica { broker: BrokerId(1), epoch: BrokerEpoch(0) },
+        Fetcher::Replica { broker: BrokerId(1), epoch: BrokerEpoch(1) },
+        Fetcher::Replica { broker: BrokerId(2), epoch: BrokerEpoch(1) };
+    FetchSessionId: FetchSessionId(0), FetchSessionId(1);
+    FetchMetadata:
+        FetchMetadata { session: FetchSessionId(0), epoch: 0 },
+        FetchMetadata { session: FetchSessionId(0), epoch: -1 },
+        FetchMetadata { session: FetchSessionId(0), epoch: 1 },
+        FetchMetadata { session: FetchSessionId(1), epoch: 1 };
 }
 
 structs! {

@@ -8,7 +8,7 @@ use crate::model::body::BodyId;
 use crate::model::config::{Acks, TopicKey};
 use crate::model::directory::DirectoryId;
 use crate::model::error::ErrorCode;
-use crate::model::message::{ElectionType, Fetcher, WhichOffset};
+use crate::model::message::{ElectionType, FetchMetadata, FetchSessionId, Fetcher, WhichOffset};
 use crate::model::metadata::{MetadataRecord, PartitionState};
 
 macro_rules! plain_enums {
@@ -47,7 +47,23 @@ impl Word for Fetcher {
         match *self {
             Self::Replica { broker, epoch } => words![0_u64, broker, epoch],
             Self::Consumer { read_committed } => words![1_u64, read_committed],
+            Self::UnregisteredReplica { broker } => words![2_u64, broker],
         }
+    }
+}
+
+impl Word for FetchSessionId {
+    #[inline]
+    fn word(&self) -> u64 {
+        u64::from(self.0)
+    }
+}
+
+impl Word for FetchMetadata {
+    #[inline]
+    fn word(&self) -> u64 {
+        let Self { session, epoch } = *self;
+        words![session, i64::from(epoch)]
     }
 }
 

@@ -27,8 +27,8 @@ use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::message::{
     AlterPartitionItem, AlterPartitionResponse, AlterPartitionResult, AssignReplicaToDir,
-    BrokerState, Content, FetchPartition, FetchRequest, Fetcher, Lists, Message, ProducePartition,
-    ProduceRequest,
+    BrokerState, Content, FetchMetadata, FetchPartition, FetchRequest, Fetcher, Lists, Message,
+    ProducePartition, ProduceRequest,
 };
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::rules::Rules;
@@ -491,7 +491,15 @@ impl Cluster {
         };
         self.lists.push(partitions, asked);
         let max_bytes = 1_000_000;
-        let request = FetchRequest { fetcher, max_wait: wait, min_bytes: 1, max_bytes, partitions };
+        let request = FetchRequest {
+            fetcher,
+            session: FetchMetadata::LEGACY,
+            max_wait: wait,
+            min_bytes: 1,
+            max_bytes,
+            partitions,
+            forgotten: self.lists.take(),
+        };
         self.send(connection, request.into())
     }
 

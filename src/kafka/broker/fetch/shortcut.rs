@@ -1,0 +1,58 @@
+//! The one shortcut of fetching: partitions of a session that a fetch need not look at.
+//!
+//! Kafka reads every partition of a session for every fetch. Here a fetch looks at those that are
+//! *stirred*: of which something else is asked, that have changed since they were last looked at
+//! ([`Broker::touch`](crate::kafka::broker::Broker)), whose follower is not in the ISR, or of which
+//! the last look found something to say. Whatever is looked at goes the whole way through the
+//! rulings, and leaves the set only when that found nothing: so the answer for a partition that is
+//! not looked at is the answer of the rulings to the same question asked before. A change that
+//! stirs nobody would break this; where debug assertions are on, as in every test, each fetch asks
+//! the rulings about the others too.
+
+use crate::base::ids::PartitionId;
+use crate::kafka::broker::Broker;
+use crate::kafka::broker::fetch::FetchTerms;
+use crate::kafka::broker::fetch::read::is_outlived;
+use crate::kafka::broker::fetch::session::SessionSlot;
+use crate::kafka::ctx::Ctx;
+
+impl Broker {
+    /// What a fetch of the session looks at, in the session's order. The list is to be given back.
+    pub(super) fn attended(
+        &mut self,
+        slot: SessionSlot,
+        terms: &FetchTerms,
+    ) -> Vec<(u64, PartitionId)> {
+        let mut attended = std::mem::take(&mut self.attended);
+        attended.clear();
+        let session = self.sessions.get_mut(slot);
+        if is_outlived(&self.image, terms.fetcher) {
+            session.stir_all();
+        }
+        for place in session.stirred.iter() {
+            let partition = PartitionId(place as u16);
+            if let Some(cached) = session.partition(partition) {
+                attended.push((cached.order, partition));
+            }
+        }
+        attended.sort_unstable();
+        attended
+    }
+
+    /// Asks the rulings about the partitions that a fetch of the session did not look at.
+    pub(super) fn check_shortcut(&self, slot: SessionSlot, terms: &FetchTerms, ctx: &Ctx<'_>) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        let session = self.sessions.get(slot);
+        let mut next = 0;
+        while let Some(partition) = session.next_partition(next) {
+            next = partition.index() + 1;
+            debug_assert!(
+                session.stirred.contains(partition.index())
+                    || self.is_quiet(slot, partition, terms, ctx),
+                "{partition} has changed and its fetch sessions were not stirred"
+            );
+        }
+    }
+}
