@@ -127,12 +127,12 @@
 //!
 //! An event costs by what it changes, not by what there is. A node keeps state for what it holds,
 //! leads or talks to, in [`base::sparse::Sparse`] tables, and what waits for its turn in
-//! [`base::number_set::NumberSet`]s, which are walked in order: a sender finds the partitions with a
-//! batch, a consumer those without a position, a fetcher those that have changed. Fetches are
+//! [`base::number_set::NumberSet`]s, which are walked in order: a sender finds the partitions with
+//! a batch, a consumer those without a position, a fetcher those that have changed. Fetches are
 //! incremental (KIP-227): a session remembers what was asked and told, a fetch names and looks at
-//! what has changed since (`kafka/broker/fetch`), and its answer exposes a high watermark only where
-//! it names one. The one shortcut in that is checked against the rulings wherever debug assertions
-//! are on. `benches/growth.rs` measures it.
+//! what has changed since (`kafka/broker/fetch`), and its answer exposes a high watermark only
+//! where it names one. The one shortcut in that is checked against the rulings wherever debug
+//! assertions are on. `benches/growth.rs` measures it.
 //!
 //! ## Faults
 //!

@@ -28,7 +28,7 @@ impl FetchSessionHandler {
     }
 
     /// Takes an answer over. False if it says nothing of partitions: the next fetch is full then.
-    /// Kafka: FetchSessionHandler.handleResponse.
+    /// Kafka: FetchSessionHandler.handleResponse
     pub(crate) fn handle_response(&mut self, response: &FetchResponse) -> bool {
         let good = response.error.is_none();
         self.next = match response.error {
@@ -42,7 +42,7 @@ impl FetchSessionHandler {
     }
 
     /// A fetch was lost with its connection: the next one is full and closes the session.
-    /// Kafka: FetchSessionHandler.handleError.
+    /// Kafka: FetchSessionHandler.handleError
     pub(crate) const fn handle_error(&mut self) {
         self.next = self.next.next_close_existing_attempt_new();
     }

@@ -61,7 +61,7 @@ fn new_response(error: ErrorCode, ctx: &mut Ctx<'_>) -> FetchResponse {
 
 impl Broker {
     /// A fetch: answered at once, or when there is enough.
-    /// Kafka: KafkaApis.handleFetchRequest.
+    /// Kafka: KafkaApis.handleFetchRequest
     pub(super) fn on_fetch(
         &mut self,
         asker: (ConnectionId, u32),
@@ -88,7 +88,9 @@ impl Broker {
         self.park_fetch(asker, context, terms, ctx.monotonic() + max_wait, ctx);
     }
 
-    /// Whose fetch it is, as the session says or the request. Kafka: FetchManager.newContext.
+    /// Whose fetch it is, as the session says or the request.
+    ///
+    /// Kafka: FetchManager.newContext
     fn new_context(
         &mut self,
         request: &FetchRequest,
@@ -149,7 +151,9 @@ impl Broker {
         }
     }
 
-    /// Answers with what was read. Kafka: FetchContext.updateAndGenerateResponseData.
+    /// Answers with what was read.
+    ///
+    /// Kafka: FetchContext.updateAndGenerateResponseData
     fn respond_to_fetch(
         &mut self,
         (connection, correlation): (ConnectionId, u32),
@@ -220,7 +224,7 @@ impl Broker {
     }
 
     /// Remembers what a full fetch asked for and was told, if there is room for another session.
-    /// Kafka: FetchSessionCache.maybeCreateSession.
+    /// Kafka: FetchSessionCache.maybeCreateSession
     fn create_session(
         &mut self,
         terms: &FetchTerms,

@@ -86,7 +86,9 @@ impl Broker {
     }
 
     /// Whether a parked fetch has enough, or an error to tell, now that a partition has changed. A
-    /// moved high watermark is no news to a follower. Kafka: DelayedFetch.tryComplete.
+    /// moved high watermark is no news to a follower.
+    ///
+    /// Kafka: DelayedFetch.tryComplete
     fn has_enough(&self, asked: &FetchPartition, parked: &ParkedFetch, ctx: &Ctx<'_>) -> bool {
         let (terms, enough) = (&parked.terms, u64::from(parked.terms.min_bytes));
         match self.available(asked, terms, ctx) {

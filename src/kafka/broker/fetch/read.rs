@@ -37,7 +37,9 @@ impl Partition {
     }
 
     /// What a fetch of a partition meets before any data is read: an error, a divergence, or the
-    /// place of the follower that asks. Kafka: Partition.fetchRecords.
+    /// place of the follower that asks.
+    ///
+    /// Kafka: Partition.fetchRecords
     fn meet(
         &self,
         asked: &FetchPartition,

@@ -23,7 +23,7 @@ const MIN_EVICTION: Span = Span::secs(120);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::kafka::broker) struct SessionSlot(u32);
 
-/// A partition of a session. Kafka: CachedPartition.
+/// A partition of a session. Follows `CachedPartition`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CachedPartition {
     /// What is asked.
@@ -39,13 +39,13 @@ pub(super) struct CachedPartition {
 
 impl CachedPartition {
     /// Whether an answer without records would say anything new.
-    /// Kafka: CachedPartition.maybeUpdateResponseData.
+    /// Kafka: CachedPartition.maybeUpdateResponseData
     pub(super) fn is_news(&self, watermark: Offset, log_start: Offset) -> bool {
         self.watermark != Some(watermark) || self.log_start != Some(log_start)
     }
 }
 
-/// A session. Kafka: FetchSession.
+/// A session. Follows `FetchSession`.
 #[derive(Clone, Debug)]
 pub(in crate::kafka::broker) struct FetchSession {
     /// What the fetcher calls it.
@@ -93,7 +93,7 @@ impl FetchSession {
     }
 
     /// Something else is asked of a partition, or a partition comes in.
-    /// Kafka: FetchSession.update.
+    /// Kafka: FetchSession.update
     pub(super) fn ask(&mut self, asked: &FetchPartition) {
         let (asked, place) = (*asked, asked.partition.index());
         self.stirred.insert(place);
@@ -129,7 +129,9 @@ impl FetchSession {
         }
     }
 
-    /// Takes the present size for that of its last use. Kafka: FetchSessionCache.touch.
+    /// Takes the present size for that of its last use.
+    ///
+    /// Kafka: FetchSessionCache.touch
     pub(super) const fn settle_size(&mut self) {
         self.size_when_used = self.size;
     }
@@ -153,13 +155,13 @@ impl FetchSession {
         self.next_order += 1;
     }
 
-    /// Which session goes first if one must. Kafka: EvictableKey.
+    /// Which session goes first if one must. Follows `EvictableKey`.
     const fn evictable_key(&self) -> (bool, usize, FetchSessionId) {
         (self.privileged, self.size_when_used, self.id)
     }
 }
 
-/// All sessions of a broker. Kafka: FetchSessionCache.
+/// All sessions of a broker. Follows `FetchSessionCache`.
 #[derive(Clone, Debug)]
 pub(in crate::kafka::broker) struct FetchSessionCache {
     slots: Vec<Option<Box<FetchSession>>>,
@@ -212,7 +214,7 @@ impl FetchSessionCache {
     }
 
     /// Whether another session may come in, and which one must go for it.
-    /// Kafka: FetchSessionCache.tryEvict.
+    /// Kafka: FetchSessionCache.tryEvict
     pub(super) fn room_for(
         &self,
         privileged: bool,
@@ -245,7 +247,7 @@ impl FetchSessionCache {
         now: Time,
         rng: &mut Rng,
     ) -> SessionSlot {
-        // Kafka: FetchSessionCache.newSessionId.
+        // As `FetchSessionCache.newSessionId`.
         let id = loop {
             let id = FetchSessionId(1 + rng.below(i32::MAX as u64 - 1) as u32);
             if !self.by_id.contains_key(&id) {
