@@ -62,10 +62,26 @@ struct Report {
     compared: usize,
 }
 
+fn read(recording: &Path) -> Json {
+    let text = std::fs::read_to_string(recording).expect("a recording");
+    serde_json::from_str(&text).expect("a recording is JSON")
+}
+
+/// The recording of the same case in the folder of another release, if there is one.
+fn another_release(recording: &Path) -> Option<PathBuf> {
+    let (folder, name) = (recording.parent()?, recording.file_name()?);
+    let folders = std::fs::read_dir(folder.parent()?).expect("the folders of releases");
+    let mut others: Vec<PathBuf> =
+        folders.map(|f| f.expect("a folder").path().join(name)).collect();
+    others.retain(|other| other.as_path() != recording && other.exists());
+    others.sort();
+    others.pop()
+}
+
 fn compare_pair(recording: &Path, scenario: &Path) -> Report {
     let name = recording.display().to_string();
-    let text = std::fs::read_to_string(recording).expect("a recording");
-    let recording: Json = serde_json::from_str(&text).expect("a recording is JSON");
+    let another = another_release(recording).map(|path| read(&path));
+    let recording = read(recording);
     let mut report = Report { name, differences: Vec::new(), unbound: Vec::new(), compared: 0 };
     // The lab's controllers had just become active: their first look for leaders to elect came a
     // whole interval later, after the end of the script.
@@ -93,7 +109,7 @@ fn compare_pair(recording: &Path, scenario: &Path) -> Report {
             report.differences.push(what);
         }
     }
-    compare::facts(&recording, plan, &outcomes, &mut |verdict| match verdict {
+    compare::facts(&recording, another.as_ref(), plan, &outcomes, &mut |verdict| match verdict {
         compare::Verdict::Held => report.compared += 1,
         compare::Verdict::Unbound(key) => report.unbound.push(key),
         compare::Verdict::Differs(what) => report.differences.push(what),
