@@ -43,6 +43,12 @@ impl From<&[BrokerId]> for ReplicaList {
     }
 }
 
+impl From<Vec<BrokerId>> for ReplicaList {
+    fn from(brokers: Vec<BrokerId>) -> Self {
+        Self::from(&brokers[..])
+    }
+}
+
 impl Deref for ReplicaList {
     type Target = [BrokerId];
 

@@ -21,6 +21,7 @@ mod purgatory;
 mod requests;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::base::ids::{
     BrokerId, ConnectionId, ControllerId, LeaderEpoch, LogId, NodeId, Offset, PartitionId,
@@ -40,7 +41,7 @@ use crate::kafka::broker::partition::{Host, Partition};
 use crate::kafka::broker::producer_ids::ProducerIds;
 use crate::kafka::broker::purgatory::Purgatory;
 use crate::kafka::ctx::{CloseReason, Ctx, Node, OPERATOR};
-use crate::kafka::image::Image;
+use crate::kafka::image::{BootstrapImage, Image};
 use crate::kafka::log::Log;
 use crate::kafka::metadata_log;
 use crate::kafka::network_client::{Answered, ChannelId, ControllerChannel, Peer};
@@ -63,6 +64,7 @@ pub struct Broker {
     /// Its copy of the metadata log.
     metadata: Log,
     image: Image,
+    bootstrap: Arc<BootstrapImage>,
     /// The metadata log has been replayed to its end once.
     replayed: bool,
     /// And acted on: the broker has come far enough with its start.
@@ -334,7 +336,7 @@ impl Broker {
     // ---- starting ----
 
     fn new(start: BrokerStart, disk: Disk, ctx: &mut Ctx<'_>) -> Self {
-        let BrokerStart { id, config, controllers, incarnation, .. } = start;
+        let BrokerStart { id, config, controllers, incarnation, bootstrap, .. } = start;
         let clean = disk.clean_shutdown();
         let first = controllers.first().copied().unwrap_or(ControllerId(1));
         let mut channels = BrokerChannels::new(BrokerThreads::new(&config));
@@ -347,6 +349,7 @@ impl Broker {
             controller: 0,
             metadata: metadata_log::absent(),
             image: Image::default(),
+            bootstrap,
             replayed: false,
             published: false,
             changed: Vec::new(),

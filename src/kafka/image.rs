@@ -3,6 +3,8 @@
 //! Follows `MetadataImage` and the control managers' replay methods (`ClusterControlManager.java`,
 //! `ReplicationControlManager.java`). Does not know who reads it or how far others have replayed.
 
+mod bootstrap;
+
 use std::sync::Arc;
 
 use crate::base::ids::{BrokerEpoch, BrokerId, Offset, PartitionId, ReplicaSet, TopicId};
@@ -10,6 +12,8 @@ use crate::base::replicas::ReplicaList;
 use crate::model::config::{TopicConfig, TopicKey};
 use crate::model::directory::{Directory, DirectoryId, LogDirs};
 use crate::model::metadata::{MetadataRecord, PartitionState};
+
+pub use self::bootstrap::BootstrapImage;
 
 /// A registered broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +144,12 @@ impl Image {
         self.partitions.get(partition.index())?.as_deref()
     }
 
+    /// How many numbers partitions may have so far.
+    #[must_use]
+    pub const fn partition_slots(&self) -> usize {
+        self.partitions.len()
+    }
+
     /// Every partition.
     pub fn partitions(&self) -> impl Iterator<Item = (PartitionId, &PartitionImage)> {
         self.partitions
@@ -189,10 +199,9 @@ impl Image {
                 self.change_broker(broker, epoch, |b| b.shutting_down = true);
             }
             MetadataRecord::PartitionCreated { partition, topic, ref replicas, state } => {
-                let list = ReplicaList::from(&replicas[..]);
-                let mut image = PartitionImage::new(topic, list, state);
+                let mut image = PartitionImage::new(topic, replicas.clone(), state);
                 // Kafka writes these into the record; they follow from the records before it.
-                for broker in replicas {
+                for broker in replicas.iter() {
                     let dirs = self.broker(*broker).map(|registered| registered.log_dirs);
                     let directory = dirs.map_or(Directory::Unassigned, LogDirs::default_dir);
                     image.set_directory(*broker, directory);

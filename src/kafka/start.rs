@@ -3,10 +3,13 @@
 //! Plain values that the machine room fills in from the plan. A node started by these and its disk
 //! needs nothing else; a restart differs from the first start only by `initial`.
 
+use std::sync::Arc;
+
 use crate::base::ids::{
     BrokerEpoch, BrokerId, ControllerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId,
     ProcessId, ReplicaSet,
 };
+use crate::kafka::image::BootstrapImage;
 use crate::model::config::{BrokerConfig, Features};
 use crate::model::plan::ClientsPlan;
 
@@ -24,6 +27,8 @@ pub struct BrokerStart {
     /// At time zero of a run: it is registered and unfenced already, and has replayed its copy of
     /// the metadata log.
     pub initial: Option<Initial>,
+    /// What the metadata log said when the run began.
+    pub bootstrap: Arc<BootstrapImage>,
 }
 
 /// A broker's state at time zero of a run.

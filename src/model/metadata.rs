@@ -6,6 +6,7 @@
 use crate::base::ids::{
     BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
 };
+use crate::base::replicas::ReplicaList;
 use crate::model::config::TopicKey;
 use crate::model::directory::{DirectoryId, LogDirs};
 
@@ -81,7 +82,7 @@ pub enum MetadataRecord {
         /// Of which topic.
         topic: TopicId,
         /// Its replica list; its order is the order of preference for leadership.
-        replicas: Vec<BrokerId>,
+        replicas: ReplicaList,
         /// Its first state.
         state: PartitionState,
     },

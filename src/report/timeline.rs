@@ -55,7 +55,39 @@ impl Cell {
 struct Row {
     leader: Option<BrokerId>,
     in_sync: u8,
+    /// The last bucket that is filled.
+    now: usize,
+    /// How often its neighbours were merged.
+    folds: u32,
     cells: [Cell; BUCKETS],
+}
+
+impl Row {
+    const fn new(leader: Option<BrokerId>, in_sync: u8) -> Self {
+        let cells = [Cell::of(leader, in_sync); BUCKETS];
+        Self { leader, in_sync, now: 0, folds: 0, cells }
+    }
+
+    /// Goes on to this bucket, after so many merges, with what is so now. A row is drawn on when
+    /// something happens to its partition and when it is shown, for nothing changes in between.
+    fn draw_on(&mut self, folds: u32, now: usize) {
+        while self.folds < folds {
+            self.fill(BUCKETS - 1);
+            for i in 0..BUCKETS / 2 {
+                self.cells[i] = self.cells[2 * i].join(self.cells[2 * i + 1]);
+            }
+            self.now = BUCKETS / 2 - 1;
+            self.folds += 1;
+        }
+        self.fill(now);
+    }
+
+    fn fill(&mut self, bucket: usize) {
+        while self.now < bucket {
+            self.now += 1;
+            self.cells[self.now] = Cell::of(self.leader, self.in_sync);
+        }
+    }
 }
 
 /// Faults of one kind: how many last now, and in which buckets any did.
@@ -72,8 +104,10 @@ const _: () = assert!(BUCKETS == u64::BITS as usize, "a fault lane is one word o
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeline {
     width: Span,
-    /// The bucket of the latest fact; every row is filled up to it.
+    /// The bucket of the latest fact.
     now: usize,
+    /// How often the width has doubled.
+    folds: u32,
     /// Where the next bucket begins.
     next: Time,
     rows: Vec<Row>,
@@ -87,12 +121,13 @@ impl Timeline {
         let rows = plan.partitions().map(|partition| {
             let replicas = plan.replicas(partition);
             let (leader, in_sync) = (replicas.first().copied(), replicas.len() as u8);
-            Row { leader, in_sync, cells: [Cell::of(leader, in_sync); BUCKETS] }
+            Row::new(leader, in_sync)
         });
         let faults = [FaultLane::default(); FaultKind::ALL.len()];
         Self {
             width: FIRST_WIDTH,
             now: 0,
+            folds: 0,
             next: Time::ZERO + FIRST_WIDTH,
             rows: rows.collect(),
             faults,
@@ -130,7 +165,8 @@ impl Timeline {
     /// Draws an acknowledgement.
     pub fn acked(&mut self, now: Time, partition: PartitionId, count: u32) {
         self.advance(now);
-        self.cell(partition).acked += u64::from(count);
+        let now = self.now;
+        self.row(partition).cells[now].acked += u64::from(count);
     }
 
     /// Draws on to the end of the run.
@@ -147,8 +183,8 @@ impl Timeline {
         let total = length(Span(self.width.0 * used as u64));
         let each = length(self.width);
         let _ = writeln!(text, "{:<LABEL_WIDTH$} 0 … {total}, one column is {each}", "time");
-        let drawn = self.rows.iter().take(limit).enumerate();
-        for (place, row) in drawn {
+        for place in 0..self.rows.len().min(limit) {
+            let row = self.drawn(place);
             let name = names.partition(PartitionId(place as u16));
             let row = &row.cells[..used];
             draw(&mut text, &format!("{name} acked"), acked(row));
@@ -169,15 +205,29 @@ impl Timeline {
         text
     }
 
-    fn cell(&mut self, partition: PartitionId) -> &mut Cell {
-        &mut self.rows[partition.index()].cells[self.now]
+    /// A row as it is shown.
+    fn drawn(&self, place: usize) -> Row {
+        let mut row = self.rows[place].clone();
+        row.draw_on(self.folds, self.now);
+        row
+    }
+
+    /// A row, drawn up to now.
+    #[inline]
+    fn row(&mut self, partition: PartitionId) -> &mut Row {
+        let row = &mut self.rows[partition.index()];
+        if row.now != self.now || row.folds != self.folds {
+            row.draw_on(self.folds, self.now);
+        }
+        row
     }
 
     fn commit(&mut self, partition: PartitionId, state: &PartitionState) {
         let in_sync = state.isr.len() as u8;
-        let row = &mut self.rows[partition.index()];
+        let now = self.now;
+        let row = self.row(partition);
         (row.leader, row.in_sync) = (state.leader, in_sync);
-        let cell = &mut row.cells[self.now];
+        let cell = &mut row.cells[now];
         cell.changed |= cell.leader != state.leader;
         cell.leader = state.leader;
         cell.in_sync = cell.in_sync.min(in_sync);
@@ -200,13 +250,10 @@ impl Timeline {
         self.next = Time(self.width.0 * (self.now as u64 + 1));
     }
 
-    /// Goes on to this bucket with what is so now: leaders, in-sync replicas, lasting faults.
+    /// Goes on to this bucket with the faults that last.
     fn fill(&mut self, bucket: usize) {
         while self.now < bucket {
             self.now += 1;
-            for row in &mut self.rows {
-                row.cells[self.now] = Cell::of(row.leader, row.in_sync);
-            }
             for lane in self.faults.iter_mut().filter(|lane| lane.active > 0) {
                 lane.buckets |= 1 << self.now;
             }
@@ -215,11 +262,6 @@ impl Timeline {
 
     /// Merges neighbours of a full picture: the width doubles.
     fn fold(&mut self) {
-        for row in &mut self.rows {
-            for i in 0..BUCKETS / 2 {
-                row.cells[i] = row.cells[2 * i].join(row.cells[2 * i + 1]);
-            }
-        }
         for lane in &mut self.faults {
             let old = lane.buckets;
             lane.buckets = (0..BUCKETS / 2)
@@ -227,6 +269,7 @@ impl Timeline {
                 .fold(0, |bits, i| bits | 1 << i);
         }
         self.now /= 2;
+        self.folds += 1;
         self.width = Span(self.width.0 * 2);
     }
 }
@@ -314,7 +357,7 @@ mod tests {
             timeline.observe(diary.last(), &diary.facts[0].1);
         }
         timeline.finish(Time::ZERO + Span::secs(86_400));
-        let acked: u64 = timeline.rows[0].cells[..=timeline.now].iter().map(|c| c.acked).sum();
+        let acked: u64 = timeline.drawn(0).cells[..=timeline.now].iter().map(|c| c.acked).sum();
         assert_eq!(acked, 24);
         let widest = timeline.render(&names(), 2).lines().map(|l| l.chars().count()).max();
         assert!(widest <= Some(100));

@@ -7,7 +7,9 @@ use crate::base::ids::{
     BrokerEpoch, BrokerId, ControllerId, DiskId, LeaderEpoch, LogId, NodeId, Offset,
     PartitionEpoch, PartitionId, ReplicaSet, TopicId,
 };
+use crate::base::replicas::ReplicaList;
 use crate::base::time::Time;
+use crate::kafka::image::BootstrapImage;
 use crate::kafka::metadata_log;
 use crate::kafka::start::Initial;
 use crate::model::batch::Batch;
@@ -54,7 +56,7 @@ fn records(plan: &Plan) -> Vec<MetadataRecord> {
             log.push(MetadataRecord::PartitionCreated {
                 partition: PartitionId(first.0 + number as u16),
                 topic: TopicId(place as u16),
-                replicas: replicas.clone(),
+                replicas: ReplicaList::from(&replicas[..]),
                 state: created(replicas),
             });
         }
@@ -100,6 +102,12 @@ pub(super) fn disks(plan: &Plan, bodies: &mut Bodies) -> (Vec<Disk>, Vec<Disk>) 
         with_metadata(Disk::new(owner, 1, u64::MAX), &log, bodies)
     });
     (brokers, controllers.collect())
+}
+
+/// The image of the metadata log that lies on the controllers' disks.
+pub(super) fn image(controllers: &[Disk], bodies: &Bodies) -> BootstrapImage {
+    let log = controllers.first().and_then(|disk| disk.log(LogId::Metadata).ok());
+    BootstrapImage::of(log.into_iter().flat_map(|log| log.batches()), bodies)
 }
 
 /// A disk on which the metadata log lies, synced.

@@ -185,7 +185,8 @@ mod tests {
 
     fn created(partition: PartitionId, replicas: &[u16]) -> MetadataRecord {
         let state = state(Some(replicas[0]), 0, (1 << replicas.len()) - 1, 0);
-        let replicas = replicas.iter().copied().map(BrokerId).collect();
+        let replicas: Vec<BrokerId> = replicas.iter().copied().map(BrokerId).collect();
+        let replicas = replicas.into();
         MetadataRecord::PartitionCreated { partition, topic: TopicId(0), replicas, state }
     }
 

@@ -4,6 +4,8 @@
 //! A slot holds a running node or what survived it, never both. Does not know why a node starts or
 //! stops.
 
+use std::sync::Arc;
+
 use crate::base::ids::{
     BrokerId, ConnectionId, ControllerId, LogId, NodeId, Offset, PartitionId, ProcessId,
 };
@@ -12,6 +14,7 @@ use crate::kafka::client::application::Application;
 use crate::kafka::client::process::{Process, Store};
 use crate::kafka::controller::Controller;
 use crate::kafka::ctx::{CloseReason, Ctx, Node};
+use crate::kafka::image::BootstrapImage;
 use crate::kafka::start::{BrokerStart, Command, ControllerStart, Initial, ProcessStart};
 use crate::kafka::timers::Timer;
 use crate::model::disk::{Disk, IoError};
@@ -68,6 +71,7 @@ pub(super) struct Nodes {
     apps: Vec<Box<dyn Application>>,
     /// What brokers know at time zero of a run.
     initials: Vec<Option<Initial>>,
+    bootstrap: Arc<BootstrapImage>,
     topics: Vec<(PartitionId, u16)>,
 }
 
@@ -77,6 +81,7 @@ impl Nodes {
         plan: &Plan,
         disks: (Vec<Disk>, Vec<Disk>),
         initials: Vec<Initial>,
+        bootstrap: BootstrapImage,
         apps: Vec<Box<dyn Application>>,
     ) -> Self {
         assert_eq!(apps.len(), plan.processes.len(), "every process runs one application");
@@ -87,6 +92,7 @@ impl Nodes {
             processes: stores.map(Slot::Down).collect(),
             apps,
             initials: initials.into_iter().map(Some).collect(),
+            bootstrap: Arc::new(bootstrap),
             topics: plan.names.topics.iter().map(|t| (t.first, t.partitions)).collect(),
         }
     }
@@ -110,6 +116,7 @@ impl Nodes {
                     controllers: controller_ids(plan),
                     incarnation,
                     initial: self.initials[id.index()].take(),
+                    bootstrap: self.bootstrap.clone(),
                 };
                 start_node(&mut self.brokers[id.index()], start, ctx);
             }

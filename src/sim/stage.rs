@@ -150,7 +150,7 @@ impl Stage {
             let isr: Vec<usize> = (0..list.len()).collect();
             let state = state(Some(list[0].0), 0, &isr);
             let topic = TopicId(0);
-            let replicas = list;
+            let replicas = list.into();
             let created = MetadataRecord::PartitionCreated { partition, topic, replicas, state };
             stage.image.replay(&created);
         }

@@ -80,6 +80,7 @@ impl World {
         let hosts: Vec<Host> = ids.iter().map(|id| Host::new(plan, *id, seed)).collect();
         let mut bodies = Bodies::default();
         let disks = bootstrap::disks(plan, &mut bodies);
+        let bootstrap = bootstrap::image(&disks.1, &bodies);
         if plan.processes.iter().any(|process| matches!(process.app, AppPlan::Own(_))) {
             bodies.payloads = Some(Box::new(Payloads::new(&plan.names)));
         }
@@ -92,7 +93,7 @@ impl World {
             queue: Queue::new(),
             network: Network::new(&plan.network, links, hosts.len()),
             hosts,
-            nodes: Nodes::new(plan, disks, bootstrap::initials(plan), apps),
+            nodes: Nodes::new(plan, disks, bootstrap::initials(plan), bootstrap, apps),
             bodies,
             lists: Lists::default(),
             effects: Effects::default(),

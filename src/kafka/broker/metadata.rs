@@ -93,6 +93,9 @@ impl Broker {
     /// Replays the copy as far as it is known to be committed: `end` is where the controller's is.
     pub(super) fn replay_metadata(&mut self, end: Offset, ctx: &mut Ctx<'_>) {
         self.metadata.set_watermark(end.max(self.metadata.watermark()));
+        if self.image.end() == Offset::ZERO {
+            self.begin_with_bootstrap_image(ctx);
+        }
         let span = (self.image.end(), self.metadata.watermark());
         let (image, changed) = (&mut self.image, &mut self.changed);
         let read = metadata_log::read(&self.metadata, span, &self.disk, ctx.bodies, |record| {
@@ -101,6 +104,16 @@ impl Broker {
         });
         if read.is_err() {
             ctx.exit(StopKind::Halt);
+        }
+    }
+
+    /// The first batches of the copy, if they are those of time zero, have been replayed already.
+    fn begin_with_bootstrap_image(&mut self, ctx: &Ctx<'_>) {
+        let Ok(copy) = self.disk.log(LogId::Metadata) else { return };
+        let Some(image) = self.bootstrap.begins(copy.batches(), ctx.bodies) else { return };
+        if image.end() <= self.metadata.watermark() {
+            self.image.clone_from(image);
+            self.changed.extend_from_slice(self.bootstrap.hosted(self.id));
         }
     }
 

@@ -400,7 +400,7 @@ fn a_new_replica_goes_to_the_online_directory_with_the_fewest_partitions() {
         cluster.decide(MetadataRecord::PartitionCreated {
             partition: PartitionId(number),
             topic: TopicId(0),
-            replicas: [1, 2, 3].map(BrokerId).to_vec(),
+            replicas: [1, 2, 3].map(BrokerId)[..].into(),
             state: cluster.state,
         });
     }

@@ -6,11 +6,13 @@
 mod controller;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use crate::base::ids::{
     BrokerEpoch, BrokerId, ConnectionId, ControllerId, DiskId, LeaderEpoch, LogId, NodeId, Offset,
     PartitionEpoch, PartitionId, ProcessId, ProducerEpoch, ProducerId, ReplicaSet, TopicId,
 };
+use crate::base::replicas::ReplicaList;
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
 use crate::kafka::broker::Broker;
@@ -137,7 +139,7 @@ impl Cluster {
             metadata.push(MetadataRecord::PartitionCreated {
                 partition: PartitionId(partition),
                 topic: TopicId(0),
-                replicas: all.clone(),
+                replicas: ReplicaList::from(&all[..]),
                 state,
             });
         }
@@ -210,6 +212,7 @@ impl Cluster {
             controllers: vec![ControllerId(1)],
             incarnation: self.incarnations[id.index()],
             initial,
+            bootstrap: Arc::default(),
         };
         let (broker, ()) = self.run(id, |ctx| (Broker::start(start, disk, ctx), ()));
         self.brokers[id.index()] = Some(broker);

@@ -118,7 +118,7 @@ fn initial_disk(min_isr: i64, log_dirs: u16, bodies: &mut Bodies) -> Disk {
         partition_epoch: PartitionEpoch(0),
         recovering: false,
     };
-    let replicas = vec![B1, B2, B3];
+    let replicas = vec![B1, B2, B3].into();
     records.push(MetadataRecord::PartitionCreated { partition: T0, topic, replicas, state });
     let batch = metadata_log::batch(records, Offset::ZERO, LeaderEpoch(1), Time::ZERO, bodies);
     let log = disk.create_log(LogId::Metadata, 0, Offset::ZERO).expect("a good disk");
