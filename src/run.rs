@@ -427,8 +427,8 @@ impl Drive<'_> {
     }
 
     /// Compares replicas' disks and what their nodes say of them with the ghosts of the checkers:
-    /// all of them, or the next of those of a large cluster, so that an audit is not dearer for what
-    /// exists. The audit at the end passes none over.
+    /// all of them, or the next ones of a large cluster, so that what exists does not make an audit
+    /// dearer. The audit at the end passes none over.
     #[cold]
     fn audit(&mut self, depth: Depth) {
         let stamp = Stamp { time: self.world.now(), seq: self.world.handled(), cause: 0 };

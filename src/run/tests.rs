@@ -12,7 +12,7 @@ use crate::model::plan::{AppPlan, Plan};
 use crate::model::rules::Drill;
 use crate::scenario::builder::{Consumer, Fault, Producer, ScenarioBuilder, Topic};
 
-use super::{Ended, Options, Outcome, run, run_with};
+use super::{AUDITED_AT_ONCE, Ended, Options, Outcome, run, run_with};
 
 /// Two topics, a producer of keyed records to the first, a consumer of all of it, and a leader that
 /// is killed.
@@ -200,4 +200,21 @@ fn plans_and_applications_must_go_together() {
     let mut left = ours.clone();
     assert_eq!(*left.own("till").expect("there is one"), ours.processes[1].app.clients());
     assert!(matches!(left.processes[1].app, AppPlan::Own(_)));
+}
+
+#[test]
+fn audits_of_a_large_cluster_go_in_turns_and_the_last_passes_none_over() {
+    let (partitions, replicas) = (700, 3);
+    let built = ScenarioBuilder::new("wide")
+        .topic(Topic::new("wide").partitions(partitions))
+        .producer(Producer::new("p").rate("100/s"))
+        .duration("2s")
+        .build();
+    let mut plan = built.unwrap_or_else(|found| panic!("{found}")).columns.remove(0);
+    plan.run.audit_events = 100;
+    let outcome = run(&plan, 1, Options::default());
+    let audits = outcome.events / plan.run.audit_events;
+    let looked_at = audits * AUDITED_AT_ONCE as u64 + u64::from(partitions);
+    assert!(audits > 1, "{audits} audits");
+    assert_eq!(outcome.checks.exercised("audit-failed"), looked_at * replicas);
 }

@@ -65,3 +65,53 @@ fn replayed(named: &[BodyId], bodies: &Bodies) -> Image {
     }
     image
 }
+
+#[cfg(test)]
+mod tests {
+    use super::BootstrapImage;
+    use crate::base::ids::{
+        BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
+    };
+    use crate::base::time::Time;
+    use crate::kafka::metadata_log;
+    use crate::model::batch::Batch;
+    use crate::model::body::Bodies;
+    use crate::model::metadata::{MetadataRecord, PartitionState};
+
+    fn created(partition: u16, replicas: &[u16]) -> MetadataRecord {
+        let replicas: Vec<BrokerId> = replicas.iter().copied().map(BrokerId).collect();
+        let state = PartitionState {
+            isr: ReplicaSet::first(replicas.len()),
+            elr: ReplicaSet::EMPTY,
+            leader: replicas.first().copied(),
+            last_known_elr: None,
+            leader_epoch: LeaderEpoch(0),
+            partition_epoch: PartitionEpoch(0),
+            recovering: false,
+        };
+        let (partition, replicas) = (PartitionId(partition), replicas.into());
+        MetadataRecord::PartitionCreated { partition, topic: TopicId(0), replicas, state }
+    }
+
+    fn batch(base: u64, record: MetadataRecord, bodies: &mut Bodies) -> Batch {
+        metadata_log::batch(vec![record], Offset(base), LeaderEpoch(1), Time::ZERO, bodies)
+    }
+
+    #[test]
+    fn a_log_begins_with_the_image_if_it_begins_with_the_same_batches() {
+        let mut bodies = Bodies::default();
+        let first = batch(0, created(0, &[1, 2]), &mut bodies);
+        let second = batch(1, created(1, &[2, 3]), &mut bodies);
+        let other = batch(1, created(1, &[2, 3]), &mut bodies);
+        let bootstrap = BootstrapImage::of([&first, &second], &bodies);
+        let end = |log: &[Batch]| bootstrap.begins(log, &bodies).map(super::Image::end);
+        assert_eq!(end(&[first, second]), Some(Offset(2)));
+        assert_eq!(end(&[first, second, other]), Some(Offset(2)));
+        assert_eq!(end(&[first]), None, "a torn tail took the second");
+        assert_eq!(end(&[first, other]), None, "another log, even if it says the same");
+        assert_eq!(end(&[]), None);
+        assert_eq!(bootstrap.hosted(BrokerId(2)), [PartitionId(0), PartitionId(1)]);
+        assert_eq!(bootstrap.hosted(BrokerId(3)), [PartitionId(1)]);
+        assert_eq!(bootstrap.hosted(BrokerId(9)), []);
+    }
+}
