@@ -1,8 +1,8 @@
 //! The engine's bare loop, to which every cost is set in relation: no Kafka in it.
 
-use highwater::base::rng::Rng;
-use highwater::base::time::{Span, Time};
-use highwater::sim::queue::{Class, Queue};
+use highwater::internals::base::Rng;
+use highwater::internals::sim::{Class, Queue};
+use highwater::types::{Span, Time};
 
 /// What the nodes of the bare loop tell each other: 56 bytes with the address, 64 in the slab.
 #[derive(Clone, Copy)]

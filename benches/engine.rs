@@ -24,12 +24,12 @@ use std::time::{Duration, Instant};
 
 use bare::bare_engine_loop;
 use criterion::{Criterion, Throughput};
-use highwater::base::time::Time;
-use highwater::model::fact::Deaf;
-use highwater::model::plan::Plan;
+use highwater::internals::model::Deaf;
+use highwater::internals::sim::World;
+use highwater::plan::Plan;
 use highwater::run::{Options, run};
 use highwater::scenario::{Overrides, Source, load};
-use highwater::sim::world::World;
+use highwater::types::Time;
 
 const NODES: u32 = 100;
 const MESSAGES: u64 = 1_000_000;
@@ -50,7 +50,7 @@ fn gate() -> Plan {
 /// The gate as it is run: events, simulated time, acknowledged records.
 fn whole(plan: &Plan, seed: u64) -> (u64, u64, u64) {
     let outcome = run(plan, seed, Options::default());
-    (outcome.events, outcome.time.0, outcome.summary.counts.acked)
+    (outcome.events, outcome.time.0, outcome.counts().acked)
 }
 
 /// The gate with every check and without a report's statistics: events.
@@ -60,7 +60,7 @@ fn checked(plan: &Plan, seed: u64) -> u64 {
 
 /// The gate with a no-op tap: events.
 fn unchecked(plan: &Plan, seed: u64) -> u64 {
-    let mut world = World::new(plan, seed, highwater::app::build(plan));
+    let mut world = World::new(plan, seed, highwater::internals::app::build(plan));
     let end = Time::ZERO + plan.run.duration;
     while world.next_time().is_some_and(|t| t <= end) {
         world.step(&mut Deaf);

@@ -23,7 +23,7 @@ use std::process::Command;
 
 use bare::bare_engine_loop;
 use cpu_time::ProcessTime;
-use highwater::model::plan::Plan;
+use highwater::plan::Plan;
 use highwater::run::{Ended, Options, run};
 use highwater::scenario::{Overrides, Source, load};
 
@@ -132,7 +132,7 @@ fn measure(plan: &Plan) -> Taken {
     let outcome = black_box(run(plan, 0, Options::default()));
     let nanos = start.elapsed().as_nanos() as u64;
     assert_eq!(outcome.ended, Ended::Done, "a run of the benchmark ends by itself");
-    Taken { nanos, events: outcome.events, acked: outcome.summary.counts.acked }
+    Taken { nanos, events: outcome.events, acked: outcome.counts().acked }
 }
 
 /// The most memory this process has had, in KiB; zero where the system does not say.

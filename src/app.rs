@@ -54,7 +54,7 @@ pub fn ours(app: &AppPlan) -> Option<Box<dyn Application>> {
 /// The applications of a plan's processes, by `ProcessId`.
 ///
 /// # Panics
-/// If a process is left to an application of the reader's own: [`build_with`] takes those.
+/// If a process is left to an application of the reader's own: `build_with` takes those.
 #[must_use]
 pub fn build(plan: &Plan) -> Vec<Box<dyn Application>> {
     build_with(plan, Vec::new()).unwrap_or_else(|error| panic!("{error}"))

@@ -588,7 +588,7 @@ impl Verdicts {
 impl Judged {
     /// One line of a results file.
     #[must_use]
-    pub fn seed_result(&self, judge: &Judge) -> SeedResult {
+    pub(crate) fn seed_result(&self, judge: &Judge) -> SeedResult {
         let finding = |v: &Violation| Finding {
             seed: self.seed,
             property: v.property.to_owned(),

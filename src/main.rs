@@ -1,5 +1,5 @@
 //! The `highwater` command: arguments in, exit code out. Everything else is the library.
 
 fn main() -> std::process::ExitCode {
-    highwater::cli::main()
+    highwater::internals::main()
 }

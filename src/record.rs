@@ -27,7 +27,7 @@ pub struct Moment {
     pub what: Happening,
 }
 
-/// What happened at a [`Moment`].
+/// What happened at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening {
     /// A step of the script with this `as`.
@@ -110,12 +110,6 @@ impl Recorder {
     #[must_use]
     pub fn moments(&self) -> &[Moment] {
         &self.moments
-    }
-
-    /// The name of a partition.
-    #[must_use]
-    pub fn partition(&self, partition: PartitionId) -> String {
-        self.names.partition(partition)
     }
 
     /// What has been recorded, by name; a later value of a name outranks an earlier one.

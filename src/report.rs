@@ -1,23 +1,24 @@
 //! Reports: statistics from facts, the causal story of a run, and the forms in which both are told.
 //!
-//! [`Report`] is plain data that `run` fills in from outcomes; [`human`], [`markdown`] and
-//! [`json`] are functions from it to text. [`summary`] and [`timeline`] listen to every fact of
-//! the fast pass; [`story`] and [`trace`] read the recorded facts of a slow pass. Deliberately
-//! knows no node, no machine and no file: the command line decides where the bytes go.
+//! A [`Report`] is plain data, put together from outcomes by [`report`](crate::report()); printed
+//! with `{}` it is what the command shows. Its private modules `human`, `markdown` and `json` are
+//! functions from it to text. `summary` and `timeline` listen to every fact of the fast pass;
+//! `story` and `trace` read the recorded facts of a slow pass. They know no node, no machine and no
+//! file: the command line decides where the bytes go.
 
-pub mod committed;
-pub mod counts;
-pub mod health;
-pub mod human;
-pub mod json;
-pub mod lane;
-pub mod markdown;
-pub mod number;
-pub mod spans;
-pub mod story;
-pub mod summary;
-pub mod timeline;
-pub mod trace;
+pub(crate) mod committed;
+pub(crate) mod counts;
+pub(crate) mod health;
+pub(crate) mod human;
+pub(crate) mod json;
+pub(crate) mod lane;
+pub(crate) mod markdown;
+pub(crate) mod number;
+pub(crate) mod spans;
+pub(crate) mod story;
+pub(crate) mod summary;
+pub(crate) mod timeline;
+pub(crate) mod trace;
 
 #[cfg(test)]
 mod forge;
@@ -25,7 +26,7 @@ mod forge;
 use std::fmt;
 
 use crate::base::time::{Span, Time};
-use crate::report::number::NumberRow;
+pub use crate::report::number::NumberRow;
 
 /// Everything that is told about one scenario in one column of Kafka versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,9 +49,9 @@ pub struct Report {
     pub failures: Vec<Finding>,
     /// Violations that the file expects.
     pub found: Vec<Finding>,
-    /// What happened, in words and lines ([`story`]).
+    /// What happened, in words and lines.
     pub story: Option<String>,
-    /// The run as a picture in text ([`timeline`]).
+    /// The run as a picture in text.
     pub timeline: Option<String>,
     /// What the steps of the script recorded, by the name given with `as`.
     pub facts: Vec<(String, Value)>,
@@ -263,7 +264,7 @@ pub enum Value {
 
 /// The outcome of one run of a sweep: one line of a results file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SeedResult {
+pub(crate) struct SeedResult {
     /// Its place in the sweep.
     pub index: u64,
     /// Its seed.

@@ -9,6 +9,9 @@ mod fingerprint;
 #[cfg(test)]
 mod tests;
 
+pub use crate::check::violation::Violation;
+pub use crate::report::counts::Counts;
+
 use crate::app::{self, Applications, ApplicationsError};
 use crate::base::ids::{BrokerId, NodeId, PartitionId, ProcessId};
 use crate::base::rng::stir;
@@ -23,7 +26,7 @@ use crate::model::fault::Fault;
 use crate::model::plan::Plan;
 use crate::model::rules::Drill;
 use crate::model::script::Step;
-use crate::record::{PartitionEnd, Recorder};
+use crate::record::{Moment, PartitionEnd, Recorder};
 use crate::report::Value;
 use crate::report::summary::Summary;
 use crate::report::timeline::Timeline;
@@ -39,6 +42,7 @@ pub struct Options {
     pub drill: Option<Drill>,
     /// Leave the report's statistics and timeline empty: to tell what the checks cost by
     /// themselves.
+    #[doc(hidden)]
     pub uncounted: bool,
 }
 
@@ -67,20 +71,40 @@ pub struct Outcome {
     /// Events that reached a handler.
     pub events: u64,
     /// What the checkers found.
-    pub checks: Checks,
+    pub(crate) checks: Checks,
     /// Counts and latencies.
-    pub summary: Summary,
+    pub(crate) summary: Summary,
     /// Its course.
-    pub timeline: Timeline,
+    pub(crate) timeline: Timeline,
     /// Every fault that was applied, resolved, with its time.
+    #[doc(hidden)]
     pub schedule: Vec<(Time, Fault)>,
     /// What its script recorded, if it has one.
-    pub recorder: Option<Recorder>,
-    /// Every fact, if asked for.
+    pub(crate) recorder: Option<Recorder>,
+    /// Every fact, if asked for ([`Options::trace`]).
     pub trace: Vec<(Stamp, Fact)>,
 }
 
 impl Outcome {
+    /// What was violated, whether or not it was promised; [`report`](crate::report()) judges.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        self.checks.violations()
+    }
+
+    /// How often things happened.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.summary.counts
+    }
+
+    /// When the script recorded what: for tests of this repository.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn moments(&self) -> &[Moment] {
+        self.recorder.as_ref().map_or(&[], |r| r.moments())
+    }
+
     /// What the script recorded, by name.
     #[must_use]
     pub fn recorded(&self) -> &[(String, Value)] {
@@ -277,7 +301,7 @@ fn carry_through(
 
 /// The plan with a drill switched on in every node.
 #[must_use]
-pub fn with_drill(plan: &Plan, drill: Drill) -> Plan {
+pub(crate) fn with_drill(plan: &Plan, drill: Drill) -> Plan {
     let mut plan = plan.clone();
     let brokers = plan.brokers.iter_mut().map(|b| &mut b.rules);
     let controllers = plan.controllers.iter_mut().map(|c| &mut c.rules);
@@ -415,12 +439,10 @@ impl Drive<'_> {
                 Step::DumpLog { partition, broker } => Some((*partition, *broker)),
                 _ => None,
             };
-            let state = asked.and_then(|(partition, _)| {
-                self.world.committed().partition(partition).map(|image| image.state)
-            });
+            let state = asked.and_then(|(partition, _)| self.world.partition_state(partition));
             let log = asked.and_then(|(partition, broker)| {
                 let broker = broker.or_else(|| state.and_then(|s| s.leader))?;
-                self.world.disk(broker).log(partition).ok()
+                self.world.log(broker, partition)
             });
             recorder.step_done(at, step, state, log);
         }
@@ -474,7 +496,7 @@ impl Drive<'_> {
             checks: self.tap.checks,
             summary: self.tap.summary,
             timeline: self.tap.timeline,
-            schedule: self.world.director().schedule().to_vec(),
+            schedule: self.world.schedule().to_vec(),
             recorder: self.tap.recorder,
             trace: self.tap.trace.unwrap_or_default(),
         }
@@ -483,8 +505,8 @@ impl Drive<'_> {
     fn partition_end(&self, partition: PartitionId) -> PartitionEnd {
         let image = self.world.committed().partition(partition);
         let leader = image.and_then(|i| i.state.leader);
-        let view = leader.and_then(|l| self.world.broker(l)).and_then(|b| b.view(partition));
-        let log = leader.and_then(|l| self.world.disk(l).log(partition).ok());
+        let view = leader.and_then(|l| self.world.replica_view(l, partition));
+        let log = leader.and_then(|l| self.world.log(l, partition));
         let readable: Vec<Batch> = match (view, log) {
             (Some(view), Some(log)) => {
                 log.batches().iter().filter(|b| b.end() <= view.watermark).copied().collect()
@@ -497,7 +519,7 @@ impl Drive<'_> {
             .unwrap_or_default();
         let mut logs = image.into_iter().flat_map(|i| i.replicas.iter()).filter_map(|b| {
             let running = self.world.is_running(NodeId::Broker(*b));
-            self.world.disk(*b).log(partition).ok().filter(|_| running)
+            self.world.log(*b, partition).filter(|_| running)
         });
         let first = logs.next();
         let logs_equal = logs.all(|log| first.is_some_and(|f| f.batches() == log.batches()));
@@ -507,8 +529,8 @@ impl Drive<'_> {
 
 /// One replica as its disk and, while it runs, its node have it; none without a log.
 fn audited(world: &World, broker: BrokerId, partition: PartitionId) -> Option<AuditReplica<'_>> {
-    let log = world.disk(broker).log(partition).ok()?;
-    let view = world.broker(broker).and_then(|b| b.view(partition)).filter(|v| !v.offline);
+    let log = world.log(broker, partition)?;
+    let view = world.replica_view(broker, partition).filter(|v| !v.offline);
     let leads = view.filter(|v| v.leads);
     let readable = log.readable();
     let (front, back) = log.batches().as_slices();

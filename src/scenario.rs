@@ -1,10 +1,14 @@
 //! Scenario files: from a text that a person wrote to plans that can be run, or to diagnostics.
 //!
-//! The way of a file: [`source`] reads it with what it extends and lays `--set` and its like over
-//! it; the values then become the mirror types of [`mod@file`], and those are resolved part by part
-//! ([`plan`] and its neighbours) into one [`Plan`] per Kafka version. Nothing stops at the first
-//! error. Each error knows the place it came from, because [`tree`] remembers where every value
-//! was written. Does not know how a plan is run, and nothing below it knows that files exist.
+//! [`load`] takes a file with what is laid over it, [`load_str`] a text, [`builder`] the same words
+//! as methods. What comes of it is a [`Scenario`], or all that is wrong ([`Diagnostics`]).
+//!
+//! The way of a file, through private modules: `source` reads it with what it extends and lays
+//! `--set` and its like over it; the values then become the mirror types of `file`, and those are
+//! resolved part by part (`plan` and its neighbours) into one [`Plan`] per Kafka version. Nothing
+//! stops at the first error. Each error knows the place it came from, because `tree` remembers
+//! where every value was written. Does not know how a plan is run, and nothing below it knows that
+//! files exist.
 
 mod actions;
 pub mod builder;
@@ -26,7 +30,7 @@ mod inert;
 mod list;
 mod path;
 mod plan;
-pub mod presets;
+pub(crate) mod presets;
 mod properties;
 mod properties_file;
 mod read;
@@ -43,21 +47,18 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::plan::Plan;
 
 use self::cast::Cast;
 pub use self::diagnostic::{Diagnostic, Diagnostics, Severity, Text};
-pub use self::estimate::estimate;
-pub use self::expect::{Bound, ExpectLine, Expectation};
+pub(crate) use self::estimate::estimate;
+pub(crate) use self::expect::{Bound, ExpectLine, Expectation};
 use self::findings::Findings;
-pub use self::list::{
-    Class, PropertyRow, list_facts, list_faults, list_hardware, list_rules, list_versions,
-    property_table, schema,
+pub(crate) use self::list::{
+    Class, list_facts, list_faults, list_hardware, list_rules, property_table, schema,
 };
-pub use self::plan::MOST_SEEDS;
-pub use self::properties::Scope;
+pub(crate) use self::plan::MOST_SEEDS;
 pub use self::schedule::with_schedule;
 
 /// Where a scenario comes from.
@@ -123,17 +124,16 @@ pub struct Scenario {
     /// One plan per Kafka version, in the order of `cluster.kafka`.
     pub columns: Vec<Plan>,
     /// What is expected.
+    #[doc(hidden)]
     pub expect: Vec<ExpectLine>,
     /// Which seeds, if the command line says nothing.
     pub seeds: SeedRange,
-    /// Hash of the resolved file: two scenarios of one hash are one scenario.
-    pub hash: u64,
     /// What does not do what its author may think.
     pub warnings: Vec<Diagnostic>,
     /// The whole file after `extends`, `set` and the options of the command line.
-    pub resolved: Value,
+    pub(crate) resolved: Value,
     /// What `--set` changed, for the report.
-    pub set: Vec<(String, String)>,
+    pub(crate) set: Vec<(String, String)>,
     /// Who is there, per column: words for nodes.
     casts: Vec<Cast>,
 }
@@ -185,8 +185,6 @@ pub fn load(source: &Source<'_>, overrides: &Overrides) -> Result<Scenario, Diag
         columns,
         expect,
         seeds,
-        // Keys of a JSON object are sorted here, so equal files have equal texts.
-        hash: xxh3_64(resolved.to_string().as_bytes()),
         warnings,
         resolved,
         set: overrides.set.clone(),

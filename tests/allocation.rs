@@ -7,12 +7,12 @@
 
 use std::alloc::System;
 
-use highwater::base::time::{Span, Time};
-use highwater::model::fact::Deaf;
-use highwater::model::plan::Plan;
+use highwater::internals::model::Deaf;
+use highwater::internals::sim::World;
+use highwater::plan::Plan;
 use highwater::run::{Options, run};
 use highwater::scenario::{Overrides, Source, load};
-use highwater::sim::world::World;
+use highwater::types::{Span, Time};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -59,7 +59,7 @@ fn whole(plan: &Plan) -> (u64, usize) {
 
 fn bare(plan: &Plan) -> (u64, usize) {
     measured(|| {
-        let mut world = World::new(plan, 1, highwater::app::build(plan));
+        let mut world = World::new(plan, 1, highwater::internals::app::build(plan));
         while world.next_time().is_some_and(|at| at <= Time::ZERO + plan.run.duration) {
             world.step(&mut Deaf);
         }

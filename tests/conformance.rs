@@ -114,7 +114,7 @@ fn compare_pair(recording: &Path, scenario: &Path) -> Report {
         compare::Verdict::Unbound(key) => report.unbound.push(key),
         compare::Verdict::Differs(what) => report.differences.push(what),
     });
-    durations::compare(&recording, &outcomes, &mut |verdict| match verdict {
+    durations::compare(&recording, &plan.names, &outcomes, &mut |verdict| match verdict {
         compare::Verdict::Held => report.compared += 1,
         compare::Verdict::Unbound(key) => report.unbound.push(key),
         compare::Verdict::Differs(what) => report.differences.push(what),

@@ -63,7 +63,8 @@ fn complain(complaints: &[String]) {
 /// paths of ours that it may name. Of each row the first column names modules and the last one
 /// paths, among words; `all of the above` are all modules of this row and of those before it.
 fn import_table(lib: &str) -> Vec<(String, Vec<String>)> {
-    let rows = lib.lines().filter_map(|line| line.strip_prefix("//! | [`"));
+    let rows = lib.lines().filter_map(|line| line.strip_prefix("//! | "));
+    let rows = rows.filter(|row| row.starts_with('`') || row.starts_with("[`"));
     let mut table: Vec<(String, Vec<String>)> = Vec::new();
     for row in rows {
         let (modules, rest) = row.split_once(" | ").expect("a row has columns");
@@ -125,11 +126,11 @@ fn the_table_of_imports_is_read_as_it_is_meant() {
     assert_eq!(allowed("app"), ["base", "model", "kafka::client"]);
     assert_eq!(allowed("check"), ["base", "model"], "an oracle has never seen a node");
     assert!(allowed("sweep").contains(&"judge") && !allowed("sweep").contains(&"cli"));
-    // Every module of the crate has its row.
-    let modules = lib.code.lines().filter_map(|line| {
-        let line = line.trim_start_matches("pub ").strip_prefix("mod ")?;
-        Some(line.trim_end_matches(';'))
-    });
+    // Every module of the crate has its row; what lib.rs itself holds are lists of what is public.
+    let modules = lib
+        .code
+        .lines()
+        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
     let lacking: Vec<&str> =
         modules.filter(|module| table.iter().all(|(name, _)| name != module)).collect();
     assert!(lacking.is_empty(), "without a row in the table of lib.rs: {lacking:?}");
@@ -180,6 +181,34 @@ fn files_say_what_they_are_and_stay_small() {
                 let place = source.place(function.begin);
                 complaints.push(format!("{place}: `{}` has {lines} lines", function.name));
             }
+        }
+    }
+    complain(&complaints);
+}
+
+/// The compiler asks for documentation only of what leaves the crate, which is little.
+#[test]
+fn what_is_public_in_its_module_says_what_it_is() {
+    const ITEMS: [&str; 7] = ["fn ", "const ", "struct ", "enum ", "trait ", "type ", "static "];
+    let mut complaints = Vec::new();
+    for source in sources(&["src"]) {
+        // Fields of messages bear Kafka's own names.
+        let fields = !source.is_in(&["model/message"]);
+        let mut said = false;
+        let mut at = 0;
+        for (line, code) in source.text.lines().zip(source.live.lines()) {
+            let (line, item) = (line.trim(), code.trim().strip_prefix("pub "));
+            if let Some(item) = item.filter(|_| !said)
+                && (fields || ITEMS.iter().any(|kind| item.starts_with(kind)))
+                && !item.contains('$')
+                && !["use ", "mod "].iter().any(|free| item.starts_with(free))
+            {
+                complaints.push(format!("{}: `{item}` is not documented", source.place(at)));
+            }
+            // Attributes stand between documentation and its item.
+            let continues = line.starts_with("#[") || code.trim().is_empty() && said;
+            said = line.starts_with("///") || line.starts_with("#[doc") || continues && said;
+            at += code.len() + 1;
         }
     }
     complain(&complaints);

@@ -73,9 +73,9 @@ epoch!(
     /// Counts the changes of a partition's committed state.
     PartitionEpoch(u32)
 );
-epoch!(
+id!(
     /// The offset of a broker's registration in the metadata log; higher is newer.
-    BrokerEpoch(u64)
+    BrokerEpoch(u64), "e"
 );
 epoch!(
     /// Fences the older sessions of one producer id.
@@ -163,8 +163,6 @@ pub enum NodeId {
     Controller(ControllerId),
     /// A client process.
     Process(ProcessId),
-    /// The person or script that runs operations against the cluster; never fails, never waits.
-    Operator,
 }
 
 impl fmt::Display for NodeId {
@@ -173,7 +171,6 @@ impl fmt::Display for NodeId {
             Self::Broker(id) => id.fmt(f),
             Self::Controller(id) => id.fmt(f),
             Self::Process(id) => id.fmt(f),
-            Self::Operator => f.write_str("--"),
         }
     }
 }

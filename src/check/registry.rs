@@ -178,15 +178,9 @@ impl PropertyId {
     }
 }
 
-/// The property or mark with this name.
-#[must_use]
-pub fn property(name: &str) -> Option<&'static Property> {
-    PROPERTIES.iter().find(|p| p.name == name)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{PROPERTIES, PropertyId, property};
+    use super::{PROPERTIES, PropertyId};
 
     #[test]
     fn names_are_unique_and_kebab_case() {
@@ -194,7 +188,7 @@ mod tests {
             assert!(p.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", p.name);
             assert!(PROPERTIES[..i].iter().all(|q| q.name != p.name), "{} twice", p.name);
             assert!(!p.claims.is_empty() && !p.what.is_empty(), "{}", p.name);
-            assert_eq!(PropertyId::find(p.name).map(PropertyId::property), property(p.name));
+            assert_eq!(PropertyId::find(p.name).map(PropertyId::property), Some(p));
         }
     }
 }

@@ -1,12 +1,11 @@
 //! `impl Checks` for its readers: what was found, counted and measured.
 
-use crate::base::ids::{Offset, PartitionId};
 use crate::base::time::{Span, Time};
 
 use super::Checks;
 use super::liveness::account::Account;
 use super::metrics::{METRICS, Metric, MetricId};
-use super::registry::{Kind, PROPERTIES, Property, PropertyId};
+use super::registry::{Kind, PropertyId};
 use super::violation::Violation;
 
 impl Checks {
@@ -42,12 +41,6 @@ impl Checks {
             Kind::Mark => self.heard,
             Kind::Data | Kind::Liveness => self.findings.exercised(id),
         })
-    }
-
-    /// Every mark and how often it was seen.
-    pub fn marks(&self) -> impl Iterator<Item = (&'static Property, u64)> {
-        let marks = PROPERTIES.iter().zip(PropertyId::ALL).filter(|(p, _)| p.kind == Kind::Mark);
-        marks.map(|(property, id)| (property, self.findings.count(*id)))
     }
 
     /// How long after the heal a liveness property came true; `None` if it has not yet.
@@ -92,11 +85,5 @@ impl Checks {
             MetricId::NeverConsumed => self.findings.count(PropertyId::NeverConsumed),
             id => self.metrics.value(id, self.now),
         }
-    }
-
-    /// The true high watermark of a partition: the highest offset that a leader ever showed.
-    #[must_use]
-    pub fn watermark(&self, partition: PartitionId) -> Option<Offset> {
-        self.ghosts.partitions.get(partition.index()).map(|g| g.watermark)
     }
 }

@@ -21,8 +21,6 @@ pub const KEPT_PER_PROPERTY: u8 = 64;
 #[expect(missing_docs, reason = "fields bear the names that the variant's sentence uses")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Nothing more.
-    None,
     /// The leader of a later epoch lacks it. `acked` is never if nobody was told.
     MissingFrom { acked: Option<Time>, leader: BrokerId, epoch: LeaderEpoch },
     /// No disk holds it.
@@ -86,7 +84,8 @@ pub struct Violation {
     pub records: u32,
     /// Which node.
     pub node: Option<NodeId>,
-    /// The rest.
+    /// The rest: in words by [`Violation::text`].
+    #[doc(hidden)]
     pub detail: Detail,
 }
 
@@ -172,7 +171,6 @@ impl Detail {
     fn describe(&self, names: &Names, parts: &mut Vec<String>) {
         let acked_at = |acked: Option<Time>| acked.map(|at| format!("acked at {at} s"));
         let text = match *self {
-            Self::None => return,
             Self::MissingFrom { acked, leader, epoch } => {
                 parts.extend(acked_at(acked));
                 format!("missing from {leader}, leader of epoch {}", epoch.0)

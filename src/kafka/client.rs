@@ -20,6 +20,7 @@ mod producer;
 mod sender;
 
 pub use crate::kafka::start::Command;
+pub use accumulator::Item;
 pub use application::{
     Answer, Application, Clients, CloneApplication, ConsumerRecord, NewRecord, Polled, Sending,
 };

@@ -105,8 +105,8 @@ impl Controller {
     }
 
     /// The metadata as replayed so far.
-    #[must_use]
-    pub const fn image(&self) -> &Image {
+    #[cfg(test)]
+    const fn image(&self) -> &Image {
         &self.image
     }
 
@@ -372,7 +372,7 @@ impl Node for Controller {
     type Timer = ControllerTimer;
 
     fn start(config: ControllerStart, mut disk: Disk, ctx: &mut Ctx<'_>) -> Self {
-        let ControllerStart { config, features, brokers, initial, .. } = config;
+        let ControllerStart { config, features, brokers, initial } = config;
         let loaded = metadata_log::load(ctx.wall, &mut disk);
         let mut image = Image::default();
         let read = loaded.and_then(|mut log| {

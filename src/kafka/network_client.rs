@@ -56,6 +56,7 @@ pub enum Peer {
     Broker(BrokerId),
     /// A broker as coordinator, on a connection of its own, so that heartbeats do not wait behind
     /// fetches. Kafka makes a node of it whose id is `Integer.MAX_VALUE` minus the broker's.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the peer of groups and transactions"))]
     Coordinator(BrokerId),
 }
 

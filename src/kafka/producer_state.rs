@@ -56,18 +56,6 @@ impl ProducerState {
         Some(KnownProducer { epoch: entry.epoch, batches: &entry.batches[..entry.count] })
     }
 
-    /// How many producers are known.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether no producer is known.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Takes over a batch that has been appended, by a leader or by replication. A higher epoch
     /// forgets the batches of the older one.
     pub fn update(&mut self, batch: &Batch) {

@@ -41,8 +41,6 @@ pub struct Initial {
 /// What a controller is started with besides its disk, on which its metadata log lies.
 #[derive(Clone, Debug)]
 pub struct ControllerStart {
-    /// Which controller.
-    pub id: ControllerId,
     /// Its configuration.
     pub config: BrokerConfig,
     /// Feature levels.

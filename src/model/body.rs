@@ -9,7 +9,7 @@
 use crate::model::metadata::MetadataRecord;
 use crate::model::payload::Payloads;
 
-/// Refers to a [`Body`] of this run.
+/// Refers to what an internal batch of this run holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BodyId {
     slot: u32,
@@ -30,16 +30,6 @@ impl BodyId {
 pub enum Body {
     /// Records of the metadata log: what one decision of the controller wrote.
     Metadata(Vec<MetadataRecord>),
-}
-
-impl Body {
-    /// How many records.
-    #[must_use]
-    pub const fn count(&self) -> usize {
-        match self {
-            Self::Metadata(records) => records.len(),
-        }
-    }
 }
 
 /// Which bodies got one more batch that names them, and which one less.
@@ -122,15 +112,9 @@ impl Bodies {
     }
 
     /// How many bodies there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) const fn len(&self) -> usize {
         self.slots.len() - self.free.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     // ---- what the machine room does ----

@@ -79,21 +79,6 @@ pub enum TopicKey {
 }
 
 impl TopicKey {
-    /// Every modelled topic property.
-    pub const ALL: [Self; 11] = [
-        Self::MinInsyncReplicas,
-        Self::UncleanLeaderElection,
-        Self::FlushMessages,
-        Self::FlushMs,
-        Self::RetentionMs,
-        Self::RetentionBytes,
-        Self::SegmentBytes,
-        Self::SegmentMs,
-        Self::MaxMessageBytes,
-        Self::TimestampBeforeMaxMs,
-        Self::TimestampAfterMaxMs,
-    ];
-
     /// Kafka's name of the property.
     #[must_use]
     pub const fn name(self) -> &'static str {

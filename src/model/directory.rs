@@ -90,12 +90,6 @@ impl LogDirs {
             Directory::Unassigned
         }
     }
-
-    /// All of it in two words, for a digest.
-    #[must_use]
-    pub const fn words(self) -> (u64, u64) {
-        (self.disk.0 as u64, self.online)
-    }
 }
 
 #[cfg(test)]

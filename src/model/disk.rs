@@ -16,8 +16,6 @@
 //! Knows nothing of leaders, time or cause: syncing, losing power, filling and breaking a disk is
 //! called by `sim` alone (tidy checks it).
 
-#![expect(missing_docs, reason = "fields bear Kafka's own names; every variant is documented")]
-
 mod files;
 mod log_file;
 #[cfg(test)]

@@ -140,51 +140,51 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// See [`Action::Crash`].
+    /// kill -9, and a start.
     Crash, "crash";
-    /// See [`Action::PowerLoss`].
+    /// The machine loses power, and with it unsynced bytes.
     PowerLoss, "power-loss";
-    /// See [`Action::Shutdown`].
+    /// A controlled shutdown, and a start.
     Shutdown, "shutdown";
-    /// See [`Action::Pause`].
+    /// SIGSTOP, and SIGCONT.
     Pause, "pause";
-    /// See [`Action::Wipe`].
+    /// Down, and back with an empty disk.
     Wipe, "wipe";
     /// A cut both ways.
     Partition, "partition";
     /// A cut one way.
     PartitionOneWay, "partition-one-way";
-    /// See [`Action::NetworkDelay`].
+    /// Messages take longer.
     NetworkDelay, "network-delay";
-    /// See [`Action::NetworkLoss`].
+    /// Segments are lost: connections stall, at last close.
     NetworkLoss, "network-loss";
-    /// See [`Action::NetworkBandwidth`].
+    /// Links carry fewer bytes a second.
     NetworkBandwidth, "network-bandwidth";
-    /// See [`Action::DiskSlow`].
+    /// A sync takes longer.
     DiskSlow, "disk-slow";
-    /// See [`Action::DiskHang`].
+    /// No disk operation returns.
     DiskHang, "disk-hang";
-    /// See [`Action::DiskFull`].
+    /// No space is left.
     DiskFull, "disk-full";
-    /// See [`Action::ClockSkew`].
+    /// The wall clock is off.
     ClockSkew, "clock-skew";
-    /// See [`Action::SlowProcessing`].
+    /// Each request takes longer.
     SlowProcessing, "slow-processing";
-    /// See [`Action::Restart`].
+    /// Stopped, and started at once.
     Restart, "restart";
-    /// See [`Action::ConnectionReset`].
+    /// Connections are reset.
     ConnectionReset, "connection-reset";
-    /// See [`Action::DiskError`].
+    /// A log directory is offline.
     DiskError, "disk-error";
-    /// See [`Action::CorruptLog`].
+    /// The last batch of a replica's log is torn.
     CorruptLog, "corrupt-log";
-    /// See [`Action::RollingRestart`].
+    /// Each broker in turn is shut down and started.
     RollingRestart, "rolling-restart";
-    /// See [`Action::SetConfig`].
+    /// A topic property is set.
     SetConfig, "set-config";
-    /// See [`Action::ElectUnclean`].
+    /// An unclean election is asked for.
     ElectUnclean, "elect-unclean";
-    /// See [`Action::ElectPreferred`].
+    /// The preferred leaders are asked for.
     ElectPreferred, "elect-preferred";
 }
 

@@ -15,7 +15,8 @@ use crate::model::names::Names;
 use crate::model::rules::Rules;
 use crate::model::script::ScriptStep;
 
-/// Everything a run needs besides its seed.
+/// Everything a run needs besides its seed. A scenario has one for each version of Kafka that it
+/// names; what is in it is said by the scenario, so its parts are no public matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The Kafka version of this column, `"4.1"`.
@@ -23,34 +24,49 @@ pub struct Plan {
     /// Names of topics, processes and labels.
     pub names: Names,
     /// Brokers, by `BrokerId` (1 first).
+    #[doc(hidden)]
     pub brokers: Vec<BrokerPlan>,
     /// Controllers, by `ControllerId` (1 first).
+    #[doc(hidden)]
     pub controllers: Vec<ControllerPlan>,
     /// Feature levels.
+    #[doc(hidden)]
     pub features: Features,
     /// Topics, by `TopicId`.
+    #[doc(hidden)]
     pub topics: Vec<TopicPlan>,
     /// Topic properties that the cluster default gives every topic (`cluster.config`).
+    #[doc(hidden)]
     pub cluster_topic_config: Vec<(TopicKey, i64)>,
     /// Client processes, by `ProcessId`. Readers of `read` steps are the last.
+    #[doc(hidden)]
     pub processes: Vec<ProcessPlan>,
     /// The network.
+    #[doc(hidden)]
     pub network: NetworkPlan,
     /// All disks, unless a broker's own plan differs.
+    #[doc(hidden)]
     pub writeback: Span,
     /// Clocks: each node draws its wall clock's offset within ± this.
+    #[doc(hidden)]
     pub wall_offset: Span,
     /// Clocks: each node draws its monotonic clock's drift within ± so many parts per million.
+    #[doc(hidden)]
     pub drift_ppm: u32,
     /// Service times.
+    #[doc(hidden)]
     pub hardware: Hardware,
     /// Fault lines, in the order of the file.
+    #[doc(hidden)]
     pub faults: Vec<FaultLine>,
     /// The script.
+    #[doc(hidden)]
     pub script: Vec<ScriptStep>,
     /// What is promised, hence which random faults are survivable.
+    #[doc(hidden)]
     pub promise: Promise,
     /// How long, and at what cost.
+    #[doc(hidden)]
     pub run: RunPlan,
 }
 

@@ -264,23 +264,23 @@ impl Drill {
 /// What a node's code does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// See [`Truncation`].
+    /// What a follower does with its log when a new leader epoch begins.
     pub truncation: Truncation,
-    /// See [`FetchEpochCheck`].
+    /// What a leader checks of the leader epoch in a fetch.
     pub fetch_epoch_check: FetchEpochCheck,
-    /// See [`IsrJoinRule`].
+    /// When a leader lets a follower into the ISR.
     pub isr_join_rule: IsrJoinRule,
-    /// See [`HwQuorum`].
+    /// Whom the high watermark waits for while an ISR change is pending.
     pub hw_quorum: HwQuorum,
-    /// See [`IsrJoinLiveness`].
+    /// What the controller checks of a replica that a leader wants in the ISR.
     pub isr_join_liveness: IsrJoinLiveness,
-    /// See [`HwNeedsMinIsr`].
+    /// Whether the high watermark may advance below min.insync.replicas.
     pub hw_needs_min_isr: HwNeedsMinIsr,
-    /// See [`LastKnownLeaderCheck`].
+    /// What a last known leader must be to be elected.
     pub last_known_leader_check: LastKnownLeaderCheck,
-    /// See [`ProducerDedup`].
+    /// Which repeated batches a leader recognises.
     pub producer_dedup: ProducerDedup,
-    /// See [`ShutdownSession`].
+    /// What becomes of the session of a broker that shut down in a controlled way.
     pub shutdown_session: ShutdownSession,
     /// A drill, never set by a scenario.
     pub drill: Option<Drill>,

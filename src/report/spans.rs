@@ -39,12 +39,6 @@ impl Spans {
         self.micros.len()
     }
 
-    /// Whether none was.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.micros.is_empty()
-    }
-
     /// The longest, exactly.
     #[must_use]
     pub const fn max(&self) -> Span {

@@ -2,17 +2,13 @@
 //! that matter.
 //!
 //! Of a violation ([`Story::of_violation`]) it follows one record or one partition up to the moment
-//! where the checker objected; of a run that passed ([`Story::of_run`]) it follows the faults; of
-//! two runs under different rules ([`Story::of_two`]) it shows where they part. It reads the facts
-//! of a slow pass and believes observed facts; claims appear as lines only. It does not judge: what
-//! is wrong, and when, comes from whoever calls it.
+//! where the checker objected; of a run that passed ([`Story::of_run`]) it follows the faults. It
+//! reads the facts of a slow pass and believes observed facts; claims appear as lines only. It does
+//! not judge: what is wrong, and when, comes from whoever calls it.
 
 mod loss;
-mod parting;
 mod passed;
 mod subject;
-
-pub use parting::Run;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -81,12 +77,6 @@ impl Story {
     #[must_use]
     pub fn of_run(facts: &[(Stamp, Fact)], cast: Cast<'_>) -> Self {
         passed::tell(facts, cast).into_story(facts, cast)
-    }
-
-    /// Two runs of one seed under different rules, from where they part.
-    #[must_use]
-    pub fn of_two(left: Run<'_>, right: Run<'_>, cast: Cast<'_>) -> Self {
-        parting::tell(left, right, cast)
     }
 }
 

@@ -281,7 +281,7 @@ mod tests {
             "expect": [ { "never": "acked-lost" }, { "sometimes": "follower-truncated" } ],
             "clock": { "drift": 20 }, "run": { "duration": "50s" } }"#;
         let file = load_str("t", text).unwrap_or_else(|found| panic!("{}", found.render(false)));
-        assert_eq!(built.hash, file.hash);
+        assert_eq!(built.resolved, file.resolved);
         assert_eq!(built.columns, file.columns);
         assert_eq!(built.expect.len(), file.expect.len());
     }

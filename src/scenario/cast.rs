@@ -268,7 +268,6 @@ impl Cast {
                 let kind = client.map_or(ClientKind::Consumer, |c| c.kind);
                 format!("{}:{}", kind.word(), self.names.process(id))
             }
-            NodeId::Operator => "operator".to_owned(),
         }
     }
 

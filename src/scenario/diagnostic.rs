@@ -175,12 +175,6 @@ fn one_line(text: &str, span: &Range<usize>) -> Range<usize> {
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
 impl Diagnostics {
-    /// Whether anything forbids a run.
-    #[must_use]
-    pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|d| d.severity == Severity::Error)
-    }
-
     /// Errors first, then warnings, each in the order of the sources; as many as fit a screen, then
     /// a count. Advice that was just given is not given again.
     #[must_use]

@@ -228,7 +228,7 @@ pub(super) fn classes(target: &Target) -> (bool, bool, bool) {
     let of = |node: &NodeId| match node {
         NodeId::Broker(_) => (true, false, false),
         NodeId::Controller(_) => (false, true, false),
-        NodeId::Process(_) | NodeId::Operator => (false, false, true),
+        NodeId::Process(_) => (false, false, true),
     };
     match target {
         Target::Node(node) => of(node),

@@ -77,12 +77,6 @@ pub fn list_facts() -> Vec<&'static str> {
     facts::names().collect()
 }
 
-/// Every Kafka version that can be a column.
-#[must_use]
-pub fn list_versions() -> Vec<&'static str> {
-    versions::names().collect()
-}
-
 /// The JSON Schema (draft 2020-12) of a scenario file.
 ///
 /// # Panics

@@ -474,6 +474,7 @@ mod tests {
     use super::{FaultKind, SwarmLevel};
     use crate::base::ids::NodeId;
     use crate::base::time::Span;
+    use crate::model::fact::Fact;
     use crate::model::fault::{Action, Source, Target};
     use crate::model::plan::{Plan, Taint};
     use crate::sim::stage::{Toy, at, line, plan};
@@ -514,8 +515,10 @@ mod tests {
             kinds.sort_unstable();
             kinds.dedup();
             kinds.into_iter().for_each(|kind| *seeds_with.entry(kind).or_default() += 1);
-            for (kind, count) in toy.director.refused() {
-                *refused.entry(*kind).or_default() += u64::from(*count);
+            for (_, fact) in &toy.noted {
+                if let Fact::Refused { kind, .. } = fact {
+                    *refused.entry(*kind).or_default() += 1;
+                }
             }
         }
         for kind in FaultKind::COUNTED {

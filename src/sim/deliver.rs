@@ -126,7 +126,7 @@ impl World {
     fn service_time(&mut self, host: HostId, content: &Content) -> (Span, Life) {
         let machine = &mut self.hosts[host.index()];
         let life = machine.life;
-        if matches!(machine.node, NodeId::Process(_) | NodeId::Operator) {
+        if matches!(machine.node, NodeId::Process(_)) {
             return (machine.slow, life);
         }
         let mut cost = lanes::cost(&self.plan.hardware, content, &self.lists);

@@ -7,7 +7,7 @@
 //! gives the same run: draws are made from the stream `chaos` alone, which feeds nothing else, and
 //! a fault's number is its place among all injections. It does not know how a fault is carried out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::base::ids::{BrokerId, ControllerId, NodeId, PartitionId, ProcessId};
 use crate::base::rng::Rng;
@@ -22,7 +22,7 @@ use crate::model::plan::Plan;
 use crate::sim::budget::Budget;
 use crate::sim::chaos::Swarm;
 use crate::sim::rolling::{LOOK, Rolling, Turn};
-use crate::sim::script::{Demand, Script, ScriptEnd, StepMark, Struck};
+use crate::sim::script::{Demand, Script, ScriptEnd, Struck};
 use crate::sim::targets::Cast;
 
 /// What the director wants done.
@@ -164,8 +164,6 @@ pub struct Director {
     schedule: Vec<(Time, Fault)>,
     /// How many faults have been injected, those of the script included.
     injected: u32,
-    refused: BTreeMap<FaultKind, u32>,
-    skipped: u32,
     /// Everything was healed: nothing random or timed happens any more.
     over: bool,
 }
@@ -205,8 +203,6 @@ impl Director {
             operations: VecDeque::new(),
             schedule: Vec::new(),
             injected: 0,
-            refused: BTreeMap::new(),
-            skipped: 0,
             over: false,
         }
     }
@@ -295,28 +291,10 @@ impl Director {
         &self.schedule
     }
 
-    /// How many random faults the budget has refused, by kind.
-    #[must_use]
-    pub const fn refused(&self) -> &BTreeMap<FaultKind, u32> {
-        &self.refused
-    }
-
-    /// How many faults did not happen because nobody fitted their target.
-    #[must_use]
-    pub const fn skipped(&self) -> u32 {
-        self.skipped
-    }
-
     /// How far the script has come.
     #[must_use]
     pub const fn script_end(&self) -> ScriptEnd {
         self.script.end()
-    }
-
-    /// Every finished step that has a name to record under.
-    #[must_use]
-    pub fn script_marks(&self) -> &[StepMark] {
-        self.script.marks()
     }
 
     /// The next step that has just ended and is to be recorded now, from the state as it is.
@@ -354,11 +332,9 @@ impl Director {
 
     fn strike_draft(&mut self, swarm: u16, draft: u16, view: &View<'_>, out: &mut Vec<Order>) {
         let swarm = &mut self.swarms[usize::from(swarm)];
-        match swarm.realise(usize::from(draft), &self.cast, view, &mut self.rng) {
-            Some((action, nodes, length)) => {
-                self.apply(action, nodes, length, By::Luck, view, out);
-            }
-            None => self.skipped += 1,
+        let drawn = swarm.realise(usize::from(draft), &self.cast, view, &mut self.rng);
+        if let Some((action, nodes, length)) = drawn {
+            self.apply(action, nodes, length, By::Luck, view, out);
         }
     }
 
@@ -378,7 +354,6 @@ impl Director {
             None => Some(Vec::new()),
         };
         let (Some(action), Some(nodes)) = (action, nodes) else {
-            self.skipped += 1;
             return Struck::Nothing;
         };
         self.apply(action, nodes, length, by, view, out)
@@ -395,7 +370,6 @@ impl Director {
     ) -> Struck {
         let kind = action.kind();
         if by == By::Luck && !self.budget.allows(&action, &nodes) {
-            *self.refused.entry(kind).or_default() += 1;
             out.push(Order::Note(Fact::Refused { kind, node: nodes.first().copied() }));
             return Struck::Nothing;
         }
@@ -423,7 +397,6 @@ impl Director {
     fn begin_rolling(&mut self, by: By, view: &View<'_>, out: &mut Vec<Order>) -> Struck {
         let busy = self.rollings.iter().any(|(rolling, _)| !rolling.is_finished());
         if busy && by == By::Luck {
-            self.skipped += 1;
             return Struck::Nothing;
         }
         let number = self.rollings.len() as u16;

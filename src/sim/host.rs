@@ -87,7 +87,6 @@ impl Host {
                 let process = &plan.processes[id.index()];
                 (process.rules, NO_LATENCY, process.starts)
             }
-            NodeId::Operator => unreachable!("the operator has no machine"),
         };
         let mut luck = Rng::named(seed, &format!("clock {node}"));
         Self {

@@ -6,9 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::base::ids::{
-    BrokerId, ConnectionId, ControllerId, LogId, NodeId, Offset, PartitionId, ProcessId,
-};
+use crate::base::ids::{BrokerId, ConnectionId, ControllerId, LogId, NodeId, Offset, PartitionId};
 use crate::kafka::broker::Broker;
 use crate::kafka::client::application::Application;
 use crate::kafka::client::process::{Process, Store};
@@ -123,7 +121,7 @@ impl Nodes {
             NodeId::Controller(id) => {
                 let config = plan.controllers[id.index()].config;
                 let (features, initial) = (plan.features, incarnation == 0);
-                let start = ControllerStart { id, config, features, brokers, initial };
+                let start = ControllerStart { config, features, brokers, initial };
                 start_node(&mut self.controllers[id.index()], start, ctx);
             }
             NodeId::Process(id) => {
@@ -137,7 +135,6 @@ impl Nodes {
                 let app = self.apps[id.index()].clone_box();
                 *slot = Slot::Up(Process::start(start, app, store, ctx));
             }
-            NodeId::Operator => unreachable!("the operator is no process"),
         }
     }
 
@@ -153,7 +150,6 @@ impl Nodes {
                 };
                 *slot = Slot::Down(process.stop());
             }
-            NodeId::Operator => unreachable!("the operator is no process"),
         }
     }
 
@@ -176,7 +172,6 @@ impl Nodes {
             NodeId::Process(id) => {
                 self.processes[id.index()].node().on_message(connection, message, ctx);
             }
-            NodeId::Operator => unreachable!("the operator is no process"),
         }
     }
 
@@ -203,18 +198,12 @@ impl Nodes {
             NodeId::Broker(id) => call_node(self.brokers[id.index()].node(), input, ctx),
             NodeId::Controller(id) => call_node(self.controllers[id.index()].node(), input, ctx),
             NodeId::Process(id) => call_process(self.processes[id.index()].node(), input, ctx),
-            NodeId::Operator => unreachable!("the operator is no process"),
         }
     }
 
     /// A broker, while its process exists.
     pub(super) fn broker(&self, id: BrokerId) -> Option<&Broker> {
         self.brokers.get(id.index())?.up()
-    }
-
-    /// A client process, while it exists.
-    pub(super) fn process(&self, id: ProcessId) -> Option<&Process> {
-        self.processes.get(id.index())?.up()
     }
 
     /// A broker's disk.
@@ -257,7 +246,7 @@ impl Nodes {
         match node {
             NodeId::Broker(id) => Some(disk_of(&mut self.brokers[id.index()])),
             NodeId::Controller(id) => Some(disk_of(&mut self.controllers[id.index()])),
-            NodeId::Process(_) | NodeId::Operator => None,
+            NodeId::Process(_) => None,
         }
     }
 }

@@ -53,19 +53,6 @@ pub enum ScriptEnd {
     },
 }
 
-/// When a step that records something was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepMark {
-    /// Which step, from 0.
-    pub step: u32,
-    /// Its `as`.
-    pub name: String,
-    /// When it began; of a fault, when it was injected.
-    pub started: Time,
-    /// When it was done.
-    pub done: Time,
-}
-
 /// What the director is to do for a step.
 #[derive(Clone, Debug)]
 pub(super) struct Demand {
@@ -135,7 +122,6 @@ pub(super) struct Script {
     /// The step before, to be noted as done.
     finished: Option<u32>,
     faults: BTreeMap<String, u32>,
-    marks: Vec<StepMark>,
     /// How many records of each label were asked for: they are counted over the whole script.
     labelled: Vec<u32>,
     to_record: VecDeque<(u32, Time)>,
@@ -166,7 +152,6 @@ impl Script {
             serial: 0,
             finished: None,
             faults: BTreeMap::new(),
-            marks: Vec::new(),
             labelled: Vec::new(),
             to_record: VecDeque::new(),
             end,
@@ -175,10 +160,6 @@ impl Script {
 
     pub(super) const fn end(&self) -> ScriptEnd {
         self.end
-    }
-
-    pub(super) fn marks(&self) -> &[StepMark] {
-        &self.marks
     }
 
     pub(super) fn take_due_record(&mut self) -> Option<(u32, Time)> {
@@ -440,10 +421,6 @@ impl Script {
 
     fn finish(&mut self, now: Time, agenda: &mut Agenda, out: &mut Vec<Order>) {
         let step = self.current as u32;
-        if let Some(name) = &self.steps[self.current].record_as {
-            let (name, started) = (name.clone(), self.started);
-            self.marks.push(StepMark { step, name, started, done: now });
-        }
         let ScriptStep { step: kind, record_as } = &self.steps[self.current];
         if record_as.is_some() || matches!(kind, Step::Stop { .. }) {
             // Of a fault it is the moment of its injection that counts.

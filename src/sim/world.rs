@@ -7,20 +7,20 @@
 
 use std::sync::Arc;
 
-use crate::base::ids::{BrokerId, ConnectionId, ControllerId, NodeId, ProcessId};
+use crate::base::ids::{BrokerId, ConnectionId, ControllerId, NodeId, PartitionId, ProcessId};
 use crate::base::time::Time;
 use crate::kafka::broker::Broker;
 use crate::kafka::client::application::Application;
-use crate::kafka::client::process::Process;
 use crate::kafka::ctx::{CloseReason, Effects};
 use crate::kafka::image::Image;
-use crate::kafka::start::Command;
+use crate::kafka::start::{Command, ReplicaView};
 use crate::model::batch::Batch;
 use crate::model::body::Bodies;
-use crate::model::disk::Disk;
+use crate::model::disk::{Disk, LogImage};
 use crate::model::fact::{Observer, Stamp};
 use crate::model::fault::Fault;
 use crate::model::message::{Content, Holds, Lists, Message, Pool};
+use crate::model::metadata::PartitionState;
 use crate::model::payload::Payloads;
 use crate::model::plan::{AppPlan, Plan};
 use crate::sim::bootstrap;
@@ -292,53 +292,72 @@ impl World {
 
     /// A broker, while its process exists (running or frozen).
     #[must_use]
-    pub fn broker(&self, id: BrokerId) -> Option<&Broker> {
+    pub(crate) fn broker(&self, id: BrokerId) -> Option<&Broker> {
         self.nodes.broker(id)
-    }
-
-    /// A client process, while it exists.
-    #[must_use]
-    pub fn process(&self, id: ProcessId) -> Option<&Process> {
-        self.nodes.process(id)
     }
 
     /// A broker's disk, whether or not its process exists.
     #[must_use]
-    pub fn disk(&self, id: BrokerId) -> &Disk {
+    pub(crate) fn disk(&self, id: BrokerId) -> &Disk {
         self.nodes.broker_disk(id)
     }
 
     /// A controller's disk, whether or not its process exists.
     #[must_use]
-    pub fn controller_disk(&self, id: ControllerId) -> &Disk {
+    pub(crate) fn controller_disk(&self, id: ControllerId) -> &Disk {
         self.nodes.controller_disk(id)
+    }
+
+    /// The log of a broker's replica as its disk has it, whether or not its process exists; `None`
+    /// if there is none, or its directory has failed.
+    #[must_use]
+    pub fn log(&self, broker: BrokerId, partition: PartitionId) -> Option<&LogImage> {
+        self.disk(broker).log(partition).ok()
+    }
+
+    /// What a broker says of its replica, while its process exists.
+    #[must_use]
+    pub fn replica_view(&self, broker: BrokerId, partition: PartitionId) -> Option<ReplicaView> {
+        self.broker(broker)?.view(partition)
+    }
+
+    /// What is committed of a partition.
+    #[must_use]
+    pub fn partition_state(&self, partition: PartitionId) -> Option<PartitionState> {
+        self.committed().partition(partition).map(|image| image.state)
+    }
+
+    /// Every fault that was applied, resolved, with its time.
+    #[must_use]
+    pub fn schedule(&self) -> &[(Time, Fault)] {
+        self.director().schedule()
     }
 
     /// The committed metadata: the world's own fold, whatever nodes believe.
     #[must_use]
-    pub const fn committed(&self) -> &Image {
+    pub(crate) const fn committed(&self) -> &Image {
         self.committed.image()
     }
 
     /// The arena of bodies.
     #[must_use]
-    pub const fn bodies(&self) -> &Bodies {
+    pub(crate) const fn bodies(&self) -> &Bodies {
         &self.bodies
     }
 
     /// What decides about faults and runs the script.
     #[must_use]
-    pub const fn director(&self) -> &Director {
+    pub(crate) const fn director(&self) -> &Director {
         &self.desk.director
     }
 
     /// The same, to take what it has recorded.
-    pub const fn director_mut(&mut self) -> &mut Director {
+    pub(crate) const fn director_mut(&mut self) -> &mut Director {
         &mut self.desk.director
     }
 
     /// Tells a client process something now, as a script's step would.
-    pub fn tell(&mut self, process: ProcessId, command: Command) {
+    pub(crate) fn tell(&mut self, process: ProcessId, command: Command) {
         let slot = self.commands.put(command);
         if let Some(host) = self.host_of(NodeId::Process(process)) {
             self.push(self.now, Event::Command { host, slot });
@@ -347,7 +366,7 @@ impl World {
 
     /// Whether a node's process exists (running or frozen).
     #[must_use]
-    pub fn is_running(&self, node: NodeId) -> bool {
+    pub(crate) fn is_running(&self, node: NodeId) -> bool {
         self.host_of(node)
             .is_some_and(|host| self.hosts[host.index()].condition == Condition::Running)
     }
@@ -433,7 +452,6 @@ pub(super) fn host_of(plan: &Plan, node: NodeId) -> Option<HostId> {
         NodeId::Broker(id) => (id.index(), brokers, 0),
         NodeId::Controller(id) => (id.index(), controllers, brokers),
         NodeId::Process(id) => (id.index(), plan.processes.len(), brokers + controllers),
-        NodeId::Operator => return None,
     };
     (place < within).then(|| HostId((before + place) as u16))
 }

@@ -3,29 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use highwater::app;
-use highwater::base::ids::{
-    BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset, PartitionId, ProcessId, ProducerEpoch,
-    ProducerId,
+use highwater::client::Command;
+use highwater::fact::Fact;
+use highwater::internals::app;
+use highwater::internals::base::Rng;
+use highwater::internals::kafka::{CloseReason, Ctx, Effects, Process, ProcessStart, Store, Timer};
+use highwater::internals::model::{
+    ApiVersionsResponse, AppPlan, Batch, Bodies, Content, FetchPartition, FetchResponse,
+    FetchSessionId, FetchablePartition, InitProducerIdRequest, InitProducerIdResponse, Lists,
+    Message, MetadataRequest, MetadataResponse, MetadataResponsePartition,
+    PartitionProduceResponse, ProducePartition, ProduceResponse, Rules, Sublist,
 };
-use highwater::base::rng::Rng;
-use highwater::base::time::{Span, Time};
-use highwater::kafka::client::{Command, Process, Store};
-use highwater::kafka::ctx::{CloseReason, Ctx, Effects};
-use highwater::kafka::start::ProcessStart;
-use highwater::kafka::timers::Timer;
-use highwater::model::batch::Batch;
-use highwater::model::body::Bodies;
-use highwater::model::error::ErrorCode;
-use highwater::model::fact::Fact;
-use highwater::model::message::{
-    ApiVersionsResponse, Content, FetchPartition, FetchResponse, FetchSessionId,
-    FetchablePartition, InitProducerIdRequest, InitProducerIdResponse, Lists, Message,
-    MetadataRequest, MetadataResponse, MetadataResponsePartition, PartitionProduceResponse,
-    ProducePartition, ProduceResponse, Sublist,
+use highwater::types::{
+    BrokerId, ConnectionId, ErrorCode, LeaderEpoch, NodeId, Offset, PartitionId, ProcessId,
+    ProducerEpoch, ProducerId, Span, Time,
 };
-use highwater::model::plan::AppPlan;
-use highwater::model::rules::Rules;
 
 /// A request that waits for the test's answer.
 #[derive(Clone, Copy, Debug)]

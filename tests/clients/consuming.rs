@@ -1,18 +1,15 @@
 //! What a consumer does against a scripted broker.
 
-use highwater::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId};
-use highwater::base::time::{Span, Time};
-use highwater::kafka::client::Command;
-use highwater::model::batch::{Batch, RecordId, Records};
-use highwater::model::config::{ConsumerConfig, OffsetReset};
-use highwater::model::error::ErrorCode;
-use highwater::model::fact::{Fact, PositionChange};
-use highwater::model::message::{
-    Content, ListOffsetsRequest, ListOffsetsResponse, OffsetsForLeaderEpochRequest,
-    OffsetsForLeaderEpochResponse, WhichOffset,
+use highwater::client::Command;
+use highwater::fact::{Fact, PositionChange};
+use highwater::internals::model::{
+    AppPlan, Batch, ConsumerPlan, Content, ListOffsetsRequest, ListOffsetsResponse,
+    OffsetsForLeaderEpochRequest, OffsetsForLeaderEpochResponse, Rules, WhichOffset,
 };
-use highwater::model::plan::{AppPlan, ConsumerPlan};
-use highwater::model::rules::Rules;
+use highwater::plan::{ConsumerConfig, OffsetReset};
+use highwater::types::{
+    BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId, ProcessId, RecordId, Records, Span, Time,
+};
 
 use crate::bench::{Bench, Request};
 

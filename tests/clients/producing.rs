@@ -1,14 +1,10 @@
 //! What a producer does against a scripted broker.
 
-use highwater::base::ids::{BrokerId, LeaderEpoch, PartitionId, TopicId};
-use highwater::base::time::Span;
-use highwater::kafka::client::Command;
-use highwater::model::batch::Batch;
-use highwater::model::config::{Acks, ClientConfig, ProducerConfig};
-use highwater::model::error::ErrorCode;
-use highwater::model::fact::Fact;
-use highwater::model::plan::{AppPlan, ProducerPlan};
-use highwater::model::rules::{Drill, Rules};
+use highwater::client::Command;
+use highwater::fact::Fact;
+use highwater::internals::model::{AppPlan, Batch, ProducerPlan, Rules};
+use highwater::plan::{Acks, ClientConfig, Drill, ProducerConfig};
+use highwater::types::{BrokerId, ErrorCode, LeaderEpoch, PartitionId, Span, TopicId};
 
 use crate::bench::{Bench, Request};
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use highwater::model::plan::{AppPlan, Plan};
-use highwater::model::script::Step;
+use highwater::internals::model::{AppPlan, Step};
+use highwater::plan::Plan;
 use highwater::report::Value;
 use highwater::run::Outcome;
 use serde_json::Value as Json;

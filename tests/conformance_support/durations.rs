@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use highwater::base::time::Time;
-use highwater::record::Happening;
+use highwater::internals::check::Happening;
+use highwater::plan::Names;
 use highwater::run::Outcome;
+use highwater::types::Time;
 use serde_json::Value as Json;
 
 use crate::compare::{Verdict, duration_difference};
@@ -101,12 +102,11 @@ fn recorded(run: &Json) -> Run {
     found
 }
 
-fn simulated(outcome: &Outcome) -> Run {
+fn simulated(outcome: &Outcome, names: &Names) -> Run {
     let mut found = Run::default();
-    let moments = outcome.recorder.as_ref().map_or(&[][..], |r| r.moments());
-    for moment in moments.iter().filter(|m| m.time > Time::ZERO) {
+    for moment in outcome.moments().iter().filter(|m| m.time > Time::ZERO) {
         let ms = moment.time.as_millis() as i64;
-        let number = |broker: highwater::base::ids::BrokerId| u64::from(broker.0);
+        let number = |broker: highwater::types::BrokerId| u64::from(broker.0);
         match &moment.what {
             Happening::Did(text) => found.add(ms, |n| Event::Did(text.clone(), n)),
             Happening::Started(broker) => found.add(ms, |n| Event::Started(number(*broker), n)),
@@ -116,8 +116,8 @@ fn simulated(outcome: &Outcome) -> Run {
             Happening::Fenced(broker) => found.add(ms, |n| Event::Fenced(number(*broker), n)),
             Happening::Unfenced(broker) => found.add(ms, |n| Event::Unfenced(number(*broker), n)),
             Happening::Changed(partition, state) => {
-                let name = outcome.recorder.as_ref().map(|r| r.partition(*partition));
-                found.add_change(ms, name.unwrap_or_default(), u64::from(state.partition_epoch.0));
+                let name = names.partition(*partition);
+                found.add_change(ms, name, u64::from(state.partition_epoch.0));
             }
         }
     }
@@ -167,10 +167,15 @@ fn spans_a_start(run: &Run, anchor: &Event, event: &Event) -> bool {
 }
 
 /// Compares the durations that every recorded run and most seeds show.
-pub(crate) fn compare(recording: &Json, outcomes: &[Outcome], say: &mut impl FnMut(Verdict)) {
+pub(crate) fn compare(
+    recording: &Json,
+    names: &Names,
+    outcomes: &[Outcome],
+    say: &mut impl FnMut(Verdict),
+) {
     let runs = recording.get("run").and_then(Json::as_array).cloned().unwrap_or_default();
     let recorded: Vec<Run> = runs.iter().map(recorded).collect();
-    let simulated: Vec<Run> = outcomes.iter().map(simulated).collect();
+    let simulated: Vec<Run> = outcomes.iter().map(|o| simulated(o, names)).collect();
     let Some(first) = recorded.first() else { return };
     let in_most = |holds: &dyn Fn(&Run) -> bool| {
         simulated.iter().filter(|run| holds(run)).count() * 2 >= simulated.len()

@@ -1,9 +1,8 @@
 //! Tables recorded from the real Java client, held against the pure functions that model it.
 
-use highwater::base::time::Span;
-use highwater::kafka::client::config::{Adjustment, effective_producer};
-use highwater::kafka::client::partitioner::{murmur2, partition_for_key};
-use highwater::model::config::{Acks, ProducerConfig};
+use highwater::internals::kafka::{Adjustment, effective_producer, murmur2, partition_for_key};
+use highwater::plan::{Acks, ProducerConfig};
+use highwater::types::Span;
 use serde_json::Value;
 
 fn table(text: &str) -> Vec<Value> {

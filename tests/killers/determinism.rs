@@ -3,13 +3,13 @@
 
 use std::process::Command;
 
-use highwater::base::time::Time;
-use highwater::judge::{Judge, Verdicts};
-use highwater::model::fact::Deaf;
+use highwater::internals::check::{Judge, Verdicts};
+use highwater::internals::model::Deaf;
+use highwater::internals::sim::World;
+use highwater::internals::{Progress, SeedRange, SeedRule, SweepOptions, sweep, with_schedule};
 use highwater::run::{Options, run};
-use highwater::scenario::{Overrides, Scenario, Source, load, with_schedule};
-use highwater::sim::world::World;
-use highwater::sweep::{Progress, SeedRange, SeedRule, SweepOptions, sweep};
+use highwater::scenario::{Overrides, Scenario, Source, load};
+use highwater::types::Time;
 
 use crate::files::scenario_files;
 use crate::load::{load_file, scenario};
@@ -38,7 +38,7 @@ fn observing_changes_nothing() {
     let plan = &plan;
     for seed in 0..10 {
         let observed = run(plan, seed, Options::default());
-        let mut world = World::new(plan, seed, highwater::app::build(plan));
+        let mut world = World::new(plan, seed, highwater::internals::app::build(plan));
         while world.next_time().is_some_and(|at| at <= Time::ZERO + plan.run.duration) {
             world.step(&mut Deaf);
         }

@@ -5,11 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use highwater::check::audit::Compared;
-use highwater::check::registry::{Kind, PROPERTIES};
-use highwater::check::violation::Detail;
-use highwater::model::plan::Plan;
-use highwater::model::rules::Drill;
+use highwater::internals::check::{Compared, Detail, Kind, PROPERTIES};
+use highwater::plan::{Drill, Plan};
 use highwater::run::{Options, run};
 
 use crate::load::scenario;
@@ -78,7 +75,7 @@ fn plan(name: &str) -> Plan {
 /// The properties that a run violates.
 fn violated(plan: &Plan, seed: u64, drill: Option<Drill>) -> BTreeSet<&'static str> {
     let outcome = run(plan, seed, Options { drill, ..Options::default() });
-    outcome.checks.violations().iter().map(|v| v.property).collect()
+    outcome.violations().iter().map(|v| v.property).collect()
 }
 
 #[test]
@@ -99,7 +96,7 @@ fn every_comparison_of_the_audit_can_fail() {
     let gate = plan(GATE);
     let differs = |seed, drill, what| {
         let outcome = run(&gate, seed, Options { drill: Some(drill), ..Options::default() });
-        let details = outcome.checks.violations().iter().map(|v| v.detail);
+        let details = outcome.violations().iter().map(|v| v.detail);
         details.into_iter().any(|d| matches!(d, Detail::Audit { what: w, .. } if w == what))
     };
     for what in Compared::ALL {

@@ -39,9 +39,9 @@ fn what_parts_while_producers_flush_may_converge_again() {
     let mut fenced = 0;
     for seed in 0..60 {
         let outcome = run(plan, seed, Options::default());
-        let found = outcome.checks.violations();
+        let found = outcome.violations();
         assert!(found.is_empty(), "seed {seed}: {found:?}");
-        fenced += outcome.summary.counts.fenced;
+        fenced += outcome.counts().fenced;
     }
     assert!(fenced > 0, "in no seed the session ended while the producer flushed");
 }

@@ -1,21 +1,18 @@
 //! A small cluster, an observer that keeps what it hears, and ways to run them.
 
-use highwater::app;
-use highwater::base::ids::{BrokerId, NodeId, PartitionId, TopicId};
-use highwater::base::rng::Latency;
-use highwater::base::time::{Span, Time};
-use highwater::model::config::{
-    BrokerConfig, ConsumerConfig, Features, OffsetReset, ProducerConfig, TopicConfig,
+use highwater::fact::{Fact, Stamp};
+use highwater::internals::app;
+use highwater::internals::base::Latency;
+use highwater::internals::model::{
+    Action, AppPlan, BrokerConfig, BrokerPlan, ConsumerPlan, ControllerPlan, FaultLine, Features,
+    Hardware, NetworkPlan, Observer, ProcessPlan, ProducerPlan, Promise, Rules, RunPlan, Source,
+    Taint, Target, TopicConfig, TopicPlan,
 };
-use highwater::model::fact::{Fact, Observer, Stamp};
-use highwater::model::fault::{Action, FaultLine, Source, Target};
-use highwater::model::names::{Names, TopicName};
-use highwater::model::plan::{
-    AppPlan, BrokerPlan, ConsumerPlan, ControllerPlan, Hardware, NetworkPlan, Plan, ProcessPlan,
-    ProducerPlan, Promise, RunPlan, Taint, TopicPlan,
+use highwater::internals::sim::World;
+use highwater::plan::{
+    ConsumerConfig, Names, OffsetReset, Plan, ProducerConfig, TopicKey, TopicName,
 };
-use highwater::model::rules::Rules;
-use highwater::sim::world::World;
+use highwater::types::{BrokerId, NodeId, PartitionId, Span, Time, TopicId};
 
 pub(crate) const P0: PartitionId = PartitionId(0);
 
@@ -42,7 +39,7 @@ pub(crate) fn plan() -> Plan {
     let config = TopicConfig { min_insync_replicas: 2, ..TopicConfig::default() };
     let topic = TopicPlan {
         config,
-        overrides: vec![(highwater::model::config::TopicKey::MinInsyncReplicas, 2)],
+        overrides: vec![(TopicKey::MinInsyncReplicas, 2)],
         replicas: vec![(1..=3).map(BrokerId).collect()],
     };
     Plan {

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use highwater::base::ids::{BrokerId, ControllerId, NodeId};
-use highwater::base::time::{Span, Time};
-use highwater::model::fact::{Fact, StopKind};
-use highwater::model::fault::{
-    Action, Direction, FaultKind, FaultLine, Keep, Source, SwarmLevel, Target,
+use highwater::fact::{Fact, FaultKind, StopKind};
+use highwater::internals::model::{
+    Action, Direction, FaultLine, Keep, Pattern, Source, SwarmLevel, Target,
 };
-use highwater::model::pattern::Pattern;
-use highwater::model::plan::Plan;
-use highwater::sim::world::World;
+use highwater::internals::sim::World;
+use highwater::plan::Plan;
+use highwater::types::{BrokerId, ControllerId, NodeId, Span, Time};
 
 use crate::cluster::{Ear, P0, at, broker, fault, plan, run, watch};
 
@@ -28,14 +26,14 @@ fn elected_after(ear: &Ear, fault: Time) -> Option<(Time, BrokerId)> {
 
 /// How many replicas are in sync.
 fn isr(world: &World) -> usize {
-    world.committed().partition(P0).expect("it exists").state.isr.len()
+    world.partition_state(P0).expect("it exists").isr.len()
 }
 
 /// How many acknowledged records the present leader's disk does not hold.
 fn acked_but_lost(world: &World, ear: &Ear) -> usize {
-    let state = world.committed().partition(P0).expect("it exists").state;
+    let state = world.partition_state(P0).expect("it exists");
     let Some(leader) = state.leader else { return usize::MAX };
-    let log = world.disk(leader).log(P0).expect("its directory is well");
+    let log = world.log(leader, P0).expect("its directory is well");
     let held: BTreeSet<u32> = log
         .batches()
         .iter()
@@ -256,10 +254,10 @@ fn a_swarm_replays_from_its_schedule() {
     for seed in 0..8 {
         let plan = swarm(SwarmLevel::Harsh, FaultKind::ALL.to_vec());
         let (world, ear) = settled(&plan, seed);
-        let schedule = world.director().schedule();
+        let schedule = world.schedule();
         let faults = schedule.iter().map(|(time, fault)| fault.as_line(*time)).collect();
         let (again, heard) = settled(&Plan { faults, ..plan }, seed);
-        assert_eq!(again.director().schedule(), schedule, "seed {seed}");
+        assert_eq!(again.schedule(), schedule, "seed {seed}");
         assert_eq!(heard.fingerprint, ear.fingerprint, "seed {seed}");
         assert_eq!(again.handled(), world.handled(), "seed {seed}");
     }

@@ -1,8 +1,7 @@
 //! A cluster to which nothing happens.
 
-use highwater::base::ids::BrokerId;
-use highwater::base::time::Span;
-use highwater::model::fact::Fact;
+use highwater::fact::Fact;
+use highwater::types::{BrokerId, Span};
 
 use crate::cluster::{Ear, P0, at, plan, run, watch, world};
 
@@ -12,7 +11,7 @@ fn records_are_acknowledged_and_consumed() {
     assert!(ear.acked() > 900, "{} acknowledged", ear.acked());
     assert!(ear.consumed() > 900, "{} consumed", ear.consumed());
     assert!(ear.longest_gap().0 < Span::millis(700), "{:?}", ear.longest_gap());
-    let views: Vec<_> = (1..=3).filter_map(|b| world.broker(BrokerId(b))?.view(P0)).collect();
+    let views: Vec<_> = (1..=3).filter_map(|b| world.replica_view(BrokerId(b), P0)).collect();
     assert_eq!(views.len(), 3);
     assert!(views.iter().all(|view| view.end.0 > 900), "{views:?}");
     assert_eq!(views[0].isr.len(), 3);

@@ -145,7 +145,7 @@ impl Checks {
                 (b.returning, b.registered) = (true, false);
             }),
             NodeId::Process(process) => self.process_gone(stamp, process),
-            NodeId::Controller(_) | NodeId::Operator => {}
+            NodeId::Controller(_) => {}
         }
     }
 
@@ -159,7 +159,7 @@ impl Checks {
                 });
             }
             NodeId::Process(process) => self.lag_drains.started(process),
-            NodeId::Controller(_) | NodeId::Operator => {}
+            NodeId::Controller(_) => {}
         }
     }
 }

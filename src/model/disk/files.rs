@@ -73,12 +73,6 @@ impl Checkpoints {
         self.older = Some(older);
     }
 
-    /// Whether a power loss could bring older files back.
-    #[must_use]
-    pub const fn has_older(&self) -> bool {
-        self.older.is_some()
-    }
-
     pub(super) fn sync(&mut self) {
         if let Some(older) = self.older.take() {
             self.spare = Some(older);

@@ -137,6 +137,7 @@ impl FetchMetadata {
     /// A full fetch that wants a session.
     pub const INITIAL: Self = Self { session: FetchSessionId::NONE, epoch: Self::INITIAL_EPOCH };
     /// A full fetch that wants none (`FetchMetadata.LEGACY`).
+    #[cfg(test)]
     pub const LEGACY: Self = Self { session: FetchSessionId::NONE, epoch: Self::FINAL_EPOCH };
     /// Of a full fetch that wants a session.
     pub const INITIAL_EPOCH: i32 = 0;

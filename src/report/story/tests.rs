@@ -1,6 +1,6 @@
 //! Stories of forged runs: three ways to lose a record, and a run that passed.
 
-use super::{Focus, MOST_LINES, MOST_SENTENCES, Run, Story};
+use super::{Focus, MOST_LINES, MOST_SENTENCES, Story};
 use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset};
 use crate::model::config::Acks;
 use crate::model::fact::{Fact, StopKind};
@@ -150,29 +150,6 @@ fn a_violation_without_a_place_has_a_story_too() {
     let story = Story::of_violation(&diary.facts, diary.cast(), &focus);
     assert_eq!(story.sentences, ["two-controllers: two controllers act in epoch 4."]);
     assert_eq!(story.lines.len(), 2);
-}
-
-#[test]
-fn two_rule_sets_are_told_from_where_they_part() {
-    let common = |diary: &mut Diary| {
-        filled(diary, &[1, 2, 3], 0..3, 0);
-        diary.at(31_000).injected(0, FaultKind::Crash, 1).stopped(1, StopKind::Crash, 0);
-        diary.at(9_000_000).elected(state(Some(2), 1, &[2, 3]), false);
-    };
-    let (mut flawed, mut fixed) = (Diary::new(), Diary::new());
-    common(&mut flawed);
-    common(&mut fixed);
-    flawed.at(9_036_000).truncated(3, 3, 2);
-    for diary in [&mut flawed, &mut fixed] {
-        diary.at(9_040_000).injected(1, FaultKind::Crash, 2).stopped(2, StopKind::Crash, 0);
-        diary.at(18_000_000).elected(state(Some(3), 2, &[3]), false);
-    }
-    let left = Run { name: "rule.truncation=to-high-watermark", facts: &flawed.facts };
-    let right = Run { name: "rule.truncation=default", facts: &fixed.facts };
-    let story = Story::of_two(left, right, flawed.cast());
-    insta::assert_snapshot!(story);
-    let alike = Story::of_two(left, left, flawed.cast());
-    assert!(alike.sentences[0].ends_with("alike to the end."), "{alike}");
 }
 
 /// With network facts in the trace, the chain of causes leads from the violation to its roots.

@@ -227,7 +227,7 @@ fn with_taint_tail_lost_only_power_losses_count() {
 fn faults_that_stop_nobody_are_never_refused() {
     let mut budget = Budget::new(&within(1));
     stop(&mut budget, 1, StopKind::PowerLoss);
-    let key = TopicKey::ALL[0];
+    let key = TopicKey::MinInsyncReplicas;
     let topic = crate::base::ids::TopicId(0);
     for action in [
         Action::NetworkLoss { percent: 5 },

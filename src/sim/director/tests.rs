@@ -44,7 +44,7 @@ fn a_leader_that_there_is_not_is_not_struck() {
     ];
     let mut toy = Toy::new(&Plan { faults, ..plan(3) }, 1);
     toy.play(at(60));
-    assert_eq!((times(&toy), toy.director.skipped()), (vec![1], 1));
+    assert_eq!(times(&toy), [1]);
 }
 
 #[test]
@@ -109,7 +109,6 @@ fn only_luck_is_refused_and_a_refusal_is_noted() {
     assert_eq!(times(&toy), [1, 2]);
     let refused = Fact::Refused { kind: FaultKind::PowerLoss, node: Some(broker(3)) };
     assert_eq!(toy.noted, [(at(3), refused)]);
-    assert_eq!(toy.director.refused()[&FaultKind::PowerLoss], 1);
 }
 
 #[test]

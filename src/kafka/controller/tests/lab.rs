@@ -82,7 +82,6 @@ pub(super) use ctx;
 
 pub(super) fn start(elr: bool, log_dirs: u16) -> ControllerStart {
     ControllerStart {
-        id: ControllerId(1),
         config: BrokerConfig { log_dirs, ..BrokerConfig::default() },
         features: Features { eligible_leader_replicas: elr },
         brokers: 3,
