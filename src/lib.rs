@@ -186,7 +186,8 @@
 //! incremental (KIP-227): a session remembers what was asked and told, a fetch names and looks at
 //! what has changed since (`kafka/broker/fetch`), and its answer exposes a high watermark only
 //! where it names one. The one shortcut in that is checked against the rulings wherever debug
-//! assertions are on. `benches/growth.rs` measures it.
+//! assertions are on. `benches/growth.rs` measures it; `docs/speed.md` tells the other tricks, and
+//! a comment that begins with `Speed:` stands where one of them costs plainness.
 //!
 //! ## Faults
 //!

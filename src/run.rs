@@ -398,7 +398,10 @@ impl Drive<'_> {
     }
 
     /// Carries out so many events at most, while the next one is not after `end` and the run has
-    /// not ended. The one place that steps the world: so the two are compiled into one loop.
+    /// not ended.
+    ///
+    /// Speed: the only place that steps the world, so that both are compiled into one loop, and one
+    /// comparison an event (`next_halt`) stands for the audit, the budget and the recorder.
     fn steps(&mut self, end: Time, mut most: u64) {
         while most > 0 && self.world.next_time().is_some_and(|next| next <= end) {
             most -= 1;

@@ -214,6 +214,42 @@ fn what_is_public_in_its_module_says_what_it_is() {
     complain(&complaints);
 }
 
+/// The tricks are told once, in `docs/speed.md`; its last column names the files.
+#[test]
+fn tricks_for_speed_are_told_in_docs_speed() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/speed.md"));
+    let page = page.expect("docs/speed.md");
+    let rows = page.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    let files = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+    let told: Vec<&str> = files.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(told.len() > 20, "the table of docs/speed.md is not read: {told:?}");
+    let mut complaints = Vec::new();
+    let sources = sources(&["src"]);
+    for source in &sources {
+        let notes = words(&source.text, "Speed:").map(|at| (at, "note"));
+        let inline = ["inline(always)", "inline(never)"];
+        let inline = inline.iter().flat_map(|word| words(&source.live, word));
+        let uses: Vec<(usize, &str)> = notes.chain(inline.map(|at| (at, "function"))).collect();
+        for (at, what) in &uses {
+            let line = source.text[..*at].rsplit('\n').next().unwrap_or_default().trim();
+            if *what == "note" && !matches!(line, "//" | "///" | "//!") {
+                complaints.push(format!("{}: `Speed:` begins a comment", source.place(*at)));
+            }
+            if !told.contains(&source.module()) {
+                complaints.push(format!("{}: a {what}, not told", source.place(*at)));
+            }
+        }
+        let has_note = uses.iter().any(|(_, what)| *what == "note");
+        if told.contains(&source.module()) && !has_note {
+            complaints.push(format!("{} is told of and has no `Speed:`", source.path));
+        }
+    }
+    let exists = |file: &&str| sources.iter().any(|source| source.module() == *file);
+    let lost = told.iter().filter(|file| !exists(file));
+    complaints.extend(lost.map(|file| format!("docs/speed.md: there is no {file}")));
+    complain(&complaints);
+}
+
 #[test]
 fn every_fact_is_noted_and_read() {
     let sources = sources(&["src"]);

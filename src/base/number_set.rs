@@ -1,7 +1,7 @@
 //! A set of small numbers that is walked in order: two levels of bits.
 //!
-//! Walking costs by what is in it, and so does nothing else: a client of ten thousand partitions
-//! of which two have something to send finds these two.
+//! Speed: walking costs by what is in it. A client of ten thousand partitions of which two have
+//! something to send finds these two.
 
 /// How many numbers a word holds.
 const BITS: usize = u64::BITS as usize;

@@ -161,7 +161,8 @@ impl LatencyTable {
     pub const fn draw(&self, bits: u64) -> Span {
         let place = ((bits >> 32) * 1_000) >> 32; // 0..1000, by the high half
         let within = bits & 0xffff_ffff; // position inside the bucket, by the low half
-        // Half of all draws are below the median: tables, because no predictor knows which.
+        // Speed: tables, because half of all draws are below the median and no branch predictor
+        // knows which. One draw of 64 bits serves both questions.
         let (low, spread) = self.buckets[(place >= 500) as usize + (place >= 990) as usize];
         // The upper half thins out towards its end: the smaller of two uniform numbers.
         let skews = [within, (within * (within >> 16)) >> 16];

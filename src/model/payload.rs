@@ -45,6 +45,9 @@ impl Payloads {
     }
 
     /// A producer has made a record for a partition. Records come in the order of their ordinals.
+    ///
+    /// Speed: kept only where an application of the reader's own may ask; a send of any other run
+    /// pays one test of a pointer.
     #[cold]
     pub fn add(&mut self, partition: PartitionId, record: RecordId, payload: Payload) {
         let place = self.place(partition, record);

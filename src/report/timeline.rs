@@ -233,6 +233,7 @@ impl Timeline {
         cell.in_sync = cell.in_sync.min(in_sync);
     }
 
+    /// Speed: the comparison is inline; drawing, once in a while, is a call.
     #[inline(always)]
     fn advance(&mut self, now: Time) {
         if now >= self.next {

@@ -31,8 +31,10 @@ impl Desk {
         self.curious || tap.wants_trace()
     }
 
-    /// Notes a fact of nodes, disks or applications. Inline, like what hears it: where the kind of
-    /// fact is known, nothing asks for it.
+    /// Notes a fact of nodes, disks or applications.
+    ///
+    /// Speed: inline, like what hears it. Where a fact is made its kind is known, and the match of
+    /// whoever hears it folds away.
     #[inline(always)]
     pub(super) fn note<O: Observer>(&mut self, tap: &mut O, fact: &Fact) {
         if tap.wants_facts() {
@@ -44,6 +46,8 @@ impl Desk {
     }
 
     /// Notes what a disk has observed. A lost tail is the machine's doing.
+    ///
+    /// Speed: inline, as `note` is.
     #[inline(always)]
     pub(super) fn observe<O: Observer>(&mut self, tap: &mut O, fact: &Fact) {
         if matches!(fact, Fact::TailLost { .. }) {

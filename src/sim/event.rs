@@ -84,7 +84,7 @@ pub(super) enum Event {
 
 const _: () = assert!(size_of::<Event>() <= 32, "events are copied on every push and pop");
 
-/// A running 64-bit hash over words: cheap, inline, fixed for ever.
+/// A running 64-bit hash over words, the same for ever.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Digest(u64);
 

@@ -1,9 +1,10 @@
 //! Links: how long bytes take from one machine to another, and what faults do to them.
 //!
 //! A link is one direction between two machines. Its luck is counter-based: a key drawn once from
-//! the link's own named stream, then one mixing of key and message number per message, so that a
-//! link costs 16 bytes and nobody's luck depends on anybody else's traffic. Does not know
-//! connections.
+//! the link's own named stream, then one mixing of key and message number per message, so that
+//! nobody's luck depends on anybody else's traffic. Does not know connections.
+//!
+//! Speed: a link has 16 bytes of luck; a stream of its own would have 304, and take 81 ns to make.
 
 use crate::base::ids::NodeId;
 use crate::base::rng::{LatencyTable, Rng, mix64};
@@ -92,6 +93,8 @@ impl Links {
     }
 
     /// Whether no fault impairs a link: then it is neither cut nor slow, and loses nothing.
+    ///
+    /// Speed: one look answers all three questions for nearly every message.
     pub(super) fn is_sound(&self, from: HostId, to: HostId) -> bool {
         self.draws[self.link(from, to)].impaired == 0
     }

@@ -108,8 +108,10 @@ pub(super) struct Network {
     /// What the kernel takes for a node that does not read.
     pub(super) socket_buffer: u64,
     freed: Vec<ConnectionId>,
-    /// The message that has arrived last. It stays in one place until it is handled, because each
-    /// further copy of its bytes, behind the last one, is waited for.
+    /// The message that has arrived last.
+    ///
+    /// Speed: it is copied once, into this field, and handled here; each further copy would wait
+    /// for the last one.
     pub(super) arrived: Message,
 }
 
@@ -293,7 +295,9 @@ impl Network {
         self.put(bench, slot, end, item, at)
     }
 
-    /// Puts something on the wire, or holds it. Inline, so that a message is copied once.
+    /// Puts something on the wire, or holds it.
+    ///
+    /// Speed: inline, so that a message is copied once, into its segment.
     #[inline(always)]
     fn put(&mut self, bench: &mut Bench<'_>, slot: u32, end: End, item: Item, at: Time) -> Sent {
         let connection = &mut self.connections[slot as usize];

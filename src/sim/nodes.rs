@@ -153,8 +153,11 @@ impl Nodes {
         }
     }
 
-    /// Hands a running node a message. Messages and timers are nearly all that ever comes: each has
-    /// a way of its own, so that nothing asks what it is.
+    /// Hands a running node a message.
+    ///
+    /// Speed: messages and timers, nearly all that ever comes, have a function each. With one for
+    /// all kinds of input the branch predictor had to guess once more: this took away 2 % of the
+    /// instructions and a fifth of the mispredicted indirect branches.
     pub(super) fn message(
         &mut self,
         node: NodeId,

@@ -1,9 +1,10 @@
 //! The event queue: what will happen, in the order (time, class, sequence).
 //!
-//! A 4-ary min-heap of 16-byte keys over a slab of events. Child groups fill one cache line each,
-//! and the root is lazy: a pop leaves a hole that the next push fills with one sift-down, which
-//! is what a simulator does all day. Measured faster than std's heap by 1.4 to 2.6 times
-//! (performance.md). Does not know what an event is.
+//! A 4-ary min-heap of 16-byte keys over a slab of events. Does not know what an event is.
+//!
+//! Speed: four siblings fill one cache line, and the root is lazy: a pop leaves a hole that the
+//! next push fills with one sift-down, which is what a simulator does all day. With 100 events
+//! pending an empty engine takes 33.5 ns an event with it and 49.3 ns with std's heap.
 
 use crate::base::time::Time;
 
@@ -83,8 +84,8 @@ impl<E: Copy + Default> Queue<E> {
     /// If the run has had 2³⁹ events, or has 2²⁴ pending ones: the key has no room for more.
     #[inline]
     pub fn push(&mut self, time: Time, class: Class, cause: u64, event: E) {
-        // Inline as far as the slab, so that an event is made where it will lie: copied from where
-        // it was made it would wait for its own bytes (a wide load behind narrow stores).
+        // Speed: inline as far as the slab, so that an event is made where it will lie. A copy of
+        // what was just written waits for it: a wide load cannot be fed by narrow stores.
         let slot = self.free.pop().unwrap_or_else(|| self.add_slot());
         self.slab[slot as usize] = (cause, event);
         self.enter(time, class, slot);
@@ -97,8 +98,10 @@ impl<E: Copy + Default> Queue<E> {
         (self.slab.len() - 1) as u32
     }
 
-    /// Puts the event in this slot into the heap. Not inline: only the slab's part of a push is
-    /// better off where the event is made.
+    /// Puts the event in this slot into the heap.
+    ///
+    /// Speed: not inline, since only the slab's part of a push is better off where the event is
+    /// made.
     #[inline(never)]
     fn enter(&mut self, time: Time, class: Class, slot: u32) {
         let key = u128::from(time.0) << 64

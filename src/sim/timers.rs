@@ -1,8 +1,10 @@
 //! Timer slots of one node, with one entry in the event queue per slot.
 //!
 //! A timer that is set again for later leaves its queue entry alone; the entry finds out when it is
-//! popped and goes back to the queue. Request time-outs, which are nearly always moved and hardly
-//! ever fire, would otherwise fill the queue with dead entries. Does not know what a timer is for.
+//! popped and goes back to the queue. Does not know what a timer is for.
+//!
+//! Speed: request time-outs, which are nearly always moved and hardly ever fire, would otherwise
+//! fill the queue with dead entries.
 
 use crate::base::time::Time;
 use crate::kafka::timers::Timer;

@@ -48,6 +48,8 @@ impl Entry {
 
     /// The first record of a client's workload in it; none if it is a marker or internal, which no
     /// producer can be asked about.
+    ///
+    /// Speed: one comparison, inline in checks of appends.
     #[inline(always)]
     pub(crate) const fn workload(&self) -> Option<RecordId> {
         self.records.workload()

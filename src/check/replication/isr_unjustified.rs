@@ -66,6 +66,8 @@ impl IsrUnjustified {
     }
 
     /// An answer of the committed leader reached a follower.
+    ///
+    /// Speed: a follower's standing is found by addition in one flat table.
     #[inline(always)]
     pub(crate) fn answered(
         &mut self,

@@ -96,8 +96,10 @@ impl WatermarkFell {
         clients.iter_mut().find(|(process, _)| *process == id).map(|(_, shown)| shown)
     }
 
-    /// An answer from the same source as the last one, as most are: judged, and it is known who
-    /// answered whom. None if it comes from another; then [`WatermarkFell::first`] is to be told.
+    /// An answer from the same source as the last one: judged, and it is known who answered whom.
+    /// None if it comes from another; then [`WatermarkFell::first`] is to be told.
+    ///
+    /// Speed: most answers are of this kind, and need no search of the replica list.
     #[inline(always)]
     pub(crate) fn again(
         &mut self,

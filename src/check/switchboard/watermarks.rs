@@ -11,6 +11,10 @@ use crate::check::violation::Detail;
 use crate::model::fact::Stamp;
 
 impl Checks {
+    /// A delivered answer showed a high watermark.
+    ///
+    /// Speed: judged where it is delivered, with what is rare (a watermark that rose, a new source)
+    /// in calls of its own.
     #[inline(always)]
     pub(in crate::check) fn exposed(
         &mut self,

@@ -69,6 +69,8 @@ pub(super) struct Consumer {
     looks: Alarm,
     refreshes: Alarm,
     /// Something has happened since the last [`Consumer::run`] that may let it ask for more.
+    ///
+    /// Speed: of the events of a consumer only these are followed by a look at all it might fetch.
     stirred: bool,
     failed: Vec<Request>,
 }

@@ -69,8 +69,10 @@ pub(super) struct Producer {
     ask_not_before: Time,
     /// The next producer id replaces one whose epochs are used up.
     renewing: bool,
-    /// Something has happened since the last [`Producer::run`] that may let it do more. A record
-    /// that joins a batch which takes more does not: most of a producer's events are that.
+    /// Something has happened since the last [`Producer::run`] that may let it do more.
+    ///
+    /// Speed: most of a producer's events are a record that joins a batch which takes more. That
+    /// stirs nothing, and nothing is looked for.
     stirred: bool,
     /// Where the next drain of a broker begins (`nodesDrainIndex`).
     pub(super) drain_from: Vec<usize>,

@@ -34,7 +34,9 @@ pub struct Checkpoints {
     pub producer_snapshots: VecDeque<Offset>,
     /// As the files were before they were written in the background.
     older: Option<Box<Self>>,
-    /// Room for the next older ones. Speed: a steady run allocates nothing.
+    /// Room for the next older ones.
+    ///
+    /// Speed: it is used again, so that a steady run allocates nothing.
     spare: Option<Box<Self>>,
 }
 

@@ -1,9 +1,12 @@
 //! Lists of messages: what repeats per partition, batch or record, in pools.
 //!
 //! A message names its lists by [`List`]; the pools of all kinds of entries are the `Lists` that
-//! the table of messages makes. A list is taken, filled, sent, read by the receiver and given back;
-//! its capacity is kept, so a steady run allocates nothing. What its entries weigh on the wire and
-//! what they say is counted as they are pushed. Knows no message.
+//! the table of messages makes. A list is taken, filled, sent, read by the receiver and given back.
+//! Knows no message.
+//!
+//! Speed: a list that is given back keeps its capacity, so that a steady run allocates nothing.
+//! What entries weigh on the wire and what they say is counted as they are pushed, not by a walk
+//! later.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -137,7 +140,9 @@ impl<T: Entry> Pool<T> {
         List { id, of: PhantomData }
     }
 
-    /// Appends to a list. Inline, so that an entry is made where it will lie.
+    /// Appends to a list.
+    ///
+    /// Speed: inline, so that an entry is made where it will lie.
     #[inline]
     pub fn push(&mut self, list: List<T>, entry: T) {
         let list = &mut self.lists[list.id as usize];

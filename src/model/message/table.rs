@@ -47,7 +47,9 @@ macro_rules! rpcs {
                 self.pool_mut().take()
             }
 
-            /// Appends to a list. Inline, so that an entry is made where it will lie.
+            /// Appends to a list.
+            ///
+            /// Speed: inline, so that an entry is made where it will lie.
             #[inline]
             pub fn push<T: Entry>(&mut self, list: List<T>, entry: T)
             where
