@@ -4,7 +4,7 @@
 //! only heard observed ones; claims feed marks and metrics.
 //!
 //! Two kinds of files. *Machinery* lies beside this page: [`canon`] (ghost logs), `lanes` (ghosts
-//! of clients), `ghost` (committed states, sessions, configurations), [`registry`] (all names),
+//! of clients), `ghost` (committed states, sessions, configurations), [`properties`] (all names),
 //! [`promise`] (what is promised when), [`metrics`], `violation` (findings), `results` (what
 //! readers ask), [`audit`] (the ghosts against the real state, rarely). *Properties* lie in folders
 //! by subject: `log`, `replication`, `client`, `cluster`, `liveness`; one file each, named for what
@@ -23,14 +23,14 @@ pub mod expect;
 #[cfg(test)]
 pub(crate) mod forge;
 mod ghost;
-mod lanes;
 mod liveness;
 mod log;
 pub mod metrics;
 pub mod promise;
-pub mod registry;
+pub mod properties;
 mod replication;
 mod results;
+mod streams;
 mod switchboard;
 pub mod violation;
 
@@ -43,7 +43,6 @@ use self::client::inconsistent_read::{InconsistentRead, Read};
 use self::client::key_misplaced::KeyMisplaced;
 use self::cluster::two_leaders::TwoLeaders;
 use self::ghost::Ghosts;
-use self::lanes::Clients;
 use self::liveness::account::Account;
 use self::liveness::isr_fills::IsrFills;
 use self::liveness::lag_drains::LagDrains;
@@ -51,9 +50,10 @@ use self::liveness::metadata_converges::MetadataConverges;
 use self::liveness::writes_resume::WritesResume;
 use self::log::retention_broken::RetentionBroken;
 use self::metrics::Metrics;
-use self::registry::PropertyId;
+use self::properties::PropertyId;
 use self::replication::isr_unjustified::IsrUnjustified;
-use self::replication::watermark_fell::{Source, WatermarkFell};
+use self::replication::watermark_fell::{Answerer, WatermarkFell};
+use self::streams::Clients;
 use self::switchboard::late::Late;
 use self::violation::Findings;
 
@@ -171,8 +171,8 @@ impl Checks {
                 }
             }
             Fact::WatermarkExposed { broker, partition, leader_epoch, to, connection, offset } => {
-                let source = Source { broker, epoch: leader_epoch, connection };
-                self.exposed(stamp, partition, source, to, offset);
+                let answerer = Answerer { broker, epoch: leader_epoch, connection };
+                self.exposed(stamp, partition, answerer, to, offset);
             }
             Fact::Submitted { process, partition, record, workload, key, .. } => {
                 self.submitted(stamp, process, partition, (record, workload, key));

@@ -22,7 +22,7 @@ pub mod model {
     pub use crate::model::body::Bodies;
     pub use crate::model::config::{BrokerConfig, Features, TopicConfig};
     pub use crate::model::fact::{Deaf, Observer};
-    pub use crate::model::fault::{Action, Direction, FaultLine, Keep, Source, SwarmLevel, Target};
+    pub use crate::model::fault::{Action, Direction, FaultLine, Keep, SwarmLevel, Target, Timing};
     pub use crate::model::message::{
         ApiVersionsResponse, Content, FetchPartition, FetchResponse, FetchSessionId,
         FetchablePartition, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
@@ -58,7 +58,7 @@ pub mod sim {
 /// Of the oracle and of what is made of it.
 pub mod check {
     pub use crate::check::audit::Compared;
-    pub use crate::check::registry::{Kind, PROPERTIES};
+    pub use crate::check::properties::{PROPERTIES, PropertyKind};
     pub use crate::check::violation::Detail;
     pub use crate::judge::{Judge, Verdicts};
     pub use crate::record::Happening;

@@ -13,7 +13,7 @@ use crate::base::rng::mix64;
 use crate::base::time::{Span, Time};
 use crate::check::expect::{ExpectLine as Told, Expectation as Expect};
 use crate::check::promise::{Armed, promise};
-use crate::check::registry::{Kind, PROPERTIES};
+use crate::check::properties::{PROPERTIES, PropertyKind};
 use crate::check::violation::Violation;
 use crate::model::fault::Fault;
 use crate::model::names::Names;
@@ -83,7 +83,7 @@ pub struct Judged {
     events: u64,
     time: Time,
     seen: Vec<Seen>,
-    /// By property, in the order of the registry: violations, and how often it was put to the test.
+    /// By property: violations, and how often it was put to the test.
     counts: Vec<(u64, u64)>,
     /// The first violation of each property that was violated.
     findings: Vec<Violation>,
@@ -620,5 +620,5 @@ impl Judged {
 }
 
 fn is_mark(property: &str) -> bool {
-    PROPERTIES.iter().any(|p| p.name == property && p.kind == Kind::Mark)
+    PROPERTIES.iter().any(|p| p.name == property && p.kind == PropertyKind::Mark)
 }

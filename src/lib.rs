@@ -169,13 +169,13 @@
 //! ## How the oracle is laid out
 //!
 //! `check` hears every fact through one match. *Machinery* lies beside it: ghosts (`canon`: logs;
-//! `lanes`: clients; `ghost`: committed states, sessions, configurations), the registry of names,
-//! what is promised when, the audit. *Properties* lie in folders by subject (`log`, `replication`,
-//! `client`, `cluster`, `liveness`), one file each; the `switchboard`, cut by the subject of the
-//! facts, tells ghosts and properties. Ghosts exist for what exists: a partition is known from the
-//! plan or from the fact of its creation on, lists go by hosted replica and by client that was
-//! really told something, and a record that is a marker or internal has no producer to be asked.
-//! The audit compares what is new every `run.audit` events, everything at the end.
+//! `streams`: clients; `ghost`: committed states, sessions, configurations), the names of
+//! properties, what is promised when, the audit. *Properties* lie in folders by subject (`log`,
+//! `replication`, `client`, `cluster`, `liveness`), one file each; the `switchboard`, cut by the
+//! subject of the facts, tells ghosts and properties. Ghosts exist for what exists: a partition is
+//! known from the plan or from the fact of its creation on, lists go by hosted replica and by
+//! client that was really told something, and a record that is a marker or internal has no producer
+//! to be asked. The audit compares what is new every `run.audit` events, everything at the end.
 //!
 //! ## Cost follows what happens
 //!
@@ -187,7 +187,7 @@
 //! what has changed since (`kafka/broker/fetch`), and its answer exposes a high watermark only
 //! where it names one. The one shortcut in that is checked against the rulings wherever debug
 //! assertions are on. `benches/growth.rs` measures it; `docs/speed.md` tells the other tricks, and
-//! a comment that begins with `Speed:` stands where one of them costs plainness.
+//! a note stands where one of them costs plainness.
 //!
 //! ## Faults
 //!
@@ -229,6 +229,11 @@
 //! | incarnation | one start of a process |
 //! | drill | a deliberately wrong ruling, to test the checkers |
 //! | ghost | what a checker believes the true state to be, from facts alone |
+//! | canonical log (`canon`) | the log of the broker that leads a partition last; replicas are compared with it |
+//! | lane | what a broker works on one message at a time in: requests, control, answers to its fetches |
+//! | stream | what one producer process sends to one partition |
+//! | timing | when the fault of a line happens: `at`, `when`, `every`, `swarm` |
+//! | desk | where facts are stamped and handed to observers and the director |
 
 mod app;
 mod base;

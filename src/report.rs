@@ -6,16 +6,16 @@
 //! `story` and `trace` read the recorded facts of a slow pass. They know no node, no machine and no
 //! file: the command line decides where the bytes go.
 
-pub(crate) mod committed;
 pub(crate) mod counts;
 pub(crate) mod health;
 pub(crate) mod human;
 pub(crate) mod json;
-pub(crate) mod lane;
 pub(crate) mod markdown;
 pub(crate) mod number;
+pub(crate) mod partition_history;
 pub(crate) mod spans;
 pub(crate) mod story;
+pub(crate) mod stream;
 pub(crate) mod summary;
 pub(crate) mod timeline;
 pub(crate) mod trace;

@@ -179,7 +179,7 @@ impl Tap {
             let fact = Fact::Acked { process, partition, first, count, base, acks };
             self.checks.observe(stamp, &fact);
             if self.counts {
-                let submitted = self.checks.settled();
+                let submitted = self.checks.resolved_since();
                 self.summary.acked(stamp.time, (process, partition), count, submitted);
                 self.timeline.acked(stamp.time, partition, count);
             }

@@ -12,7 +12,6 @@
 
 mod actions;
 pub mod builder;
-mod cast;
 mod clients;
 mod cluster;
 mod config;
@@ -28,6 +27,7 @@ mod file;
 mod findings;
 mod inert;
 mod list;
+mod members;
 mod path;
 mod plan;
 pub(crate) mod presets;
@@ -50,7 +50,6 @@ use serde_json::Value;
 
 use crate::model::plan::Plan;
 
-use self::cast::Cast;
 pub use self::diagnostic::{Diagnostic, Diagnostics, Severity, Text};
 pub(crate) use self::estimate::estimate;
 pub(crate) use self::expect::{Bound, ExpectLine, Expectation};
@@ -58,6 +57,7 @@ use self::findings::Findings;
 pub(crate) use self::list::{
     Class, list_facts, list_faults, list_hardware, list_rules, property_table, schema,
 };
+use self::members::Members;
 pub(crate) use self::plan::MOST_SEEDS;
 pub use self::schedule::with_schedule;
 
@@ -135,7 +135,7 @@ pub struct Scenario {
     /// What `--set` changed, for the report.
     pub(crate) set: Vec<(String, String)>,
     /// Who is there, per column: words for nodes.
-    casts: Vec<Cast>,
+    members: Vec<Members>,
 }
 
 /// Reads a scenario, lays the options of the command line over it, and resolves it.
@@ -159,11 +159,11 @@ pub fn load(source: &Source<'_>, overrides: &Overrides) -> Result<Scenario, Diag
     let versions = file.cluster.kafka.as_ref().unwrap_or(&default);
     check_versions(&mut found, versions);
     let mut columns = Vec::new();
-    let mut casts = Vec::new();
+    let mut members = Vec::new();
     for column in 0..versions.len() {
-        let (plan, cast) = plan::resolve(&mut found, &file, column);
+        let (plan, everybody) = plan::resolve(&mut found, &file, column);
         columns.push(plan);
-        casts.push(cast);
+        members.push(everybody);
     }
     let expect = expect::resolve(&mut found, &file, versions);
     let warnings = found.into_found();
@@ -188,7 +188,7 @@ pub fn load(source: &Source<'_>, overrides: &Overrides) -> Result<Scenario, Diag
         warnings,
         resolved,
         set: overrides.set.clone(),
-        casts,
+        members,
     })
 }
 

@@ -5,8 +5,8 @@
 //! scripted operator. Faults live here and nowhere below; nodes learn of them by answers that do
 //! not come, by timers, and by connections that close.
 //!
-//! To read it: `event` (what can happen), `world` (one step), `deliver` and `carry` (what reaches a
-//! node, what it asks for), `lifecycle` and `faults` (machines and what befalls them), `network`,
+//! To read it: `event` (what can happen), `world` (one step), `deliver` and `effects` (what reaches
+//! a node, what it asks for), `lifecycle` and `faults` (machines and what befalls them), `network`,
 //! `flow` and `disruption` (TCP), `lanes` (service times), then `director` and its helpers.
 //!
 //! Invariant: this module meets an application as `Box<dyn Application>` only, and never names the
@@ -14,7 +14,7 @@
 
 mod bootstrap;
 pub mod budget;
-mod carry;
+
 pub mod chaos;
 mod clock;
 mod committed;
@@ -23,6 +23,7 @@ mod desk;
 pub mod director;
 mod disk;
 mod disruption;
+mod effects;
 mod event;
 mod faults;
 mod flow;

@@ -17,7 +17,7 @@ use crate::model::fact::Stamp;
 
 use super::Checks;
 use super::ghost::PartitionGhost;
-use super::registry::PropertyId;
+use super::properties::PropertyId;
 use super::violation::{Detail, Violation};
 
 /// What an audit compares, one by one.

@@ -6,12 +6,12 @@
 
 use crate::base::time::Span;
 use crate::model::config::{Acks, ProducerConfig};
-use crate::model::fault::{Action, FaultKind, Source};
+use crate::model::fault::{Action, FaultKind, Timing};
 use crate::model::plan::{AppPlan, Plan, ProcessPlan, Taint};
 use crate::model::script::Step;
 
 use super::expect::{ExpectLine, Expectation};
-use super::registry::{Kind, PROPERTIES};
+use super::properties::{PROPERTIES, PropertyKind};
 
 /// How a property is taken in one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +43,7 @@ const BROKEN_BY_LOSS: [&str; 6] = [
 #[must_use]
 pub fn promise(plan: &Plan, stated: &[ExpectLine]) -> Vec<(&'static str, Armed, &'static str)> {
     let lines = || stated.iter().filter(|l| l.applies_to(&plan.kafka));
-    let may_break = |kind: Kind| {
+    let may_break = |kind: PropertyKind| {
         lines().any(|line| match line.expectation {
             Expectation::Sometimes(name) | Expectation::Always(name) => {
                 PROPERTIES.iter().any(|p| p.name == name && p.kind == kind)
@@ -51,8 +51,8 @@ pub fn promise(plan: &Plan, stated: &[ExpectLine]) -> Vec<(&'static str, Armed, 
             _ => false,
         })
     };
-    let broken = may_break(Kind::Data);
-    let guarantees = PROPERTIES.iter().filter(|p| p.kind != Kind::Mark);
+    let broken = may_break(PropertyKind::Data);
+    let guarantees = PROPERTIES.iter().filter(|p| p.kind != PropertyKind::Mark);
     guarantees
         .map(|property| {
             let own = lines().rev().find(|l| l.expectation.property() == Some(property.name));
@@ -63,7 +63,7 @@ pub fn promise(plan: &Plan, stated: &[ExpectLine]) -> Vec<(&'static str, Armed, 
                 Some(_) => (Armed::Allowed, STATED),
                 None => derived(plan, property.name, property.kind),
             };
-            let derived_data = own.is_none() && property.kind == Kind::Data;
+            let derived_data = own.is_none() && property.kind == PropertyKind::Data;
             if derived_data && broken && armed == Armed::Never && property.name != "audit-failed" {
                 let why = "the file expects another data guarantee to be broken";
                 return (property.name, Armed::Allowed, why);
@@ -73,8 +73,8 @@ pub fn promise(plan: &Plan, stated: &[ExpectLine]) -> Vec<(&'static str, Armed, 
         .collect()
 }
 
-fn derived(plan: &Plan, name: &str, kind: Kind) -> Ruling {
-    if kind == Kind::Liveness {
+fn derived(plan: &Plan, name: &str, kind: PropertyKind) -> Ruling {
+    if kind == PropertyKind::Liveness {
         return liveness(plan, name);
     }
     match name {
@@ -121,7 +121,7 @@ fn acked_lost(plan: &Plan) -> Ruling {
 /// Every fault and operation that the file names, with whether the budget is asked for it.
 fn named_actions(plan: &Plan) -> impl Iterator<Item = (&Action, bool)> {
     let lines = plan.faults.iter().filter_map(|line| {
-        let random = matches!(line.source, Source::Every { .. } | Source::Swarm { .. });
+        let random = matches!(line.timing, Timing::Every { .. } | Timing::Swarm { .. });
         Some((line.action.as_ref()?, random))
     });
     let steps = plan.script.iter().filter_map(|step| match &step.step {
@@ -153,13 +153,13 @@ fn loss(plan: &Plan) -> Option<Ruling> {
     if let Some(ruling) = author_cuts(plan) {
         return Some(ruling);
     }
-    let swarm_cuts = |source: &Source| match source {
-        Source::Swarm { kinds, .. } => {
+    let swarm_cuts = |timing: &Timing| match timing {
+        Timing::Swarm { kinds, .. } => {
             kinds.is_empty() || kinds.iter().any(|kind| cuts_a_tail(*kind))
         }
         _ => false,
     };
-    let random = plan.faults.iter().any(|l| swarm_cuts(&l.source))
+    let random = plan.faults.iter().any(|l| swarm_cuts(&l.timing))
         || named_actions(plan).any(|(a, random)| random && cuts_a_tail(a.kind()));
     if !random {
         return None;
@@ -228,32 +228,32 @@ mod tests {
     use crate::check::expect::{ExpectLine, Expectation};
     use crate::check::forge::plan;
     use crate::model::config::Acks;
-    use crate::model::fault::{Action, FaultLine, Keep, Source, SwarmLevel, Target};
+    use crate::model::fault::{Action, FaultLine, Keep, SwarmLevel, Target, Timing};
     use crate::model::plan::{AppPlan, Plan};
 
     fn armed(plan: &Plan, stated: &[ExpectLine], name: &str) -> Armed {
         promise(plan, stated).iter().find(|(n, _, _)| *n == name).expect(name).1
     }
 
-    fn line(source: Source, action: Option<Action>) -> FaultLine {
+    fn line(timing: Timing, action: Option<Action>) -> FaultLine {
         let target = Some(Target::Node(NodeId::Broker(BrokerId(1))));
-        FaultLine { source, target, length: Some(Span::secs(1)), action }
+        FaultLine { timing, target, length: Some(Span::secs(1)), action }
     }
 
     fn swarm() -> FaultLine {
-        let source = Source::Swarm {
+        let timing = Timing::Swarm {
             level: SwarmLevel::Gentle,
             kinds: vec![],
             from: Time::ZERO,
             until: Time(1),
         };
-        line(source, None)
+        line(timing, None)
     }
 
     #[test]
     fn the_golden_setting_promises_everything() {
         let mut plan = plan();
-        plan.faults = vec![swarm(), line(Source::At(Time(5)), Some(Action::Crash))];
+        plan.faults = vec![swarm(), line(Timing::At(Time(5)), Some(Action::Crash))];
         plan.promise.min_insync = 2;
         assert!(promise(&plan, &[]).iter().all(|(_, armed, _)| *armed == Armed::Never));
     }
@@ -269,7 +269,7 @@ mod tests {
             ("taint", |p| p.promise.taint = crate::model::plan::Taint::TailLost),
             ("power loss", |p| {
                 let action = Action::PowerLoss { keep: Keep::Nothing };
-                p.faults.push(line(Source::At(Time(5)), Some(action)));
+                p.faults.push(line(Timing::At(Time(5)), Some(action)));
             }),
         ];
         for (name, change) in cases {

@@ -5,7 +5,7 @@ use crate::base::time::{Span, Time};
 use super::Checks;
 use super::liveness::account::Account;
 use super::metrics::{METRICS, Metric, MetricId};
-use super::registry::{Kind, PropertyId};
+use super::properties::{PropertyId, PropertyKind};
 use super::violation::Violation;
 
 impl Checks {
@@ -23,8 +23,8 @@ impl Checks {
 
     /// When the records of the last acknowledgement heard had been handed over.
     #[must_use]
-    pub fn settled(&self) -> &[Time] {
-        &self.clients.settled
+    pub fn resolved_since(&self) -> &[Time] {
+        &self.clients.resolved_since
     }
 
     /// How many facts were heard.
@@ -33,13 +33,13 @@ impl Checks {
         self.heard
     }
 
-    /// How often a property was put to the test; its registry entry says in what units. Any fact
+    /// How often a property was put to the test; its row says in what units. Any fact
     /// might have been a mark, so marks are exercised by every fact.
     #[must_use]
     pub fn exercised(&self, property: &str) -> u64 {
         PropertyId::find(property).map_or(0, |id| match id.property().kind {
-            Kind::Mark => self.heard,
-            Kind::Data | Kind::Liveness => self.findings.exercised(id),
+            PropertyKind::Mark => self.heard,
+            PropertyKind::Data | PropertyKind::Liveness => self.findings.exercised(id),
         })
     }
 

@@ -12,7 +12,7 @@ use crate::model::names::Names;
 
 use super::audit::Compared;
 use super::canon::Entry;
-use super::registry::PropertyId;
+use super::properties::PropertyId;
 
 /// How many findings of one property are kept whole; all are counted.
 pub const KEPT_PER_PROPERTY: u8 = 64;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::check::registry::PROPERTIES;
+use crate::check::properties::PROPERTIES;
 use crate::cli::args::ScenarioArgs;
 use crate::cli::output::{complain, stderr_color};
 use crate::cli::progress::say;

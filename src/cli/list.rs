@@ -4,7 +4,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 
 use crate::check::metrics::METRICS;
-use crate::check::registry::{Kind, PROPERTIES};
+use crate::check::properties::{PROPERTIES, PropertyKind};
 use crate::cli::args::Listing;
 use crate::model::rules::Drill;
 use crate::scenario::{self, Class, Overrides, Source};
@@ -28,8 +28,8 @@ pub(crate) fn list(what: Listing) -> String {
             let rows = scenario::list_facts().into_iter();
             table(&["fact"], rows.map(|name| vec![text(name)]).collect())
         }
-        Listing::Invariants => properties(&[Kind::Data, Kind::Liveness]),
-        Listing::Marks => properties(&[Kind::Mark]),
+        Listing::Invariants => properties(&[PropertyKind::Data, PropertyKind::Liveness]),
+        Listing::Marks => properties(&[PropertyKind::Mark]),
         Listing::Configs => configs(),
         Listing::Rules => {
             let rows = scenario::list_rules().into_iter();
@@ -71,7 +71,7 @@ fn configs() -> String {
     table(&["property", "of", "model", "Kafka", "default"], rows.collect())
 }
 
-fn properties(kinds: &[Kind]) -> String {
+fn properties(kinds: &[PropertyKind]) -> String {
     let rows = PROPERTIES.iter().filter(|p| kinds.contains(&p.kind)).map(|p| {
         let kind = format!("{:?}", p.kind).to_lowercase();
         vec![p.name.to_owned(), kind, p.claims.join(" "), p.what.to_owned()]

@@ -9,7 +9,7 @@ use crate::model::fact::{Fact, Stamp};
 use crate::model::plan::Plan;
 use crate::model::rules::Drill;
 use crate::report::story::{Focus, Story};
-use crate::report::trace::Cast;
+use crate::report::trace::Legend;
 use crate::report::{Header, Report};
 use crate::run::Outcome;
 use crate::scenario::Scenario;
@@ -76,7 +76,7 @@ pub(crate) fn tell(
     kept: Option<&Kept>,
 ) -> String {
     let replicas = replica_lists(plan);
-    let cast = Cast { names: &plan.names, replicas: &replicas };
+    let legend = Legend { names: &plan.names, replicas: &replicas };
     // A loss breaks several properties at once; what the producer was told is what hurts.
     let of = |name: &str| violations.iter().find(|v| v.property == name);
     let violation = match kept {
@@ -85,7 +85,7 @@ pub(crate) fn tell(
         None => of("acked-lost").or_else(|| violations.first()),
     };
     let story = match violation {
-        None => Story::of_run(trace, cast),
+        None => Story::of_run(trace, legend),
         Some(violation) => {
             let focus = Focus {
                 property: violation.property.to_owned(),
@@ -95,7 +95,7 @@ pub(crate) fn tell(
                 offset: violation.offset,
                 record: violation.record,
             };
-            Story::of_violation(trace, cast, &focus)
+            Story::of_violation(trace, legend, &focus)
         }
     };
     story.to_string()

@@ -4,7 +4,7 @@ use super::Seen;
 use crate::base::time::Span;
 use crate::check::expect::Expectation as Expect;
 use crate::check::metrics::{Unit, metric};
-use crate::check::registry::PROPERTIES;
+use crate::check::properties::PROPERTIES;
 use crate::report::number::{grouped, length};
 use crate::scenario::{Bound, Expectation as Stated};
 

@@ -2,7 +2,7 @@
 //!
 //! Follows `BrokerServer.scala`, `KafkaApis.scala` and `ReplicaManager.scala`, each part in a file
 //! of its own below. This file holds the state and says which handler is whose. Every handler ends
-//! in `finish`, which settles what it has touched: waiting answers first, then the next requests of
+//! in `finish`, which completes what waited for a change: answers first, then the next requests of
 //! connections that are free again. Does not know what became of a message.
 
 mod channel;
@@ -16,8 +16,8 @@ mod metadata;
 mod partition;
 mod produce;
 mod producer_ids;
-mod progress;
 mod purgatory;
+mod replica_state;
 mod requests;
 
 use std::collections::VecDeque;
@@ -89,7 +89,7 @@ pub struct Broker {
     alter: AlterQueue,
     producer_ids: ProducerIds,
     assignments: Assignments,
-    /// Partitions to settle and connections to go on with, before the handler ends.
+    /// Partitions that have changed and connections to go on with, before the handler ends.
     touched: VecDeque<PartitionId>,
     unmuted: VecDeque<ConnectionId>,
 }
@@ -150,7 +150,7 @@ impl Broker {
     fn settle_touched(&mut self, ctx: &mut Ctx<'_>) {
         loop {
             if let Some(partition) = self.touched.pop_front() {
-                self.settle(partition, ctx);
+                self.check_and_complete(partition, ctx);
             } else if let Some(connection) = self.unmuted.pop_front() {
                 let next = self.inboxes.get(connection).filter(|inbox| !inbox.muted);
                 if let Some(inbox) = next
@@ -375,7 +375,10 @@ impl Broker {
         broker
     }
 
-    /// Loads every log there is (`LogManager.loadLogs`, `KafkaMetadataLog.apply`).
+    /// Loads every log there is.
+    ///
+    /// Kafka: LogManager.loadLogs
+    /// Kafka: KafkaMetadataLog.apply
     fn load_logs(&mut self, clean: bool, ctx: &mut Ctx<'_>) {
         let expiration = self.config.producer_id_expiration;
         for id in self.disk.logs().collect::<Vec<LogId>>() {

@@ -62,12 +62,13 @@ pub struct Log {
 }
 
 impl Log {
-    /// Loads a log, or creates an empty one in this directory (`LogLoader.load`). After an unclean
-    /// stop everything from the first torn batch on is dropped; the epochs and producers are
-    /// rebuilt either way.
+    /// Loads a log, or creates an empty one in this directory. After an unclean stop everything
+    /// from the first torn batch on is dropped; the epochs and producers are rebuilt either way.
     ///
     /// # Errors
     /// If the log directory has failed, or there is no space to write what was rebuilt.
+    ///
+    /// Kafka: LogLoader.load
     pub fn load(
         id: LogId,
         dir: u16,
@@ -174,7 +175,9 @@ impl Log {
         self.epochs.latest()
     }
 
-    /// The largest known epoch not above `epoch`, and its end (`UnifiedLog.endOffsetForEpoch`).
+    /// The largest known epoch not above `epoch`, and its end.
+    ///
+    /// Kafka: UnifiedLog.endOffsetForEpoch
     #[must_use]
     pub fn end_of_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
         self.epochs.end_of(epoch, self.end)
@@ -292,11 +295,14 @@ impl Log {
 
     // ---- cutting ----
 
-    /// Removes everything from `to` on (`UnifiedLog.truncateTo`, `LocalLog.truncateTo`). The end of
-    /// the log is `to` then, even in the middle of a batch, which goes as a whole.
+    /// Removes everything from `to` on. The end of the log is `to` then, even in the middle of a
+    /// batch, which goes as a whole.
     ///
     /// # Errors
     /// If the disk is full or broken.
+    ///
+    /// Kafka: UnifiedLog.truncateTo
+    /// Kafka: LocalLog.truncateTo
     pub fn truncate(
         &mut self,
         to: Offset,
@@ -327,10 +333,12 @@ impl Log {
         self.rebuild_producers(wall, expiration, disk)
     }
 
-    /// Throws everything away and starts empty at `start` (`UnifiedLog.truncateFullyAndStartAt`).
+    /// Throws everything away and starts empty at `start`.
     ///
     /// # Errors
     /// If the disk is full or broken.
+    ///
+    /// Kafka: UnifiedLog.truncateFullyAndStartAt
     pub fn restart_at(&mut self, start: Offset, disk: &mut Disk) -> Result<(), IoError> {
         disk.reset_log(self.handle()?, start)?;
         self.start = start;
@@ -364,11 +372,13 @@ impl Log {
         Ok(())
     }
 
-    /// Deletes old segments: by age, by size, below the log start (`UnifiedLog.deleteOldSegments`).
-    /// Only a prefix goes, and only what lies below the high watermark.
+    /// Deletes old segments: by age, by size, below the log start. Only a prefix goes, and only
+    /// what lies below the high watermark.
     ///
     /// # Errors
     /// If the disk is full or broken.
+    ///
+    /// Kafka: UnifiedLog.deleteOldSegments
     pub fn retain(
         &mut self,
         config: &TopicConfig,

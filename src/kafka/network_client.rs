@@ -4,7 +4,7 @@
 //! connects when a request wants to be sent, waits before it connects again, closes a connection
 //! whose oldest request is too old, and fails everything in flight on a connection that is gone.
 //! Brokers and clients use the same type. A channel is named by its [`Peer`]; how long it waits,
-//! and for what, lies in its [`Terms`]. Does not know what the requests are about.
+//! and for what, lies in its [`ChannelTerms`]. Does not know what the requests are about.
 //!
 //! Kafka has one `NetworkClient` per thread. A client process has one per client. A broker has one
 //! per channel to the controller and one per replica fetcher; as they share nothing, here they are
@@ -105,7 +105,7 @@ pub(super) enum Thread {
 
 /// How a channel behaves.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
+pub(super) struct ChannelTerms {
     /// How long a request may be in flight.
     pub(super) request_timeout: Span,
     /// Back-off before the first reconnect.
@@ -125,10 +125,12 @@ pub(super) struct Terms {
     pub(super) discovers_versions: bool,
 }
 
-impl Terms {
-    /// How long the next connection attempt may take after so many that failed in a row
-    /// (`ClusterConnectionStates.updateConnectionSetupTimeout`). A thread gives up when it wakes:
-    /// after a whole number of its sleeps. A fetcher sleeps for all of its one.
+impl ChannelTerms {
+    /// How long the next connection attempt may take after so many that failed in a row. A thread
+    /// gives up when it wakes: after a whole number of its sleeps. A fetcher sleeps for all of its
+    /// one.
+    ///
+    /// Kafka: ClusterConnectionStates.updateConnectionSetupTimeout
     pub(super) fn patience(&self, failures: u32, rng: &mut Rng) -> Span {
         if self.thread == Thread::Blocks {
             return self.request_timeout;
@@ -148,7 +150,7 @@ pub(super) trait Owner {
     type Request: Copy + std::fmt::Debug;
 
     /// How the channel to a peer behaves.
-    fn terms(&self, peer: Peer) -> Terms;
+    fn terms(&self, peer: Peer) -> ChannelTerms;
     /// The timer at which the oldest request in flight is too old.
     fn request_timeout(&self, channel: ChannelId) -> Timer;
     /// The timer from which on a channel may be opened again.
@@ -193,7 +195,7 @@ struct Channel<R> {
     peer: Peer,
     /// The node that the next connection leads to.
     to: NodeId,
-    terms: Terms,
+    terms: ChannelTerms,
     state: ConnectionState,
     /// Connections lost since the last success: paces reconnecting.
     losses: u32,
@@ -223,7 +225,9 @@ impl<R: Copy> Channel<R> {
         }
     }
 
-    /// Requests may be sent (`ClusterConnectionStates.ready`).
+    /// Requests may be sent.
+    ///
+    /// Kafka: ClusterConnectionStates.ready
     const fn be_ready(&mut self, connection: ConnectionId) {
         self.state = ConnectionState::Ready(connection);
         (self.losses, self.failed_setups) = (0, 0);
@@ -235,7 +239,9 @@ impl<R: Copy> Channel<R> {
         correlation
     }
 
-    /// As if it had never been used (`ClusterConnectionStates.remove`).
+    /// As if it had never been used.
+    ///
+    /// Kafka: ClusterConnectionStates.remove
     fn forget(&mut self) {
         self.state = ConnectionState::Disconnected { not_before: Time::ZERO };
         (self.losses, self.failed_setups, self.last_attempt) = (0, 0, None);
@@ -331,13 +337,16 @@ impl<O: Owner> NetworkClient<O> {
 
     // ---- connecting ----
 
-    /// Whether a request can be sent now (`NetworkClient.canSendRequest`).
+    /// Whether a request can be sent now.
+    ///
+    /// Kafka: NetworkClient.canSendRequest
     pub(super) fn can_send(&self, peer: Peer) -> bool {
         self.find(peer).is_some_and(Channel::can_send)
     }
 
-    /// Whether a request can be sent now; if there is no connection, begins to open one
-    /// (`NetworkClient.ready`).
+    /// Whether a request can be sent now; if there is no connection, begins to open one.
+    ///
+    /// Kafka: NetworkClient.ready
     pub(super) fn ready(&mut self, peer: Peer, ctx: &mut Ctx<'_>) -> bool {
         let ready = self.can_send(peer);
         if !ready {
@@ -461,8 +470,9 @@ impl<O: Owner> NetworkClient<O> {
         }
     }
 
-    /// What an answer belongs to. Answers come in the order of the requests
-    /// (`InFlightRequests.completeNext`).
+    /// What an answer belongs to. Answers come in the order of the requests.
+    ///
+    /// Kafka: InFlightRequests.completeNext
     pub(super) fn answered(&mut self, peer: Peer, correlation: u32) -> Answered<O::Request> {
         let Some(channel) = self.find_mut(peer) else { return Answered::Nothing };
         match channel.in_flight.front() {
@@ -483,13 +493,14 @@ impl<O: Owner> NetworkClient<O> {
     // ---- losing connections ----
 
     /// The connection is gone: hands over what was in flight, oldest first. The next try waits
-    /// longer, and is waited for longer if this one failed, however it did
-    /// (`ClusterConnectionStates.disconnected`).
+    /// longer, and is waited for longer if this one failed, however it did.
+    ///
+    /// Kafka: ClusterConnectionStates.disconnected
     pub(super) fn lost(&mut self, peer: Peer, failed: &mut Vec<O::Request>, ctx: &mut Ctx<'_>) {
         let place = self.places[peer.number()];
         let channel = &mut self.channels[usize::from(place)];
         failed.extend(channel.in_flight.drain(..).filter_map(|r| r.request));
-        let Terms { reconnect_backoff, reconnect_backoff_max, .. } = channel.terms;
+        let ChannelTerms { reconnect_backoff, reconnect_backoff_max, .. } = channel.terms;
         let wait =
             backoff::exponential(reconnect_backoff, reconnect_backoff_max, channel.losses, ctx.rng);
         channel.losses += 1;
@@ -503,7 +514,9 @@ impl<O: Owner> NetworkClient<O> {
         }
     }
 
-    /// Closes the connection, if there is one, as one that is lost (`NetworkClient.disconnect`).
+    /// Closes the connection, if there is one, as one that is lost.
+    ///
+    /// Kafka: NetworkClient.disconnect
     pub(super) fn disconnect(
         &mut self,
         peer: Peer,
@@ -517,7 +530,9 @@ impl<O: Owner> NetworkClient<O> {
     }
 
     /// Closes the connection, if there is one, and forgets how the channel fared and what was in
-    /// flight (`NetworkClient.close`).
+    /// flight.
+    ///
+    /// Kafka: NetworkClient.close
     pub(super) fn close(&mut self, peer: Peer, ctx: &mut Ctx<'_>) {
         if let Some(channel) = self.find_mut(peer) {
             if let Some(connection) = channel.connection() {
@@ -537,8 +552,10 @@ impl<O: Owner> NetworkClient<O> {
     /// The time-out timer fired: closes the connection if its oldest request is too old, else looks
     /// again when it would be. Says whose connection it was; [`NetworkClient::lost`] is to follow.
     ///
-    /// What is exactly as old as allowed is not too old (`InFlightRequests.hasExpiredRequest`),
-    /// which a thread that blocks learns at its next look.
+    /// What is exactly as old as allowed is not too old, which a thread that blocks learns at its
+    /// next look.
+    ///
+    /// Kafka: InFlightRequests.hasExpiredRequest
     pub(super) fn check_timeout(&mut self, id: ChannelId, ctx: &mut Ctx<'_>) -> Option<Peer> {
         let channel = self.channels.get_mut(id.index())?;
         channel.timeout_armed = false;

@@ -17,7 +17,7 @@ const REMEMBERED: usize = 5;
 
 /// One producer.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct ProducerEntry {
     producer: ProducerId,
     epoch: ProducerEpoch,
     last_timestamp: Time,
@@ -25,7 +25,7 @@ struct Entry {
     count: usize,
 }
 
-impl Entry {
+impl ProducerEntry {
     fn push(&mut self, batch: KnownBatch) {
         if self.count == REMEMBERED {
             // Written out: `rotate_left` is an algorithm for any distance.
@@ -43,7 +43,7 @@ impl Entry {
 #[derive(Clone, Debug, Default)]
 pub struct ProducerState {
     /// Sorted by producer id.
-    entries: Vec<Entry>,
+    entries: Vec<ProducerEntry>,
     /// Where the last look-up ended: consecutive batches are often of one producer.
     hint: usize,
 }
@@ -64,7 +64,7 @@ impl ProducerState {
         };
         let known = KnownBatch { first: sequence.first, last, base: batch.base, end: batch.end() };
         let place = self.find(sequence.producer).unwrap_or_else(|place| {
-            let entry = Entry {
+            let entry = ProducerEntry {
                 producer: sequence.producer,
                 epoch: sequence.epoch,
                 last_timestamp: batch.max_timestamp,

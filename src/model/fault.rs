@@ -283,7 +283,7 @@ pub enum SwarmLevel {
 
 /// When a line's fault happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Timing {
     /// At this moment.
     At(Time),
     /// `after` the `nth` fact that fits.
@@ -298,7 +298,7 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultLine {
     /// When.
-    pub source: Source,
+    pub timing: Timing,
     /// Whom; `None` means every link, or that the fault has no target.
     pub target: Option<Target>,
     /// How long; until the heal if `None`.
@@ -325,7 +325,7 @@ impl Fault {
     #[must_use]
     pub fn as_line(&self, at: Time) -> FaultLine {
         FaultLine {
-            source: Source::At(at),
+            timing: Timing::At(at),
             target: (!self.nodes.is_empty()).then(|| Target::Nodes(self.nodes.clone())),
             length: self.length,
             action: Some(self.action.clone()),

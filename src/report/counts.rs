@@ -77,9 +77,9 @@ counts! {
     leaderless, "leaders lost";
     /// New leader epochs of a leader that stays.
     epochs_raised, "leader epochs raised";
-    /// Committed states with fewer in-sync replicas.
+    /// PartitionHistory states with fewer in-sync replicas.
     isr_shrinks, "ISR shrinks";
-    /// Committed states with more in-sync replicas.
+    /// PartitionHistory states with more in-sync replicas.
     isr_expands, "ISR expands";
     /// Brokers fenced.
     fenced, "brokers fenced";

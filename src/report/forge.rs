@@ -18,7 +18,7 @@ use crate::model::plan::{
 };
 use crate::model::rules::Rules;
 use crate::report::number::{Number, NumberRow};
-use crate::report::trace::Cast;
+use crate::report::trace::Legend;
 use crate::report::{
     Exercised, ExpectationRow, FaultRow, Finding, GuaranteeRow, Header, Promised, Report, Status,
     Value, Verdict,
@@ -105,8 +105,8 @@ impl Diary {
         Self { facts: Vec::new(), names: names(), replicas: replicas(), now: Time::ZERO }
     }
 
-    pub(crate) fn cast(&self) -> Cast<'_> {
-        Cast { names: &self.names, replicas: &self.replicas }
+    pub(crate) fn legend(&self) -> Legend<'_> {
+        Legend { names: &self.names, replicas: &self.replicas }
     }
 
     /// What follows happens so many microseconds after the start.

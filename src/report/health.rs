@@ -6,7 +6,7 @@
 use crate::base::ids::{BrokerId, LeaderEpoch, ReplicaSet};
 use crate::base::time::{Span, Time};
 use crate::model::metadata::PartitionState;
-use crate::report::committed::{Committed, ElectionKind};
+use crate::report::partition_history::{ElectionKind, PartitionHistory};
 
 /// Time that one partition spent in each unhealthy state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl HealthTotals {
 #[derive(Clone, Debug)]
 pub struct Health {
     replicas: Vec<BrokerId>,
-    committed: Committed,
+    committed: PartitionHistory,
     minimum: u32,
     since: Time,
     totals: HealthTotals,
@@ -54,7 +54,7 @@ impl Health {
     /// At time zero.
     #[must_use]
     pub fn new(replicas: Vec<BrokerId>, minimum: u32) -> Self {
-        let committed = Committed::initial(&replicas);
+        let committed = PartitionHistory::initial(&replicas);
         let totals = HealthTotals::default();
         Self { replicas, committed, minimum, since: Time::ZERO, totals }
     }

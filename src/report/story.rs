@@ -18,8 +18,8 @@ use crate::base::text::wrap;
 use crate::base::time::Time;
 use crate::model::batch::RecordId;
 use crate::model::fact::{Fact, Stamp, StopKind};
-use crate::report::committed::Committed;
-use crate::report::trace::{Cast, Line};
+use crate::report::partition_history::PartitionHistory;
+use crate::report::trace::{Legend, Line};
 
 /// Lines of a story at most.
 pub const MOST_LINES: usize = 60;
@@ -59,9 +59,9 @@ pub struct Story {
 impl Story {
     /// How a violation came about.
     #[must_use]
-    pub fn of_violation(facts: &[(Stamp, Fact)], cast: Cast<'_>, focus: &Focus) -> Self {
+    pub fn of_violation(facts: &[(Stamp, Fact)], legend: Legend<'_>, focus: &Focus) -> Self {
         let facts = &facts[..told_until(facts, focus.at)];
-        let mut told = loss::tell(facts, cast, focus);
+        let mut told = loss::tell(facts, legend, focus);
         add_causes(facts, focus, &mut told.picks);
         let marked = violating_fact(facts, focus);
         if let Some(place) = marked {
@@ -70,13 +70,13 @@ impl Story {
             note.push_str(&format!("{gap}← {}", focus.property));
             told.picks.insert(place, 0);
         }
-        told.into_story(facts, cast)
+        told.into_story(facts, legend)
     }
 
     /// What the faults of a run did that passed, and why nothing was lost.
     #[must_use]
-    pub fn of_run(facts: &[(Stamp, Fact)], cast: Cast<'_>) -> Self {
-        passed::tell(facts, cast).into_story(facts, cast)
+    pub fn of_run(facts: &[(Stamp, Fact)], legend: Legend<'_>) -> Self {
+        passed::tell(facts, legend).into_story(facts, legend)
     }
 }
 
@@ -114,7 +114,7 @@ impl Told {
     }
 
     /// Keeps the lowest ranks, and of one rank the latest: they are nearest to the end.
-    fn into_story(self, facts: &[(Stamp, Fact)], cast: Cast<'_>) -> Story {
+    fn into_story(self, facts: &[(Stamp, Fact)], legend: Legend<'_>) -> Story {
         let mut ranked: Vec<(u8, usize)> =
             self.picks.iter().map(|(place, rank)| (*rank, *place)).collect();
         ranked.sort_by_key(|(rank, place)| (*rank, std::cmp::Reverse(*place)));
@@ -123,7 +123,7 @@ impl Told {
         places.sort_unstable();
         let lines = places.into_iter().map(|place| {
             let (stamp, fact) = &facts[place];
-            let line = Line::new(*stamp, fact, cast.names, cast.replicas);
+            let line = Line::new(*stamp, fact, legend.names, legend.replicas);
             match self.notes.get(&place) {
                 Some(note) => line.noted(note).to_string(),
                 None => line.to_string(),
@@ -177,9 +177,9 @@ fn add_causes(facts: &[(Stamp, Fact)], focus: &Focus, picks: &mut BTreeMap<usize
 
 /// The logs and the committed state of one partition, followed fact by fact.
 #[derive(Clone, Debug)]
-struct Ledger {
+struct PartitionCourse {
     replicas: Vec<BrokerId>,
-    committed: Committed,
+    committed: PartitionHistory,
     /// By place in the replica list.
     ends: Vec<Offset>,
     /// Who was to lead in which epoch.
@@ -188,9 +188,9 @@ struct Ledger {
     follows: Vec<Option<LeaderEpoch>>,
 }
 
-impl Ledger {
+impl PartitionCourse {
     fn new(replicas: &[BrokerId]) -> Self {
-        let committed = Committed::initial(replicas);
+        let committed = PartitionHistory::initial(replicas);
         let leader = committed.state.leader.map(|leader| (LeaderEpoch(0), leader));
         Self {
             replicas: replicas.to_vec(),
@@ -279,8 +279,8 @@ const fn stopped_verb(how: StopKind) -> &'static str {
 }
 
 /// Whether the node is a broker with a replica of the partition.
-fn hosts(cast: Cast<'_>, node: NodeId, partition: PartitionId) -> bool {
-    matches!(node, NodeId::Broker(broker) if cast.hosts(broker, partition))
+fn hosts(legend: Legend<'_>, node: NodeId, partition: PartitionId) -> bool {
+    matches!(node, NodeId::Broker(broker) if legend.hosts(broker, partition))
 }
 
 #[cfg(test)]

@@ -10,11 +10,11 @@ use crate::base::time::{Span, Time};
 use crate::model::config::TopicKey;
 use crate::model::fact::{Fact, PositionChange, Stamp, StopKind};
 use crate::model::plan::Plan;
-use crate::report::committed::ElectionKind;
 use crate::report::counts::{Counts, Errors, FaultTable};
 use crate::report::health::{Health, HealthTotals};
-use crate::report::lane::{Lane, LaneTotals};
+use crate::report::partition_history::ElectionKind;
 use crate::report::spans::Spans;
+use crate::report::stream::{Stream, StreamTotals};
 
 /// What one client process has sent and read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,7 +58,7 @@ pub struct Summary {
     /// By `PartitionId`. Complete after [`Summary::finish`].
     pub partitions: Vec<HealthTotals>,
     /// By process, then partition. Complete after [`Summary::finish`].
-    pub lanes: Vec<LaneTotals>,
+    pub streams: Vec<StreamTotals>,
     /// The longest write gap of each run that wrote.
     pub write_gap: Spans,
     /// The smallest write availability of any run, in millionths; none if no run wrote.
@@ -79,7 +79,7 @@ struct Live {
 #[derive(Clone, Debug, Default)]
 struct Client {
     /// By partition; none of a process that has sent nothing.
-    lanes: Vec<Lane>,
+    streams: Vec<Stream>,
     last_ack: Option<Time>,
 }
 
@@ -116,7 +116,7 @@ impl Summary {
             retried: Errors::default(),
             processes: vec![ProcessTotals::default(); processes],
             partitions: vec![HealthTotals::default(); partitions],
-            lanes: vec![LaneTotals::default(); partitions * processes],
+            streams: vec![StreamTotals::default(); partitions * processes],
             write_gap: Spans::default(),
             worst_availability: None,
             live: Live {
@@ -177,18 +177,18 @@ impl Summary {
     /// Closes what is open at the end of the run: gaps, unhealthy states.
     pub fn finish(&mut self, end: Time) {
         let live = std::mem::take(&mut self.live);
-        let rows = self.lanes.chunks_mut(self.partitions.len().max(1));
+        let rows = self.streams.chunks_mut(self.partitions.len().max(1));
         for (row, client) in rows.zip(live.clients) {
-            for (totals, mut lane) in row.iter_mut().zip(client.lanes) {
-                lane.close(end);
-                *totals = *lane.totals();
+            for (totals, mut stream) in row.iter_mut().zip(client.streams) {
+                stream.close(end);
+                *totals = *stream.totals();
             }
         }
         for (totals, mut health) in self.partitions.iter_mut().zip(live.health) {
             *totals = health.close(end);
         }
         self.faults.close_run();
-        if self.lanes.iter().any(|lane| lane.active > Span::ZERO) {
+        if self.streams.iter().any(|stream| stream.active > Span::ZERO) {
             self.write_gap.record(self.longest_write_gap());
             self.worst_availability = self.write_availability();
         }
@@ -205,7 +205,7 @@ impl Summary {
         self.retried.merge(&other.retried);
         merge_all(&mut self.processes, &other.processes, ProcessTotals::merge);
         merge_all(&mut self.partitions, &other.partitions, HealthTotals::merge);
-        merge_all(&mut self.lanes, &other.lanes, LaneTotals::merge);
+        merge_all(&mut self.streams, &other.streams, StreamTotals::merge);
         self.write_gap.merge(&other.write_gap);
         self.worst_availability = match (self.worst_availability, other.worst_availability) {
             (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
@@ -216,15 +216,15 @@ impl Summary {
     /// The longest write gap of any producer on any partition. Known after [`Summary::finish`].
     #[must_use]
     pub fn longest_write_gap(&self) -> Span {
-        self.lanes.iter().map(|lane| lane.longest_gap).max().unwrap_or_default()
+        self.streams.iter().map(|stream| stream.longest_gap).max().unwrap_or_default()
     }
 
     /// The part of the time in which writes went through, in millionths, over all producers and
     /// partitions; none if nothing was written. Known after [`Summary::finish`].
     #[must_use]
     pub fn write_availability(&self) -> Option<u32> {
-        let active: u128 = self.lanes.iter().map(|lane| u128::from(lane.active.0)).sum();
-        let outage: u128 = self.lanes.iter().map(|lane| u128::from(lane.outage.0)).sum();
+        let active: u128 = self.streams.iter().map(|stream| u128::from(stream.active.0)).sum();
+        let outage: u128 = self.streams.iter().map(|stream| u128::from(stream.outage.0)).sum();
         (active > 0).then(|| (active.saturating_sub(outage) * 1_000_000 / active) as u32)
     }
 
@@ -242,8 +242,8 @@ impl Summary {
         &mut self.processes[process.index()]
     }
 
-    fn lane(&mut self, process: ProcessId, partition: PartitionId) -> &mut Lane {
-        lane_of(&mut self.live.clients[process.index()].lanes, partition, self.partitions.len())
+    fn stream(&mut self, process: ProcessId, partition: PartitionId) -> &mut Stream {
+        stream_of(&mut self.live.clients[process.index()].streams, partition, self.partitions.len())
     }
 
     /// A batch was appended to a log.
@@ -261,7 +261,7 @@ impl Summary {
     pub fn submitted(&mut self, now: Time, process: ProcessId, partition: PartitionId) {
         count(&mut self.counts.submitted, 1);
         count(&mut self.process(process).sent, 1);
-        self.lane(process, partition).submitted(now);
+        self.stream(process, partition).submitted(now);
     }
 
     /// Records were handed to a consumer's application.
@@ -287,8 +287,8 @@ impl Summary {
             totals.longest_ack_gap = totals.longest_ack_gap.max(now.since(last));
         }
         submitted.iter().for_each(|at| totals.ack_latency.record(now.since(*at)));
-        let lane = lane_of(&mut client.lanes, partition, self.partitions.len());
-        lane.acked(submitted.len(), now);
+        let stream = stream_of(&mut client.streams, partition, self.partitions.len());
+        stream.acked(submitted.len(), now);
     }
 
     #[cold]
@@ -301,7 +301,7 @@ impl Summary {
                     if refused { &mut self.counts.rejected } else { &mut self.counts.gave_up };
                 *counter += u64::from(count);
                 self.process(process).failed.add(error, u64::from(count));
-                self.lane(process, partition).failed(count as usize, now);
+                self.stream(process, partition).failed(count as usize, now);
             }
             Fact::SendFailed { process, error, .. } => {
                 self.counts.send_failed += 1;
@@ -370,7 +370,7 @@ impl Summary {
     }
 
     fn close_lanes(&mut self, process: ProcessId, now: Time) {
-        self.live.clients[process.index()].lanes.iter_mut().for_each(|lane| lane.close(now));
+        self.live.clients[process.index()].streams.iter_mut().for_each(|stream| stream.close(now));
     }
 
     /// `min.insync.replicas` changed: of a topic, or of all that have none of their own.
@@ -390,20 +390,20 @@ impl Summary {
     }
 }
 
-/// The lane of a partition, among those of a process.
+/// The stream of a partition, among those of a process.
 ///
-/// Speed: lanes lie in one row a process, made when first needed.
+/// Speed: streams lie in one row a process, made when first needed.
 #[inline(always)]
-fn lane_of(lanes: &mut Vec<Lane>, partition: PartitionId, width: usize) -> &mut Lane {
-    if lanes.is_empty() {
-        *lanes = new_lanes(width);
+fn stream_of(streams: &mut Vec<Stream>, partition: PartitionId, width: usize) -> &mut Stream {
+    if streams.is_empty() {
+        *streams = new_streams(width);
     }
-    &mut lanes[partition.index()]
+    &mut streams[partition.index()]
 }
 
 #[cold]
-fn new_lanes(width: usize) -> Vec<Lane> {
-    vec![Lane::default(); width]
+fn new_streams(width: usize) -> Vec<Stream> {
+    vec![Stream::default(); width]
 }
 
 /// Counts on.

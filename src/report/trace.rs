@@ -20,14 +20,14 @@ const DETAIL_WIDTH: usize = 36;
 
 /// What numbers in facts are called: names, and the replica list of each partition.
 #[derive(Clone, Copy, Debug)]
-pub struct Cast<'a> {
+pub struct Legend<'a> {
     /// Topics, processes, labels.
     pub names: &'a Names,
     /// By `PartitionId`.
     pub replicas: &'a [Vec<BrokerId>],
 }
 
-impl Cast<'_> {
+impl Legend<'_> {
     /// `{1,2,3}`: the members of a replica set as broker ids, in replica order.
     #[must_use]
     pub fn set(&self, partition: PartitionId, set: ReplicaSet) -> String {
@@ -62,7 +62,7 @@ impl Cast<'_> {
 pub struct Line<'a> {
     stamp: Stamp,
     fact: &'a Fact,
-    cast: Cast<'a>,
+    legend: Legend<'a>,
     note: Option<&'a str>,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Line<'a> {
         names: &'a Names,
         replicas: &'a [Vec<BrokerId>],
     ) -> Self {
-        Self { stamp, fact, cast: Cast { names, replicas }, note: None }
+        Self { stamp, fact, legend: Legend { names, replicas }, note: None }
     }
 
     /// With a remark at the end.
@@ -225,7 +225,7 @@ impl<'a> Line<'a> {
                 format!("{} on {broker}", self.partition(partition))
             }
             Fact::ConfigCommitted { topic, key, value } => {
-                let names = &self.cast.names.topics;
+                let names = &self.legend.names.topics;
                 let topic = topic.and_then(|t| names.get(t.index())).map_or("*", |t| &t.name);
                 let value = value.map_or_else(|| "default".to_owned(), |v| v.to_string());
                 format!("{topic} {}={value}", key.name())
@@ -262,7 +262,7 @@ impl<'a> Line<'a> {
                 format!("{} {leader_epoch}, end {end}", self.partition(partition))
             }
             Fact::IsrProposed { partition, leader_epoch, isr, .. } => {
-                let isr = self.cast.set(partition, isr);
+                let isr = self.legend.set(partition, isr);
                 format!("{} {leader_epoch}, isr {isr}", self.partition(partition))
             }
             Fact::EpochBumped { producer, epoch, .. } => format!("{producer} to {epoch}"),
@@ -287,19 +287,19 @@ impl<'a> Line<'a> {
     }
 
     fn sets(&self, partition: PartitionId, isr: ReplicaSet, elr: ReplicaSet) -> String {
-        let isr = self.cast.set(partition, isr);
+        let isr = self.legend.set(partition, isr);
         if elr.is_empty() {
             return format!("isr {isr}");
         }
-        format!("isr {isr}, elr {}", self.cast.set(partition, elr))
+        format!("isr {isr}, elr {}", self.legend.set(partition, elr))
     }
 
     fn node(&self, node: NodeId) -> String {
-        self.cast.names.node(node)
+        self.legend.names.node(node)
     }
 
     fn partition(&self, partition: PartitionId) -> String {
-        self.cast.names.partition(partition)
+        self.legend.names.partition(partition)
     }
 
     fn range(&self, partition: PartitionId, base: Offset, count: u32) -> String {
@@ -307,12 +307,12 @@ impl<'a> Line<'a> {
     }
 
     fn records(&self, first: RecordId, count: u32) -> String {
-        records(self.cast.names, first, count)
+        records(self.legend.names, first, count)
     }
 
     fn label(&self, label: Option<u16>) -> String {
         label
-            .and_then(|l| self.cast.names.labels.get(usize::from(l)))
+            .and_then(|l| self.legend.names.labels.get(usize::from(l)))
             .map(|l| format!(" label {l}"))
             .unwrap_or_default()
     }
@@ -321,7 +321,7 @@ impl<'a> Line<'a> {
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = self.stamp.time.to_string();
-        let (who, width) = (self.who(), self.cast.node_width());
+        let (who, width) = (self.who(), self.legend.node_width());
         let (name, details) = (self.fact.name(), self.details());
         let line = match self.note {
             Some(note) => {

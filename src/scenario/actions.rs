@@ -11,12 +11,12 @@ use crate::base::time::Span;
 use crate::model::config::TopicKey;
 use crate::model::fault::{Action, Direction, Keep, RestartHow, Target};
 
-use super::cast::Cast;
 use super::cluster;
 use super::config;
 use super::fault_file::{DirectionWord, DoTable, KeepTable, RestartWord};
-use super::faults::{Stage, TargetRule, classes, target_rule};
+use super::faults::{FaultContext, TargetRule, classes, target_rule};
 use super::findings::Findings;
+use super::members::Members;
 use super::path::{Path, at};
 
 /// A clock more wrong than this is a bug of the file, not a fault.
@@ -27,14 +27,14 @@ pub(super) fn action(
     found: &mut Findings<'_>,
     path: &Path,
     table: &DoTable,
-    stage: &Stage<'_>,
+    context: &FaultContext<'_>,
 ) -> Option<Action> {
-    let cast = stage.cast;
+    let members = context.members;
     Some(match table {
         DoTable::Crash {} => Action::Crash,
         DoTable::PowerLoss { keep } => {
             let path = at![path; "power-loss", "keep"];
-            Action::PowerLoss { keep: self::keep(found, &path, keep, cast)? }
+            Action::PowerLoss { keep: self::keep(found, &path, keep, members)? }
         }
         DoTable::Shutdown {} => Action::Shutdown,
         DoTable::Pause {} => Action::Pause,
@@ -45,7 +45,7 @@ pub(super) fn action(
                 DirectionWord::To => Direction::To,
                 DirectionWord::From => Direction::From,
             };
-            let groups = self::groups(found, &at![path; "partition", "groups"], groups, cast)?;
+            let groups = self::groups(found, &at![path; "partition", "groups"], groups, members)?;
             Action::Partition { groups, direction }
         }
         DoTable::NetworkDelay { latency, jitter } => {
@@ -81,7 +81,7 @@ pub(super) fn action(
         },
         DoTable::ConnectionReset {} => Action::ConnectionReset,
         DoTable::DiskError { dir } => Action::DiskError { dir: *dir },
-        other => return operation(found, path, other, stage),
+        other => return operation(found, path, other, context),
     })
 }
 
@@ -90,9 +90,9 @@ fn operation(
     found: &mut Findings<'_>,
     path: &Path,
     table: &DoTable,
-    stage: &Stage<'_>,
+    context: &FaultContext<'_>,
 ) -> Option<Action> {
-    let cast = stage.cast;
+    let members = context.members;
     let mut later = |name: &str| {
         let what = format!("`{name}` cannot be simulated yet");
         found.later(&at![path; name], &what);
@@ -101,12 +101,12 @@ fn operation(
     match table {
         DoTable::CorruptLog { partition } => {
             let path = at![path; "corrupt-log", "partition"];
-            let partition = found.take(&path, cast.partition(partition))?;
+            let partition = found.take(&path, members.partition(partition))?;
             Some(Action::CorruptLog { partition })
         }
         DoTable::ElectUnclean { partition } => {
             let path = at![path; "elect-unclean", "partition"];
-            let partition = found.take(&path, cast.partition(partition))?;
+            let partition = found.take(&path, members.partition(partition))?;
             Some(Action::ElectUnclean { partition })
         }
         DoTable::ElectPreferred {} => Some(Action::ElectPreferred),
@@ -120,10 +120,10 @@ fn operation(
         }
         DoTable::SetConfig { topic, key, value } => {
             let path = at![path; "set-config"];
-            let topic = found.take(&at![path; "topic"], cast.topic(topic));
+            let topic = found.take(&at![path; "topic"], members.topic(topic));
             let paths = (at![path; "key"], at![path; "value"]);
             let (key, value) =
-                config::topic_value(found, &paths.0, &paths.1, (key, &value.0), stage.version)?;
+                config::topic_value(found, &paths.0, &paths.1, (key, &value.0), context.version)?;
             Some(Action::SetConfig { topic: topic?, key, value })
         }
         DoTable::StoreSlow(_) => later("store-slow"),
@@ -136,7 +136,12 @@ fn operation(
     }
 }
 
-fn keep(found: &mut Findings<'_>, path: &Path, table: &KeepTable, cast: &Cast) -> Option<Keep> {
+fn keep(
+    found: &mut Findings<'_>,
+    path: &Path,
+    table: &KeepTable,
+    members: &Members,
+) -> Option<Keep> {
     let offsets = match table {
         KeepTable::Random => return Some(Keep::Random),
         KeepTable::Nothing => return Some(Keep::Nothing),
@@ -150,7 +155,7 @@ fn keep(found: &mut Findings<'_>, path: &Path, table: &KeepTable, cast: &Cast) -
     }
     let mut kept = Vec::new();
     for (name, offset) in offsets {
-        let partition = found.take(&at![path; name], cast.partition(name))?;
+        let partition = found.take(&at![path; name], members.partition(name))?;
         kept.push((partition, Offset(*offset)));
     }
     Some(Keep::Offsets(kept))
@@ -160,7 +165,7 @@ fn groups(
     found: &mut Findings<'_>,
     path: &Path,
     words: &[Vec<String>],
-    cast: &Cast,
+    members: &Members,
 ) -> Option<Vec<Vec<Target>>> {
     if words.len() < 2 {
         found
@@ -179,7 +184,7 @@ fn groups(
         let before = seen.len();
         for (t, word) in group.iter().enumerate() {
             let path = at![path; t];
-            let Some(target) = found.take(&path, cast.target(word)) else { continue };
+            let Some(target) = found.take(&path, members.target(word)) else { continue };
             let fixed = match &target {
                 Target::Node(node) => vec![*node],
                 Target::Nodes(nodes) => nodes.clone(),
@@ -202,7 +207,7 @@ pub(super) fn check_target(
     path: &Path,
     action: &Action,
     target: Option<&Target>,
-    stage: &Stage<'_>,
+    context: &FaultContext<'_>,
 ) {
     let name = action.kind().name();
     let target_path = at![path; "target"];
@@ -229,7 +234,7 @@ pub(super) fn check_target(
             (true, true) => return,
             (true, false) if processes => "brokers and controllers",
             (false, _) if controllers || processes => "brokers",
-            _ => return specific(found, &target_path, action, target, stage),
+            _ => return specific(found, &target_path, action, target, context),
         };
         found
             .error(&target_path, &format!("`{name}` cannot happen to this target"))
@@ -243,16 +248,16 @@ fn specific(
     path: &Path,
     action: &Action,
     target: &Target,
-    stage: &Stage<'_>,
+    context: &FaultContext<'_>,
 ) {
     let Target::Node(NodeId::Broker(broker)) = target else { return };
     match action {
-        Action::CorruptLog { partition } if !stage.holds(*broker, *partition) => {
-            let name = stage.cast.names.partition(*partition);
+        Action::CorruptLog { partition } if !context.holds(*broker, *partition) => {
+            let name = context.members.names.partition(*partition);
             found.error(path, &format!("broker {} has no replica of {name}", broker.0));
         }
         Action::DiskError { dir } => {
-            let dirs = stage.brokers[broker.index()].config.log_dirs;
+            let dirs = context.brokers[broker.index()].config.log_dirs;
             if *dir >= dirs {
                 let message = format!("broker {} has no log directory {dir}", broker.0);
                 found.error(path, &message).help(format!("`disk.log-dirs` is {dirs}, from 0"));
@@ -263,19 +268,19 @@ fn specific(
 }
 
 /// Writes what is done, so that [`action`] reads the same again.
-pub(super) fn written(action: &Action, cast: &Cast) -> Value {
+pub(super) fn written(action: &Action, members: &Members) -> Value {
     let name = action.kind().name();
     let one = |fields: Value| json!({ name: fields });
     match action {
         Action::PowerLoss { keep: Keep::Random } => one(json!({ "keep": "random" })),
         Action::PowerLoss { keep: Keep::Nothing } => one(json!({ "keep": "nothing" })),
         Action::PowerLoss { keep: Keep::Offsets(offsets) } => {
-            let pairs = offsets.iter().map(|(p, o)| (cast.names.partition(*p), json!(o.0)));
+            let pairs = offsets.iter().map(|(p, o)| (members.names.partition(*p), json!(o.0)));
             one(json!({ "keep": Value::Object(pairs.collect()) }))
         }
         Action::Partition { groups, direction } => {
             let words = |group: &Vec<Target>| -> Vec<String> {
-                group.iter().map(|t| target_word(t, cast)).collect()
+                group.iter().map(|t| target_word(t, members)).collect()
             };
             let groups: Vec<Vec<String>> = groups.iter().map(words).collect();
             let direction = match direction {
@@ -305,10 +310,10 @@ pub(super) fn written(action: &Action, cast: &Cast) -> Value {
         Action::Restart { how: RestartHow::Crash } => one(json!({ "how": "crash" })),
         Action::DiskError { dir } => one(json!({ "dir": dir })),
         Action::CorruptLog { partition } | Action::ElectUnclean { partition } => {
-            one(json!({ "partition": cast.names.partition(*partition) }))
+            one(json!({ "partition": members.names.partition(*partition) }))
         }
         Action::SetConfig { topic, key, value } => one(json!({
-            "topic": cast.names.topics[topic.index()].name,
+            "topic": members.names.topics[topic.index()].name,
             "key": key.name(),
             "value": property_text(*key, *value),
         })),
@@ -337,13 +342,13 @@ pub(super) fn exact(span: Span) -> String {
     format!("{}ns", span.0)
 }
 
-fn target_word(target: &Target, cast: &Cast) -> String {
+fn target_word(target: &Target, members: &Members) -> String {
     match target {
-        Target::Node(node) => cast.word(*node),
-        Target::Nodes(nodes) => cast.words(nodes).unwrap_or_default(),
+        Target::Node(node) => members.word(*node),
+        Target::Nodes(nodes) => members.words(nodes).unwrap_or_default(),
         Target::ActiveController => "controller".to_owned(),
-        Target::Leader(partition) => format!("leader:{}", cast.names.partition(*partition)),
-        Target::Follower(partition) => format!("follower:{}", cast.names.partition(*partition)),
+        Target::Leader(partition) => format!("leader:{}", members.names.partition(*partition)),
+        Target::Follower(partition) => format!("follower:{}", members.names.partition(*partition)),
         Target::One => "one".to_owned(),
         Target::Minority => "minority".to_owned(),
         Target::Majority => "majority".to_owned(),

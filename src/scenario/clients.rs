@@ -6,11 +6,11 @@ use crate::model::config::{ConsumerConfig, OffsetReset};
 use crate::model::plan::{AppPlan, ConsumerPlan, ProcessPlan, ProducerPlan};
 use crate::model::rules::Rules;
 
-use super::cast::{Cast, ClientKind};
 use super::cluster::in_range;
 use super::config;
 use super::file::{Consumer, LoopStep, OnFailure, Producer, ScenarioFile};
 use super::findings::Findings;
+use super::members::{ClientKind, Members};
 use super::path::{Path, at};
 use super::versions::{self, Version};
 
@@ -19,8 +19,8 @@ const MOST_PROCESSES: u32 = 10_000;
 /// A record larger than any `max.message.bytes` a cluster would have.
 const LARGEST_RECORD: u64 = 1 << 30;
 
-/// Adds all clients to the cast.
-pub(super) fn cast(found: &mut Findings<'_>, file: &ScenarioFile, cast: &mut Cast) {
+/// Adds all clients.
+pub(super) fn members(found: &mut Findings<'_>, file: &ScenarioFile, members: &mut Members) {
     if !file.apps.is_empty() {
         found.later(&at!["apps"], "applications cannot be simulated yet");
     }
@@ -33,8 +33,8 @@ pub(super) fn cast(found: &mut Findings<'_>, file: &ScenarioFile, cast: &mut Cas
             found.error(&count_path, "too many processes").label("at most 10000 over all clients");
             return;
         }
-        client_name(found, cast, path, name);
-        cast.add_client(name, kind, count);
+        client_name(found, members, path, name);
+        members.add_client(name, kind, count);
     };
     for (place, producer) in file.producers.iter().enumerate() {
         let path = at!["producers", place];
@@ -51,7 +51,7 @@ pub(super) fn cast(found: &mut Findings<'_>, file: &ScenarioFile, cast: &mut Cas
     }
 }
 
-fn client_name(found: &mut Findings<'_>, cast: &Cast, path: &Path, name: &str) {
+fn client_name(found: &mut Findings<'_>, members: &Members, path: &Path, name: &str) {
     let name_path = at![path; "name"];
     let legal = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name != "?" && (name.is_empty() || name.len() > 100 || !name.chars().all(legal)) {
@@ -59,7 +59,7 @@ fn client_name(found: &mut Findings<'_>, cast: &Cast, path: &Path, name: &str) {
             .error(&name_path, "a name that cannot be written as a target")
             .label("only letters, digits, `.`, `_` and `-`, at most 100");
     }
-    if cast.clients.iter().any(|c| c.name == name) {
+    if members.clients.iter().any(|c| c.name == name) {
         found.error(&name_path, "a client of this name is already there").label("the second one");
     }
 }
@@ -95,15 +95,15 @@ pub(super) fn resolve(
     found: &mut Findings<'_>,
     file: &ScenarioFile,
     version: &'static Version,
-    cast: &Cast,
+    members: &Members,
 ) -> Vec<ProcessPlan> {
     let scripted = Scripted::of(file);
     let mut plans = Vec::new();
     for (place, entry) in file.producers.iter().enumerate() {
         let path = at!["producers", place];
         let (own, rules) = code(found, file, &path, entry.kafka.as_deref(), &entry.rules, version);
-        let plan = producer(found, &path, entry, own, cast);
-        instances(cast, ClientKind::Producer, &entry.name, |process| {
+        let plan = producer(found, &path, entry, own, members);
+        instances(members, ClientKind::Producer, &entry.name, |process| {
             let mut plan = plan.clone();
             let started = Scripted::means(&scripted.started, &entry.name, process);
             if Scripted::means(&scripted.sends, &entry.name, process) && !started {
@@ -115,9 +115,9 @@ pub(super) fn resolve(
     for (place, entry) in file.consumers.iter().enumerate() {
         let path = at!["consumers", place];
         let (own, rules) = code(found, file, &path, entry.kafka.as_deref(), &entry.rules, version);
-        let plan = consumer(found, &path, entry, own, cast);
+        let plan = consumer(found, &path, entry, own, members);
         let name = entry.name.as_deref().or(entry.group.as_deref()).unwrap_or("?");
-        instances(cast, ClientKind::Consumer, name, |process| {
+        instances(members, ClientKind::Consumer, name, |process| {
             let started = Scripted::means(&scripted.started, name, process);
             let app = AppPlan::Consumer(plan.clone());
             plans.push(ProcessPlan { rules, starts: !started, app });
@@ -127,10 +127,10 @@ pub(super) fn resolve(
 }
 
 /// Calls back for each process of a client.
-fn instances(cast: &Cast, kind: ClientKind, name: &str, mut each: impl FnMut(&str)) {
-    let client = cast.clients.iter().find(|c| c.kind == kind && c.name == name);
+fn instances(members: &Members, kind: ClientKind, name: &str, mut each: impl FnMut(&str)) {
+    let client = members.clients.iter().find(|c| c.kind == kind && c.name == name);
     for process in client.map_or(&[][..], |c| &c.processes) {
-        each(cast.names.process(*process));
+        each(members.names.process(*process));
     }
 }
 
@@ -155,7 +155,7 @@ fn producer(
     path: &Path,
     entry: &Producer,
     version: &Version,
-    cast: &Cast,
+    members: &Members,
 ) -> ProducerPlan {
     let config = config::producer(found, &at![path; "config"], &entry.config, version);
     let size = entry.size.map_or(100, |s| s.0);
@@ -169,7 +169,7 @@ fn producer(
     }
     ProducerPlan {
         config,
-        topics: topics(found, path, entry.topics.as_deref(), cast),
+        topics: topics(found, path, entry.topics.as_deref(), members),
         period: Some(entry.rate.map_or(Span::millis(10), |r| r.0)),
         records: entry.records,
         keys: entry.keys.unwrap_or(0),
@@ -183,17 +183,17 @@ fn topics(
     found: &mut Findings<'_>,
     path: &Path,
     names: Option<&[String]>,
-    cast: &Cast,
+    members: &Members,
 ) -> Vec<TopicId> {
     let path = at![path; "topics"];
     let Some(names) = names else {
-        return (0..cast.names.topics.len()).map(|t| TopicId(t as u16)).collect();
+        return (0..members.names.topics.len()).map(|t| TopicId(t as u16)).collect();
     };
     if names.is_empty() {
         found.error(&path, "no topic").help("leave `topics` out for all of them");
     }
     let each = names.iter().enumerate();
-    each.filter_map(|(i, name)| found.take(&at![path; i], cast.topic(name))).collect()
+    each.filter_map(|(i, name)| found.take(&at![path; i], members.topic(name))).collect()
 }
 
 fn consumer(
@@ -201,14 +201,14 @@ fn consumer(
     path: &Path,
     entry: &Consumer,
     version: &Version,
-    cast: &Cast,
+    members: &Members,
 ) -> ConsumerPlan {
     let mut config = ConsumerConfig::default();
     config::consumer(found, &at![path; "config"], &entry.config, version, &mut config);
     consumer_loop(found, &at![path; "loop"], entry.steps.as_deref());
     ConsumerPlan {
         config,
-        assign: assignment(found, path, entry, cast),
+        assign: assignment(found, path, entry, members),
         processing: entry.processing.map_or(Span::ZERO, |d| d.0),
     }
 }
@@ -217,7 +217,7 @@ fn assignment(
     found: &mut Findings<'_>,
     path: &Path,
     entry: &Consumer,
-    cast: &Cast,
+    members: &Members,
 ) -> Vec<PartitionId> {
     let Some(assign) = &entry.assign else {
         if entry.group.is_some() {
@@ -242,7 +242,7 @@ fn assignment(
     }
     let mut partitions = Vec::new();
     for (i, name) in assign.iter().enumerate() {
-        let Some(partition) = found.take(&at![path; i], cast.partition(name)) else { continue };
+        let Some(partition) = found.take(&at![path; i], members.partition(name)) else { continue };
         if partitions.contains(&partition) {
             found.error(&at![path; i], "assigned twice").label("the second one");
             continue;

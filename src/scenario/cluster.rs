@@ -11,11 +11,11 @@ use crate::model::placement::{self, UsableBroker};
 use crate::model::plan::{BrokerPlan, ControllerPlan, Hardware, LinkPlan, NetworkPlan, TopicPlan};
 use crate::model::rules::Rules;
 
-use super::cast::Cast;
 use super::config;
 use super::diagnostic::suggest;
 use super::file::{DiskTable, LatencyTable, NodeTable, ScenarioFile, Topic};
 use super::findings::Findings;
+use super::members::Members;
 use super::path::{Path, at};
 use super::versions::{self, Version};
 
@@ -66,8 +66,8 @@ pub(super) fn latency(
     Latency { p50: p50.0, p99: p99.0, max: max.0 }
 }
 
-/// Brokers, controllers and topics by name: the part of the cast that the cluster makes.
-pub(super) fn cast(found: &mut Findings<'_>, file: &ScenarioFile) -> Cast {
+/// Brokers, controllers and topics by name: who is there because the cluster is.
+pub(super) fn members(found: &mut Findings<'_>, file: &ScenarioFile) -> Members {
     let cluster = &file.cluster;
     let path = at!["cluster", "brokers"];
     let brokers = in_range(found, &path, cluster.brokers, 3, (1, MOST_BROKERS));
@@ -83,17 +83,17 @@ pub(super) fn cast(found: &mut Findings<'_>, file: &ScenarioFile) -> Cast {
             found.error(&path, "a rack of this name is already there").label("the second one");
         }
     }
-    let mut cast = Cast {
+    let mut members = Members {
         brokers: brokers as u16,
         controllers: 1,
         racks: cluster.racks.clone(),
-        ..Cast::default()
+        ..Members::default()
     };
-    topic_names(found, file, &mut cast);
-    cast
+    topic_names(found, file, &mut members);
+    members
 }
 
-fn topic_names(found: &mut Findings<'_>, file: &ScenarioFile, cast: &mut Cast) {
+fn topic_names(found: &mut Findings<'_>, file: &ScenarioFile, members: &mut Members) {
     if file.topics.is_empty() {
         found
             .error(&at!["topics"], "a scenario has at least one topic")
@@ -107,7 +107,7 @@ fn topic_names(found: &mut Findings<'_>, file: &ScenarioFile, cast: &mut Cast) {
                 .error(&path, "Kafka allows no such topic name (InvalidTopicException)")
                 .label(label);
         }
-        if cast.names.topics.iter().any(|t| t.name == topic.name) {
+        if members.names.topics.iter().any(|t| t.name == topic.name) {
             found.error(&path, "a topic of this name is already there").label("the second one");
         }
         let path = at!["topics", place, "partitions"];
@@ -121,7 +121,7 @@ fn topic_names(found: &mut Findings<'_>, file: &ScenarioFile, cast: &mut Cast) {
             first: PartitionId(first as u16),
             partitions: count as u16,
         };
-        cast.names.topics.push(name);
+        members.names.topics.push(name);
         first += count;
     }
 }
@@ -143,7 +143,7 @@ pub(super) fn resolve(
     found: &mut Findings<'_>,
     file: &ScenarioFile,
     version: &'static Version,
-    cast: &Cast,
+    members: &Members,
 ) -> ClusterParts {
     let cluster = &file.cluster;
     let features = versions::features(found, file, version);
@@ -160,16 +160,16 @@ pub(super) fn resolve(
     let broker = |place: usize| BrokerPlan {
         config: shared,
         rules,
-        rack: cast.rack_rank(BrokerId::at(place)),
+        rack: members.rack_rank(BrokerId::at(place)),
         disk_capacity: disk.capacity,
         disk_latency: disk.latency,
     };
-    let mut brokers: Vec<BrokerPlan> = (0..usize::from(cast.brokers)).map(broker).collect();
+    let mut brokers: Vec<BrokerPlan> = (0..usize::from(members.brokers)).map(broker).collect();
     let controller = ControllerPlan { config: shared, rules, disk_latency: disk.latency };
-    let mut controllers = vec![controller; usize::from(cast.controllers)];
+    let mut controllers = vec![controller; usize::from(members.controllers)];
     for (word, table) in &cluster.nodes {
         let path = at!["cluster", "nodes", word];
-        let Some(nodes) = found.take(&path, cast.nodes(word)) else { continue };
+        let Some(nodes) = found.take(&path, members.nodes(word)) else { continue };
         for node in nodes {
             let slot = match node {
                 NodeId::Broker(id) => {
@@ -324,15 +324,19 @@ fn hardware(found: &mut Findings<'_>, name: Option<&str>) -> Hardware {
 }
 
 /// The network.
-pub(super) fn network(found: &mut Findings<'_>, file: &ScenarioFile, cast: &Cast) -> NetworkPlan {
+pub(super) fn network(
+    found: &mut Findings<'_>,
+    file: &ScenarioFile,
+    members: &Members,
+) -> NetworkPlan {
     const LATENCY: Latency =
         Latency { p50: Span::micros(400), p99: Span::millis(3), max: Span::millis(40) };
     let table = &file.network;
     let mut links = Vec::new();
     for (place, link) in table.links.iter().enumerate() {
         let path = at!["network", "links", place];
-        let from = found.take(&at![path; "from"], cast.nodes(&link.from));
-        let to = found.take(&at![path; "to"], cast.nodes(&link.to));
+        let from = found.take(&at![path; "from"], members.nodes(&link.from));
+        let to = found.take(&at![path; "to"], members.nodes(&link.to));
         let latency = latency(found, &at![path; "latency"], Some(link.latency), LATENCY);
         if let (Some(from), Some(to)) = (from, to) {
             links.push(LinkPlan { from, to, latency });
@@ -351,7 +355,7 @@ pub(super) fn topics(
     found: &mut Findings<'_>,
     file: &ScenarioFile,
     version: &Version,
-    cast: &Cast,
+    members: &Members,
     cluster: &ClusterParts,
 ) -> Vec<TopicPlan> {
     let usable = placement::usable(&cluster.brokers);
@@ -364,8 +368,8 @@ pub(super) fn topics(
         }
         let overrides =
             config::topic(found, &at![path; "config"], &topic.config, version, &mut config);
-        let partitions = usize::from(cast.names.topics[place].partitions);
-        let replicas = replicas(found, &path, topic, cast, (&usable, partitions));
+        let partitions = usize::from(members.names.topics[place].partitions);
+        let replicas = replicas(found, &path, topic, members, (&usable, partitions));
         let smallest = replicas.iter().map(Vec::len).min().unwrap_or(1);
         if config.min_insync_replicas as usize > smallest {
             let at_topic = at![path; "config", "min.insync.replicas"];
@@ -387,10 +391,10 @@ fn replicas(
     found: &mut Findings<'_>,
     path: &Path,
     topic: &Topic,
-    cast: &Cast,
+    members: &Members,
     (usable, partitions): (&[UsableBroker], usize),
 ) -> Vec<Vec<BrokerId>> {
-    let brokers = u32::from(cast.brokers);
+    let brokers = u32::from(members.brokers);
     let factor_path = at![path; "replication-factor"];
     let most = MOST_REPLICAS.min(brokers);
     if topic.replication_factor.is_some_and(|f| f > brokers && f <= MOST_REPLICAS) {
@@ -414,7 +418,7 @@ fn replicas(
         let path = at![lists_path; p];
         let mut brokers: Vec<BrokerId> = Vec::new();
         for (r, &number) in list.iter().enumerate() {
-            let Some(broker) = found.take(&at![path; r], cast.broker(number)) else { continue };
+            let Some(broker) = found.take(&at![path; r], members.broker(number)) else { continue };
             if brokers.contains(&broker) {
                 found.error(&at![path; r], "a broker holds a partition once");
             }

@@ -4,7 +4,7 @@
 
 use crate::base::time::Span;
 use crate::check::metrics::{METRICS, Unit};
-use crate::check::registry::{Kind, PROPERTIES};
+use crate::check::properties::{PROPERTIES, PropertyKind};
 
 use super::diagnostic::suggest;
 use super::file::{ExpectEntry, ScenarioFile};
@@ -177,7 +177,10 @@ fn safety(found: &mut Findings<'_>, path: &Path, name: &str) -> Option<String> {
 
 /// Names of liveness properties, or of all others.
 fn names(liveness: bool) -> impl Iterator<Item = &'static str> {
-    PROPERTIES.iter().filter(move |p| (p.kind == Kind::Liveness) == liveness).map(|p| p.name)
+    PROPERTIES
+        .iter()
+        .filter(move |p| (p.kind == PropertyKind::Liveness) == liveness)
+        .map(|p| p.name)
 }
 
 fn named(found: &mut Findings<'_>, path: &Path, name: &str, liveness: bool) -> Option<String> {

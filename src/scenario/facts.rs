@@ -2,10 +2,10 @@
 
 use crate::model::pattern::Pattern;
 
-use super::cast::Cast;
 use super::diagnostic::suggest;
 use super::fault_file::{PatternFields, PatternTable};
 use super::findings::Findings;
+use super::members::Members;
 use super::path::{Path, at};
 
 /// One fact and what a pattern may say about it.
@@ -87,7 +87,7 @@ pub(super) fn pattern(
     found: &mut Findings<'_>,
     path: &Path,
     table: &PatternTable,
-    cast: &Cast,
+    members: &Members,
 ) -> Option<Pattern> {
     if table.len() != 1 {
         found
@@ -110,10 +110,10 @@ pub(super) fn pattern(
     };
     allowed(found, &path, fact, fields);
     let partition = fields.partition.as_deref();
-    let partition = partition.map(|p| found.take(&at![path; "partition"], cast.partition(p)));
+    let partition = partition.map(|p| found.take(&at![path; "partition"], members.partition(p)));
     let node = match &fields.node {
         None => None,
-        Some(word) => match found.take(&at![path; "node"], cast.nodes(word))?.as_slice() {
+        Some(word) => match found.take(&at![path; "node"], members.nodes(word))?.as_slice() {
             [node] => Some(*node),
             _ => {
                 found.error(&at![path; "node"], "a pattern names one node");

@@ -3,22 +3,22 @@
 use crate::base::ids::{BrokerId, NodeId, PartitionId};
 use crate::base::rng::Ratio;
 use crate::base::time::{Span, Time};
-use crate::model::fault::{Action, FaultKind, FaultLine, Source, SwarmLevel, Target};
+use crate::model::fault::{Action, FaultKind, FaultLine, SwarmLevel, Target, Timing};
 use crate::model::plan::{BrokerPlan, TopicPlan};
 
 use super::actions;
-use super::cast::Cast;
 use super::diagnostic::suggest;
 use super::facts;
 use super::fault_file::{FaultEntry, SwarmWord};
 use super::file::ScenarioFile;
 use super::findings::Findings;
+use super::members::Members;
 use super::path::{Path, at};
 use super::versions::Version;
 
 /// What faults are checked against: who is there and how it is laid out.
-pub(super) struct Stage<'a> {
-    pub(super) cast: &'a Cast,
+pub(super) struct FaultContext<'a> {
+    pub(super) members: &'a Members,
     pub(super) brokers: &'a [BrokerPlan],
     pub(super) topics: &'a [TopicPlan],
     /// The version of the column.
@@ -27,11 +27,11 @@ pub(super) struct Stage<'a> {
     pub(super) duration: Span,
 }
 
-impl Stage<'_> {
+impl FaultContext<'_> {
     /// Whether a broker holds a replica of a partition.
     pub(super) fn holds(&self, broker: BrokerId, partition: PartitionId) -> bool {
-        let topic = self.cast.names.topic_of(partition);
-        let first = self.cast.names.topics[topic.index()].first;
+        let topic = self.members.names.topic_of(partition);
+        let first = self.members.names.topics[topic.index()].first;
         let lists = &self.topics[topic.index()].replicas;
         lists[usize::from(partition.0 - first.0)].contains(&broker)
     }
@@ -41,19 +41,19 @@ impl Stage<'_> {
 pub(super) fn resolve(
     found: &mut Findings<'_>,
     file: &ScenarioFile,
-    stage: &Stage<'_>,
+    context: &FaultContext<'_>,
 ) -> Vec<FaultLine> {
     let mut lines = Vec::new();
     for (place, entry) in file.faults.iter().enumerate() {
         let path = at!["faults", place];
-        if let Some(line) = line(found, &path, entry, stage) {
+        if let Some(line) = line(found, &path, entry, context) {
             lines.push(line);
         }
         let scripted = !file.script.is_empty();
-        if entry.at.is_some_and(|t| t.0 >= stage.duration) && !scripted {
+        if entry.at.is_some_and(|t| t.0 >= context.duration) && !scripted {
             found
                 .error(&at![path; "at"], "after the fault phase")
-                .label(format!("`run.duration` is {}", stage.duration))
+                .label(format!("`run.duration` is {}", context.duration))
                 .help("raise `run.duration`");
         }
     }
@@ -64,9 +64,9 @@ fn line(
     found: &mut Findings<'_>,
     path: &Path,
     entry: &FaultEntry,
-    stage: &Stage<'_>,
+    context: &FaultContext<'_>,
 ) -> Option<FaultLine> {
-    let sources: Vec<&str> = [
+    let timings: Vec<&str> = [
         ("at", entry.at.is_some()),
         ("when", entry.when.is_some()),
         ("every", entry.every.is_some()),
@@ -75,26 +75,26 @@ fn line(
     .into_iter()
     .filter_map(|(key, said)| said.then_some(key))
     .collect();
-    let [source] = sources.as_slice() else {
-        let label = match sources.as_slice() {
+    let [timing] = timings.as_slice() else {
+        let label = match timings.as_slice() {
             [] => "none of them is here".to_owned(),
             several => format!("here are {}", several.join(" and ")),
         };
         found.error(path, "a fault has exactly one of `at`, `when`, `every`, `swarm`").label(label);
         return None;
     };
-    stray_keys(found, path, entry, source);
-    let when = when(found, path, entry, stage);
+    stray_keys(found, path, entry, timing);
+    let when = when(found, path, entry, context);
     if entry.swarm.is_some() {
-        return Some(FaultLine { source: when?, target: None, length: None, action: None });
+        return Some(FaultLine { timing: when?, target: None, length: None, action: None });
     }
     let Some(table) = &entry.action else {
         found.error(path, "missing field `do`").label("what happens?");
         return None;
     };
-    let action = actions::action(found, &at![path; "do"], table, stage);
+    let action = actions::action(found, &at![path; "do"], table, context);
     let target_word = entry.target.as_deref();
-    let target = target_word.map(|w| found.take(&at![path; "target"], stage.cast.target(w)));
+    let target = target_word.map(|w| found.take(&at![path; "target"], context.members.target(w)));
     let action = action?;
     if let (Some(length), false) = (entry.length, action.kind().has_length()) {
         let message = format!("`{}` has no length", action.kind().name());
@@ -107,13 +107,13 @@ fn line(
         Some(Some(target)) => Some(target),
         None => None,
     };
-    actions::check_target(found, path, &action, target.as_ref(), stage);
+    actions::check_target(found, path, &action, target.as_ref(), context);
     let length = entry.length.map(|d| d.0);
-    Some(FaultLine { source: when?, target, length, action: Some(action) })
+    Some(FaultLine { timing: when?, target, length, action: Some(action) })
 }
 
-/// Keys that belong to another source would be ignored, silently.
-fn stray_keys(found: &mut Findings<'_>, path: &Path, entry: &FaultEntry, source: &str) {
+/// Keys that belong to another kind of line would be ignored, silently.
+fn stray_keys(found: &mut Findings<'_>, path: &Path, entry: &FaultEntry, timing: &str) {
     let table: [(&str, bool, &[&str]); 8] = [
         ("nth", entry.nth.is_some(), &["when"]),
         ("after", entry.after.is_some(), &["when"]),
@@ -125,12 +125,12 @@ fn stray_keys(found: &mut Findings<'_>, path: &Path, entry: &FaultEntry, source:
         ("target", entry.target.is_some(), &["at", "when", "every"]),
     ];
     for (key, said, of) in table {
-        if said && !of.contains(&source) {
-            let message = format!("`{key}` means nothing beside `{source}`");
+        if said && !of.contains(&timing) {
+            let message = format!("`{key}` means nothing beside `{timing}`");
             found.error_key(&at![path; key], &message).label(format!("only with {}", words(of)));
         }
     }
-    if entry.action.is_some() && source == "swarm" {
+    if entry.action.is_some() && timing == "swarm" {
         found
             .error_key(&at![path; "do"], "`do` means nothing beside `swarm`")
             .label("a swarm draws what happens")
@@ -146,31 +146,31 @@ fn when(
     found: &mut Findings<'_>,
     path: &Path,
     entry: &FaultEntry,
-    stage: &Stage<'_>,
-) -> Option<Source> {
+    context: &FaultContext<'_>,
+) -> Option<Timing> {
     if let Some(at) = entry.at {
-        return Some(Source::At(Time(at.0.0)));
+        return Some(Timing::At(Time(at.0.0)));
     }
     if let Some(table) = &entry.when {
-        let pattern = facts::pattern(found, &at![path; "when"], table, stage.cast)?;
+        let pattern = facts::pattern(found, &at![path; "when"], table, context.members)?;
         let nth = entry.nth.unwrap_or(1);
         if nth == 0 {
             found.error(&at![path; "nth"], "facts are counted from 1");
         }
         // A trigger fires at least 1 ns later, or its own cause could not be told from it.
         let after = entry.after.map_or(Span::nanos(1), |d| d.0.max(Span::nanos(1)));
-        return Some(Source::When { pattern, nth: nth.max(1), after });
+        return Some(Timing::When { pattern, nth: nth.max(1), after });
     }
     let from = Time(entry.from.map_or(0, |d| d.0.0));
-    let until = Time(entry.until.map_or(stage.duration, |d| d.0).0);
+    let until = Time(entry.until.map_or(context.duration, |d| d.0).0);
     if from >= until {
         let key = if entry.from.is_some() { "from" } else { "until" };
         let label = format!("from {} until {}", Span(from.0), Span(until.0));
         found.error(&at![path; key], "an empty window").label(label);
-    } else if until.0 > stage.duration.0 {
+    } else if until.0 > context.duration.0 {
         found
             .error(&at![path; "until"], "after the fault phase")
-            .label(format!("`run.duration` is {}", stage.duration));
+            .label(format!("`run.duration` is {}", context.duration));
     }
     if let Some(period) = entry.every {
         if period.0 < Span::millis(1) {
@@ -178,7 +178,7 @@ fn when(
             return None;
         }
         let probability = entry.probability.map_or(Ratio::ALWAYS, |c| c.0);
-        return Some(Source::Every { period: period.0, probability, from, until });
+        return Some(Timing::Every { period: period.0, probability, from, until });
     }
     let level = match entry.swarm? {
         SwarmWord::Gentle => SwarmLevel::Gentle,
@@ -186,7 +186,7 @@ fn when(
         SwarmWord::Harsh => SwarmLevel::Harsh,
     };
     let kinds = swarm_kinds(found, &at![path; "kinds"], entry.kinds.as_deref());
-    Some(Source::Swarm { level, kinds, from, until })
+    Some(Timing::Swarm { level, kinds, from, until })
 }
 
 /// What a swarm draws from: the counted kinds, unless the file lists others that can be drawn. A

@@ -3,10 +3,10 @@
 use crate::base::time::Span;
 use crate::model::plan::{Plan, Promise, RunPlan, Taint};
 
-use super::cast::Cast;
-use super::faults::{self, Stage};
+use super::faults::{self, FaultContext};
 use super::file::{BudgetWord, ScenarioFile, TaintWord};
 use super::findings::Findings;
+use super::members::Members;
 use super::path::at;
 use super::versions;
 use super::{clients, cluster, script};
@@ -17,38 +17,38 @@ const LONGEST: Span = Span::secs(7 * 86_400);
 /// More seeds than these are a slip of the finger.
 pub const MOST_SEEDS: u64 = 100_000_000;
 
-/// The plan of a column and the cast that names its parts.
+/// The plan of a column, and who is in it by name.
 pub(super) fn resolve(
     found: &mut Findings<'_>,
     file: &ScenarioFile,
     column: usize,
-) -> (Plan, Cast) {
+) -> (Plan, Members) {
     let version = versions::column(found, file, column);
-    let mut cast = cluster::cast(found, file);
-    clients::cast(found, file, &mut cast);
-    let parts = cluster::resolve(found, file, version, &cast);
-    let topics = cluster::topics(found, file, version, &cast, &parts);
-    let mut processes = clients::resolve(found, file, version, &cast);
+    let mut members = cluster::members(found, file);
+    clients::members(found, file, &mut members);
+    let parts = cluster::resolve(found, file, version, &members);
+    let topics = cluster::topics(found, file, version, &members, &parts);
+    let mut processes = clients::resolve(found, file, version, &members);
     let run = run(found, file);
     let (brokers, duration) = (&parts.brokers, run.duration);
-    let stage = Stage { cast: &cast, brokers, topics: &topics, version, duration };
-    let faults = faults::resolve(found, file, &stage);
-    let script = script::resolve(found, file, &stage, version);
-    cast.names.labels = script.labels;
+    let context = FaultContext { members: &members, brokers, topics: &topics, version, duration };
+    let faults = faults::resolve(found, file, &context);
+    let script = script::resolve(found, file, &context, version);
+    members.names.labels = script.labels;
     for (name, reader) in script.readers {
-        cast.names.processes.push(name);
+        members.names.processes.push(name);
         processes.push(reader);
     }
     let mut plan = Plan {
         kafka: version.name.to_owned(),
-        names: cast.names.clone(),
+        names: members.names.clone(),
         brokers: parts.brokers,
         controllers: parts.controllers,
         features: parts.features,
         topics,
         cluster_topic_config: parts.cluster_topic_config,
         processes,
-        network: cluster::network(found, file, &cast),
+        network: cluster::network(found, file, &members),
         writeback: cluster::writeback(file),
         wall_offset: file.clock.wall_offset.map_or(Span::ZERO, |d| d.0),
         drift_ppm: cluster::in_range(
@@ -74,7 +74,7 @@ pub(super) fn resolve(
     if plan.script.len() == file.script.len() {
         endless::check(found, &plan);
     }
-    (plan, cast)
+    (plan, members)
 }
 
 fn promise(found: &mut Findings<'_>, file: &ScenarioFile) -> Promise {

@@ -11,19 +11,19 @@ use crate::model::fault::Fault;
 
 use super::Scenario;
 use super::actions::{exact, written};
-use super::cast::Cast;
+use super::members::Members;
 
 /// One fault as a line of `faults`.
-fn line(at: Time, fault: &Fault, cast: &Cast) -> Value {
+fn line(at: Time, fault: &Fault, members: &Members) -> Value {
     let mut line = Map::new();
     line.insert("at".to_owned(), json!(exact(Span(at.0))));
-    if let Some(word) = cast.words(&fault.nodes) {
+    if let Some(word) = members.words(&fault.nodes) {
         line.insert("target".to_owned(), json!(word));
     }
     if let Some(length) = fault.length {
         line.insert("for".to_owned(), json!(exact(length)));
     }
-    line.insert("do".to_owned(), written(&fault.action, cast));
+    line.insert("do".to_owned(), written(&fault.action, members));
     Value::Object(line)
 }
 
@@ -34,9 +34,9 @@ fn line(at: Time, fault: &Fault, cast: &Cast) -> Value {
 #[must_use]
 pub fn with_schedule(scenario: &Scenario, column: usize, schedule: &[(Time, Fault)]) -> Value {
     let version = &scenario.columns[column].kafka;
-    let cast = &scenario.casts[column];
+    let members = &scenario.members[column];
     let mut file = scenario.resolved.clone();
-    let lines: Vec<Value> = schedule.iter().map(|(at, fault)| line(*at, fault, cast)).collect();
+    let lines: Vec<Value> = schedule.iter().map(|(at, fault)| line(*at, fault, members)).collect();
     file["faults"] = Value::Array(lines);
     if file.get("cluster").is_none() {
         file["cluster"] = json!({});

@@ -7,13 +7,13 @@ use crate::model::plan::ProcessPlan;
 use crate::model::script::{ScriptStep, Step};
 
 use super::actions;
-use super::cast::{Cast, ClientKind};
 use super::clients;
 use super::facts;
 use super::fault_file::StepEntry;
-use super::faults::Stage;
+use super::faults::FaultContext;
 use super::file::ScenarioFile;
 use super::findings::Findings;
+use super::members::{ClientKind, Members};
 use super::path::{Path, at};
 use super::versions::Version;
 
@@ -77,7 +77,7 @@ fn said(entry: &StepEntry) -> Vec<&'static str> {
 pub(super) fn resolve(
     found: &mut Findings<'_>,
     file: &ScenarioFile,
-    stage: &Stage<'_>,
+    context: &FaultContext<'_>,
     version: &Version,
 ) -> Script {
     let mut script = Script::default();
@@ -86,7 +86,7 @@ pub(super) fn resolve(
         if !well_formed(found, &path, entry) {
             continue;
         }
-        if let Some(step) = step(found, &path, entry, stage, version, &mut script) {
+        if let Some(step) = step(found, &path, entry, context, version, &mut script) {
             script.steps.push(ScriptStep { step, record_as: entry.record_as.clone() });
         }
     }
@@ -123,52 +123,52 @@ fn step(
     found: &mut Findings<'_>,
     path: &Path,
     entry: &StepEntry,
-    stage: &Stage<'_>,
+    context: &FaultContext<'_>,
     version: &Version,
     script: &mut Script,
 ) -> Option<Step> {
-    let cast = stage.cast;
+    let members = context.members;
     if let Some(span) = entry.sleep {
         return Some(Step::Sleep(span.0));
     }
     if let Some(table) = &entry.until {
-        let pattern = facts::pattern(found, &at![path; "until"], table, cast)?;
+        let pattern = facts::pattern(found, &at![path; "until"], table, members)?;
         return Some(Step::Until { pattern, within: entry.within.map_or(WITHIN, |d| d.0) });
     }
     if let Some(name) = &entry.send {
-        return send(found, path, entry, name, cast, script);
+        return send(found, path, entry, name, members, script);
     }
     if let Some(name) = &entry.start {
-        let processes = found.take(&at![path; "start"], cast.client(name, None))?;
+        let processes = found.take(&at![path; "start"], members.client(name, None))?;
         return Some(Step::Start { processes });
     }
     if let Some(name) = &entry.stop {
-        let processes = found.take(&at![path; "stop"], cast.client(name, None))?;
+        let processes = found.take(&at![path; "stop"], members.client(name, None))?;
         return Some(Step::Stop { processes });
     }
     if let Some(name) = &entry.seek {
-        return seek(found, path, entry, name, cast);
+        return seek(found, path, entry, name, members);
     }
     if entry.action.is_some() {
-        return act(found, path, entry, stage, script);
+        return act(found, path, entry, context, script);
     }
     if let Some(mark) = &entry.undo {
         undo(found, &at![path; "undo"], mark, script);
         return Some(Step::Undo { mark: mark.clone() });
     }
     if let Some(name) = &entry.describe {
-        let partition = found.take(&at![path; "describe"], cast.partition(name))?;
+        let partition = found.take(&at![path; "describe"], members.partition(name))?;
         return Some(Step::Describe { partition });
     }
     if let Some(name) = &entry.read {
-        let partition = found.take(&at![path; "read"], cast.partition(name))?;
+        let partition = found.take(&at![path; "read"], members.partition(name))?;
         let reader = script.readers.len();
-        let id = crate::base::ids::ProcessId((cast.names.processes.len() + reader) as u16);
+        let id = crate::base::ids::ProcessId((members.names.processes.len() + reader) as u16);
         let plan = clients::reader(version, partition);
         script.readers.push((format!("reader-{}", reader + 1), plan));
         return Some(Step::Read { partition, reader: id });
     }
-    dump_log(found, path, entry, stage)
+    dump_log(found, path, entry, context)
 }
 
 fn send(
@@ -176,13 +176,13 @@ fn send(
     path: &Path,
     entry: &StepEntry,
     name: &str,
-    cast: &Cast,
+    members: &Members,
     script: &mut Script,
 ) -> Option<Step> {
-    let process = found.take(&at![path; "send"], cast.process(name, Some(ClientKind::Producer)));
+    let process = found.take(&at![path; "send"], members.process(name, Some(ClientKind::Producer)));
     let partition = match &entry.partition {
         None => None,
-        Some(name) => Some(found.take(&at![path; "partition"], cast.partition(name))?),
+        Some(name) => Some(found.take(&at![path; "partition"], members.partition(name))?),
     };
     let count = entry.count.unwrap_or(1);
     if !(1..=1_000_000).contains(&count) {
@@ -210,11 +210,11 @@ fn seek(
     path: &Path,
     entry: &StepEntry,
     name: &str,
-    cast: &Cast,
+    members: &Members,
 ) -> Option<Step> {
-    let process = found.take(&at![path; "seek"], cast.process(name, Some(ClientKind::Consumer)));
+    let process = found.take(&at![path; "seek"], members.process(name, Some(ClientKind::Consumer)));
     let partition: Option<PartitionId> = match &entry.partition {
-        Some(name) => found.take(&at![path; "partition"], cast.partition(name)),
+        Some(name) => found.take(&at![path; "partition"], members.partition(name)),
         None => {
             found.error(path, "missing field `partition`").label("of which partition?");
             None
@@ -231,17 +231,17 @@ fn act(
     found: &mut Findings<'_>,
     path: &Path,
     entry: &StepEntry,
-    stage: &Stage<'_>,
+    context: &FaultContext<'_>,
     script: &mut Script,
 ) -> Option<Step> {
     let table = entry.action.as_ref()?;
-    let action = actions::action(found, &at![path; "do"], table, stage);
+    let action = actions::action(found, &at![path; "do"], table, context);
     let target = match &entry.target {
         None => None,
-        Some(word) => Some(found.take(&at![path; "target"], stage.cast.target(word))?),
+        Some(word) => Some(found.take(&at![path; "target"], context.members.target(word))?),
     };
     let action = action?;
-    actions::check_target(found, path, &action, target.as_ref(), stage);
+    actions::check_target(found, path, &action, target.as_ref(), context);
     if let Some(mark) = &entry.mark {
         let path = at![path; "mark"];
         if script.marks.iter().any(|(m, _)| m == mark) {
@@ -274,17 +274,18 @@ fn dump_log(
     found: &mut Findings<'_>,
     path: &Path,
     entry: &StepEntry,
-    stage: &Stage<'_>,
+    context: &FaultContext<'_>,
 ) -> Option<Step> {
     let name = entry.dump_log.as_ref()?;
-    let partition = found.take(&at![path; "dump-log"], stage.cast.partition(name))?;
+    let partition = found.take(&at![path; "dump-log"], context.members.partition(name))?;
     let Some(word) = &entry.target else { return Some(Step::DumpLog { partition, broker: None }) };
     let path = at![path; "target"];
-    let Target::Node(NodeId::Broker(broker)) = found.take(&path, stage.cast.target(word))? else {
+    let Target::Node(NodeId::Broker(broker)) = found.take(&path, context.members.target(word))?
+    else {
         found.error(&path, "whose log is a broker's number").help("write `broker:1`");
         return None;
     };
-    if !stage.holds(broker, partition) {
+    if !context.holds(broker, partition) {
         found.error(&path, &format!("broker {} has no replica of {name}", broker.0));
     }
     Some(Step::DumpLog { partition, broker: Some(broker) })

@@ -10,7 +10,7 @@ use crate::base::ids::{BrokerId, NodeId, Offset, PartitionId, ProcessId, TopicId
 use crate::base::rng::Latency;
 use crate::base::time::{Span, Time};
 use crate::model::config::{Acks, TopicKey};
-use crate::model::fault::{Action, Direction, Fault, Keep, RestartHow, Source as When, Target};
+use crate::model::fault::{Action, Direction, Fault, Keep, RestartHow, Target, Timing as When};
 use crate::model::plan::{AppPlan, ProducerPlan};
 use crate::model::script::Step;
 
@@ -212,7 +212,7 @@ fn paths_of_set_reach_every_place() {
     let topic = set(gate, "topics[orders].partitions", "4").expect("a topic by name");
     assert_eq!(topic.columns[0].names.partition_count(), 4 + 1, "and the other topic's");
     let at = set(gate, "faults[0].from", "10s").expect("a fault by index");
-    assert!(matches!(at.columns[0].faults[0].source, When::Swarm { from: Time(from), .. }
+    assert!(matches!(at.columns[0].faults[0].timing, When::Swarm { from: Time(from), .. }
         if from == Span::secs(10).0));
     let broker = set(gate, "broker.broker.session.timeout.ms", "15000").expect("a property");
     assert_eq!(broker.columns[0].brokers[0].config.session_timeout, Span::secs(15));
@@ -318,7 +318,7 @@ fn a_schedule_reads_back_as_itself() {
     assert_eq!(again.expect.len(), 1);
     let mut plan = again.columns[0].clone();
     for (line, (at, fault)) in plan.faults.iter().zip(&schedule) {
-        assert_eq!(line.source, When::At(*at));
+        assert_eq!(line.timing, When::At(*at));
         assert_eq!(line.action.as_ref(), Some(&fault.action));
         assert_eq!(line.length, fault.length);
         let target = match fault.nodes.as_slice() {

@@ -34,7 +34,7 @@ use crate::model::plan::{Plan, Promise, Taint};
 
 /// What the budget knows of one partition.
 #[derive(Clone, Debug)]
-struct Ledger {
+struct PartitionTaint {
     replicas: Vec<BrokerId>,
     /// Stopped uncleanly and not yet back in a committed ISR.
     tainted: ReplicaSet,
@@ -45,7 +45,7 @@ struct Ledger {
     leader_epoch: LeaderEpoch,
 }
 
-impl Ledger {
+impl PartitionTaint {
     fn places(&self, brokers: &[BrokerId]) -> ReplicaSet {
         let mut set = ReplicaSet::EMPTY;
         for (place, broker) in self.replicas.iter().enumerate() {
@@ -75,7 +75,7 @@ fn named(target: &Target) -> Vec<NodeId> {
 
 /// What the budget knows of one broker.
 #[derive(Clone, Copy, Debug)]
-struct Standing {
+struct BrokerHistory {
     /// How often it has been started again.
     starts: u32,
     /// Whether it has registered since its last stop.
@@ -83,7 +83,7 @@ struct Standing {
     /// Whether it has been started, and neither registered nor stopped since.
     registering: bool,
     /// Whether a process of it died before it had registered: its request may still arrive.
-    haunted: bool,
+    may_still_register: bool,
     /// Whether it has been unfenced since it registered. Until then even a controlled shutdown
     /// leaves no marker that its next registration could show, and that counts as unclean
     /// (`BrokerServer.shutdown` before `STARTED`, `CleanShutdownFileHandler.java`).
@@ -97,7 +97,7 @@ struct Standing {
 
 /// How a fault stops the brokers it hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Blow {
+enum Harm {
     /// Cleanly, or not at all.
     None,
     /// Uncleanly; every byte stays.
@@ -110,8 +110,8 @@ enum Blow {
 #[derive(Clone, Debug)]
 pub struct Budget {
     promise: Promise,
-    partitions: Vec<Ledger>,
-    brokers: Vec<Standing>,
+    partitions: Vec<PartitionTaint>,
+    brokers: Vec<BrokerHistory>,
     /// The faults under way that may keep brokers from the controller, and which.
     severed: Vec<(u32, Vec<BrokerId>)>,
 }
@@ -120,10 +120,10 @@ impl Budget {
     /// At time zero: every ISR is full and nobody is tainted.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        let ledger = |p| {
+        let taint = |p| {
             let replicas = plan.replicas(p).to_vec();
             let isr = ReplicaSet::first(replicas.len());
-            Ledger {
+            PartitionTaint {
                 replicas,
                 tainted: ReplicaSet::EMPTY,
                 cut: ReplicaSet::EMPTY,
@@ -131,11 +131,11 @@ impl Budget {
                 leader_epoch: LeaderEpoch(0),
             }
         };
-        let standing = |log_dirs| Standing {
+        let history = |log_dirs| BrokerHistory {
             starts: 0,
             registered: true,
             registering: false,
-            haunted: false,
+            may_still_register: false,
             started: true,
             full: 0,
             broken: false,
@@ -143,8 +143,8 @@ impl Budget {
         };
         Self {
             promise: plan.promise,
-            partitions: plan.partitions().map(ledger).collect(),
-            brokers: plan.brokers.iter().map(|b| standing(b.config.log_dirs)).collect(),
+            partitions: plan.partitions().map(taint).collect(),
+            brokers: plan.brokers.iter().map(|b| history(b.config.log_dirs)).collect(),
             severed: Vec::new(),
         }
     }
@@ -159,34 +159,34 @@ impl Budget {
         if action.kind().is_never_within() {
             return false;
         }
-        let blow = self.blow(action, nodes);
-        let cuts = blow == Blow::CutsTail;
+        let harm = self.harm(action, nodes);
+        let cuts = harm == Harm::CutsTail;
         if !cuts && self.promise.taint == Taint::TailLost {
             return true;
         }
-        let hit = match blow {
-            Blow::None => self.kept_out(self.severs(action, nodes)),
-            Blow::Unclean | Blow::CutsTail => brokers(nodes).collect(),
+        let hit = match harm {
+            Harm::None => self.kept_out(self.severs(action, nodes)),
+            Harm::Unclean | Harm::CutsTail => brokers(nodes).collect(),
         };
-        self.partitions.iter().all(|ledger| self.survives(ledger, &hit, cuts))
+        self.partitions.iter().all(|taint| self.survives(taint, &hit, cuts))
     }
 
-    fn survives(&self, ledger: &Ledger, hit: &[BrokerId], cuts: bool) -> bool {
-        let hit = ledger.places(hit);
-        let cut = if cuts { ledger.cut.union(hit) } else { ledger.cut };
+    fn survives(&self, taint: &PartitionTaint, hit: &[BrokerId], cuts: bool) -> bool {
+        let hit = taint.places(hit);
+        let cut = if cuts { taint.cut.union(hit) } else { taint.cut };
         if hit.is_empty() || cut.is_empty() {
             return true;
         }
-        let mut tainted = ledger.tainted.union(hit);
+        let mut tainted = taint.tainted.union(hit);
         if self.promise.taint == Taint::UncleanStop {
-            for (place, broker) in ledger.replicas.iter().enumerate() {
-                let standing = self.brokers[broker.index()];
-                if standing.full > 0 || standing.broken || standing.haunted {
+            for (place, broker) in taint.replicas.iter().enumerate() {
+                let history = self.brokers[broker.index()];
+                if history.full > 0 || history.broken || history.may_still_register {
                     tainted = tainted.with(place);
                 }
             }
             for (_, severed) in &self.severed {
-                tainted = tainted.union(ledger.places(&self.kept_out(severed.clone())));
+                tainted = tainted.union(taint.places(&self.kept_out(severed.clone())));
             }
         }
         tainted.len() < self.promise.min_insync as usize
@@ -235,7 +235,7 @@ impl Budget {
         nodes: &[NodeId],
         running: &dyn Fn(NodeId) -> bool,
     ) {
-        let blow = self.blow(action, nodes);
+        let harm = self.harm(action, nodes);
         let severed = self.severs(action, nodes);
         if !severed.is_empty() && action.kind().has_length() {
             self.severed.push((id, severed));
@@ -245,11 +245,11 @@ impl Budget {
             match action.kind() {
                 FaultKind::DiskFull => self.brokers[broker.index()].full += 1,
                 FaultKind::DiskError => {
-                    self.brokers[broker.index()].broken |= blow == Blow::Unclean;
+                    self.brokers[broker.index()].broken |= harm == Harm::Unclean;
                 }
                 FaultKind::Wipe => self.taint(broker, StopKind::Wipe),
                 FaultKind::PowerLoss => self.taint(broker, StopKind::PowerLoss),
-                _ if blow == Blow::Unclean && running(*node) => {
+                _ if harm == Harm::Unclean && running(*node) => {
                     self.taint(broker, StopKind::Crash);
                 }
                 _ => {}
@@ -261,20 +261,20 @@ impl Budget {
     pub fn on_fact(&mut self, fact: &Fact) {
         match *fact {
             Fact::Stopped { node: NodeId::Broker(broker), how, .. } => {
-                let standing = &mut self.brokers[broker.index()];
-                standing.broken = false;
-                standing.haunted |= standing.registering;
-                standing.registering = false;
-                let clean = how == StopKind::Shutdown && standing.started;
-                (standing.registered, standing.started) = (false, false);
+                let history = &mut self.brokers[broker.index()];
+                history.broken = false;
+                history.may_still_register |= history.registering;
+                history.registering = false;
+                let clean = how == StopKind::Shutdown && history.started;
+                (history.registered, history.started) = (false, false);
                 if !clean {
                     self.taint(broker, how);
                 }
             }
             Fact::Started { node: NodeId::Broker(broker) } => {
-                let standing = &mut self.brokers[broker.index()];
-                standing.starts += 1;
-                standing.registering = true;
+                let history = &mut self.brokers[broker.index()];
+                history.starts += 1;
+                history.registering = true;
             }
             Fact::Healed { id, kind, node } => {
                 self.severed.retain(|(fault, _)| *fault != id);
@@ -284,15 +284,15 @@ impl Budget {
                 }
             }
             Fact::BrokerRegistered { broker, incarnation, .. } => {
-                let standing = &mut self.brokers[broker.index()];
-                if standing.starts == incarnation {
-                    standing.registered = true;
-                    standing.registering = false;
+                let history = &mut self.brokers[broker.index()];
+                if history.starts == incarnation {
+                    history.registered = true;
+                    history.registering = false;
                 }
             }
             Fact::BrokerUnfenced { broker } => {
-                let standing = &mut self.brokers[broker.index()];
-                standing.started = standing.registered;
+                let history = &mut self.brokers[broker.index()];
+                history.started = history.registered;
             }
             Fact::IsrCommitted { partition, ref state } => self.on_committed(partition, state),
             _ => {}
@@ -302,7 +302,7 @@ impl Budget {
     /// A stop on the way is an unclean one if the broker's process ends without its knowing. A full
     /// or broken disk halts the broker if it has no other log directory (`LogManager.scala`). One
     /// that is shut down cleanly while it is cut off may not find its way back in time.
-    fn blow(&self, action: &Action, nodes: &[NodeId]) -> Blow {
+    fn harm(&self, action: &Action, nodes: &[NodeId]) -> Harm {
         let single_dir = |node: &NodeId| match *node {
             NodeId::Broker(broker) => self.brokers[broker.index()].log_dirs == 1,
             _ => false,
@@ -315,17 +315,17 @@ impl Budget {
             _ => false,
         };
         match action {
-            Action::PowerLoss { .. } | Action::Wipe => Blow::CutsTail,
+            Action::PowerLoss { .. } | Action::Wipe => Harm::CutsTail,
             Action::Crash | Action::Restart { how: RestartHow::Crash } | Action::DiskFull => {
-                Blow::Unclean
+                Harm::Unclean
             }
-            Action::DiskError { .. } if nodes.iter().any(single_dir) => Blow::Unclean,
+            Action::DiskError { .. } if nodes.iter().any(single_dir) => Harm::Unclean,
             Action::Shutdown | Action::Restart { how: RestartHow::Shutdown }
                 if nodes.iter().any(starting) =>
             {
-                Blow::Unclean
+                Harm::Unclean
             }
-            _ => Blow::None,
+            _ => Harm::None,
         }
     }
 
@@ -335,11 +335,11 @@ impl Budget {
         if !cuts && self.promise.taint == Taint::TailLost {
             return;
         }
-        for ledger in &mut self.partitions {
-            let Some(place) = ledger.replicas.iter().position(|r| *r == broker) else { continue };
-            ledger.tainted = ledger.tainted.with(place);
+        for taint in &mut self.partitions {
+            let Some(place) = taint.replicas.iter().position(|r| *r == broker) else { continue };
+            taint.tainted = taint.tainted.with(place);
             if cuts {
-                ledger.cut = ledger.cut.with(place);
+                taint.cut = taint.cut.with(place);
             }
         }
     }
@@ -348,18 +348,18 @@ impl Budget {
     /// ISR that it never left (the last member without ELR). Only after it has registered: until
     /// its session ends, a dead broker is still written into ISRs and elected.
     fn on_committed(&mut self, partition: PartitionId, state: &PartitionState) {
-        let Some(ledger) = self.partitions.get_mut(partition.index()) else { return };
-        let elected = state.leader.filter(|_| state.leader_epoch > ledger.leader_epoch);
+        let Some(taint) = self.partitions.get_mut(partition.index()) else { return };
+        let elected = state.leader.filter(|_| state.leader_epoch > taint.leader_epoch);
         for place in state.isr.iter() {
-            let broker = ledger.replicas[place];
-            let returned = !ledger.isr.has(place) || elected == Some(broker);
+            let broker = taint.replicas[place];
+            let returned = !taint.isr.has(place) || elected == Some(broker);
             if returned && self.brokers[broker.index()].registered {
-                ledger.tainted = ledger.tainted.without(place);
-                ledger.cut = ledger.cut.without(place);
+                taint.tainted = taint.tainted.without(place);
+                taint.cut = taint.cut.without(place);
             }
         }
-        ledger.isr = state.isr;
-        ledger.leader_epoch = state.leader_epoch;
+        taint.isr = state.isr;
+        taint.leader_epoch = state.leader_epoch;
     }
 }
 

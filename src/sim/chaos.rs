@@ -15,8 +15,8 @@ use crate::base::ids::{BrokerId, NodeId, PartitionId};
 use crate::base::rng::{Latency, Ratio, Rng};
 use crate::base::time::{Span, Time};
 use crate::model::fault::{Action, Direction, FaultKind, Keep, RestartHow, SwarmLevel, Target};
-use crate::sim::director::View;
-use crate::sim::targets::Cast;
+use crate::sim::director::ClusterView;
+use crate::sim::targets::Roster;
 
 /// Kinds that take a replica out of the ISR without an unclean stop, once its session has ended.
 const QUIET: &[FaultKind] = &[FaultKind::Pause, FaultKind::Shutdown, FaultKind::Partition];
@@ -33,7 +33,7 @@ const STORMS: Ratio = Ratio { part: 2, of: 5 };
 
 /// A kind that exists in this seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Kind {
+struct DrawnKind {
     kind: FaultKind,
     /// How often, against the others.
     weight: u64,
@@ -84,7 +84,7 @@ struct Storm {
 /// The random faults of one `swarm` line under one seed.
 #[derive(Clone, Debug)]
 pub(super) struct Swarm {
-    kinds: Vec<Kind>,
+    kinds: Vec<DrawnKind>,
     drafts: Vec<Draft>,
     storms: Vec<Storm>,
     window: Range<Time>,
@@ -96,7 +96,7 @@ impl Swarm {
         level: SwarmLevel,
         wanted: &[FaultKind],
         window: Range<Time>,
-        cast: &Cast,
+        roster: &Roster,
         rng: &mut Rng,
     ) -> Self {
         let wanted = if wanted.is_empty() { FaultKind::COUNTED } else { wanted };
@@ -107,11 +107,11 @@ impl Swarm {
             let (exists, weight, stretch) = (one_in(rng, 2), rng.between(1, 4), rng.below(3));
             let stretch = [Stretch::Any, Stretch::Short, Stretch::Long][stretch as usize];
             if exists {
-                kinds.push(Kind { kind, weight, stretch });
+                kinds.push(DrawnKind { kind, weight, stretch });
             }
         }
         let mut swarm = Self { kinds, drafts: Vec::new(), storms: Vec::new(), window };
-        swarm.fill(level, cast, rng);
+        swarm.fill(level, roster, rng);
         swarm
     }
 
@@ -130,22 +130,22 @@ impl Swarm {
     pub(super) fn realise(
         &mut self,
         number: usize,
-        cast: &Cast,
-        view: &View<'_>,
+        roster: &Roster,
+        view: &ClusterView<'_>,
         rng: &mut Rng,
     ) -> Option<(Action, Vec<NodeId>, Option<Span>)> {
         let Draft { kind, length, whom, .. } = self.drafts[number];
         let node = match whom {
-            Whom::Anybody => anybody(kind, cast, view, rng)?,
+            Whom::Anybody => anybody(kind, roster, view, rng)?,
             Whom::Replica { storm, leads } => {
                 let storm = &mut self.storms[usize::from(storm)];
-                let broker = storm.pick(leads, cast, view, rng)?;
+                let broker = storm.pick(leads, roster, view, rng)?;
                 storm.hit.push(broker);
                 NodeId::Broker(broker)
             }
         };
         let in_storm = whom != Whom::Anybody;
-        let action = action(kind, node, in_storm, cast, rng);
+        let action = action(kind, node, in_storm, roster, rng);
         let has_target = !matches!(
             kind,
             FaultKind::Partition | FaultKind::PartitionOneWay | FaultKind::RollingRestart
@@ -158,7 +158,7 @@ impl Swarm {
 
     /// Draws faults until there are as many as this seed has. The number is uniform between half
     /// and one and a half of what the level stands for.
-    fn fill(&mut self, level: SwarmLevel, cast: &Cast, rng: &mut Rng) {
+    fn fill(&mut self, level: SwarmLevel, roster: &Roster, rng: &mut Rng) {
         let per_minute = match level {
             SwarmLevel::Gentle => 6,
             SwarmLevel::Medium => 14,
@@ -171,11 +171,11 @@ impl Swarm {
         }
         let total = rng.between(expected / 2, expected + expected.div_ceil(2)) as usize;
         let can_storm = self.kinds.iter().any(|k| STOPS.contains(&k.kind))
-            && cast.replicas.iter().any(|replicas| replicas.len() > 1);
+            && roster.replicas.iter().any(|replicas| replicas.len() > 1);
         while self.drafts.len() < total {
             let room = total - self.drafts.len();
             if can_storm && room > 1 && rng.chance(STORMS) {
-                self.storm(cast, rng);
+                self.storm(roster, rng);
             } else {
                 self.single(rng);
             }
@@ -202,9 +202,9 @@ impl Swarm {
 
     /// Several faults on the replicas of one partition. They begin early enough in the window for
     /// the last of them to be in it, if the window is long enough for that.
-    fn storm(&mut self, cast: &Cast, rng: &mut Rng) {
-        let partition = PartitionId(rng.below(cast.replicas.len() as u64) as u16);
-        let size = cast.replicas[partition.index()].len() as u64;
+    fn storm(&mut self, roster: &Roster, rng: &mut Rng) {
+        let partition = PartitionId(rng.below(roster.replicas.len() as u64) as u16);
+        let size = roster.replicas[partition.index()].len() as u64;
         if size < 2 {
             return self.single(rng);
         }
@@ -226,7 +226,7 @@ impl Swarm {
         for _ in 0..rng.between(2, size) {
             let kind = self.one_of(STOPS, rng);
             let length = self.length(kind, rng);
-            self.strike(at, kind, length, Whom::Replica { storm, leads });
+            self.add_draft(at, kind, length, Whom::Replica { storm, leads });
             at += Span::millis(rng.below(12_000));
         }
     }
@@ -238,7 +238,7 @@ impl Swarm {
             let kind = same.unwrap_or_else(|| self.one_of(STOPS, rng));
             let length = self.length(kind, rng);
             let at = at + Span::millis(rng.below(200));
-            self.strike(at, kind, length, Whom::Replica { storm, leads: Leads::Either });
+            self.add_draft(at, kind, length, Whom::Replica { storm, leads: Leads::Either });
         }
     }
 
@@ -254,7 +254,7 @@ impl Swarm {
             let kind = self.one_of(if quiet { QUIET } else { STOPS }, rng);
             let length = gap + Span::millis(rng.between(500, 6_000));
             let at = at + Span::millis(rng.below(500));
-            self.strike(at, kind, Some(length), Whom::Replica { storm, leads: Leads::No });
+            self.add_draft(at, kind, Some(length), Whom::Replica { storm, leads: Leads::No });
         }
         let width = if one_in(rng, 2) { 300 } else { 8_000 };
         let mut at = at + gap;
@@ -263,13 +263,13 @@ impl Swarm {
             let wanted = (self.has_any(&[wanted]) && !one_in(rng, 6)).then_some(wanted);
             let kind = wanted.unwrap_or_else(|| self.one_of(STOPS, rng));
             let length = self.length(kind, rng);
-            self.strike(at, kind, length, Whom::Replica { storm, leads: Leads::Either });
+            self.add_draft(at, kind, length, Whom::Replica { storm, leads: Leads::Either });
             at += Span::millis(rng.below(width));
         }
     }
 
     /// Adds a draft, unless it would be beyond the window.
-    fn strike(&mut self, at: Time, kind: FaultKind, length: Option<Span>, whom: Whom) {
+    fn add_draft(&mut self, at: Time, kind: FaultKind, length: Option<Span>, whom: Whom) {
         if self.window.contains(&at) {
             self.drafts.push(Draft { at, kind, length, whom });
         }
@@ -302,8 +302,14 @@ impl Swarm {
 
 impl Storm {
     /// A replica that runs and has not been hit; the leader first, last, or as luck has it.
-    fn pick(&self, leads: Leads, cast: &Cast, view: &View<'_>, rng: &mut Rng) -> Option<BrokerId> {
-        let replicas = cast.replicas[self.partition.index()].iter().copied();
+    fn pick(
+        &self,
+        leads: Leads,
+        roster: &Roster,
+        view: &ClusterView<'_>,
+        rng: &mut Rng,
+    ) -> Option<BrokerId> {
+        let replicas = roster.replicas[self.partition.index()].iter().copied();
         let mut left: Vec<BrokerId> = replicas
             .filter(|b| !self.hit.contains(b) && (view.running)(NodeId::Broker(*b)))
             .collect();
@@ -353,24 +359,29 @@ fn pick<T: Copy>(from: &[T], rng: &mut Rng) -> Option<T> {
 
 /// Somebody for a single fault: rarely a controller; of brokers that run, the leader of a random
 /// partition every other time. Client processes are never stopped or slowed by a swarm.
-fn anybody(kind: FaultKind, cast: &Cast, view: &View<'_>, rng: &mut Rng) -> Option<NodeId> {
+fn anybody(
+    kind: FaultKind,
+    roster: &Roster,
+    view: &ClusterView<'_>,
+    rng: &mut Rng,
+) -> Option<NodeId> {
     let is_of_disk =
         matches!(kind, FaultKind::DiskFull | FaultKind::DiskSlow | FaultKind::DiskError);
     if !is_of_disk && one_in(rng, 16) {
-        let controllers = cast.every_controller();
+        let controllers = roster.every_controller();
         return pick(&controllers, rng).filter(|controller| (view.running)(*controller));
     }
     let running: Vec<NodeId> =
-        cast.every_broker().into_iter().filter(|b| (view.running)(*b)).collect();
+        roster.every_broker().into_iter().filter(|b| (view.running)(*b)).collect();
     let leads = one_in(rng, 2);
-    let partition = PartitionId(rng.below(cast.replicas.len() as u64) as u16);
+    let partition = PartitionId(rng.below(roster.replicas.len() as u64) as u16);
     let leader = view.leader(partition).map(NodeId::Broker);
     let leader = leader.filter(|leader| leads && running.contains(leader));
     leader.or_else(|| pick(&running, rng))
 }
 
 /// The fault itself, with its own numbers drawn.
-fn action(kind: FaultKind, node: NodeId, in_storm: bool, cast: &Cast, rng: &mut Rng) -> Action {
+fn action(kind: FaultKind, node: NodeId, in_storm: bool, roster: &Roster, rng: &mut Rng) -> Action {
     match kind {
         FaultKind::PowerLoss => {
             let keep = if one_in(rng, 3) { Keep::Nothing } else { Keep::Random };
@@ -380,10 +391,10 @@ fn action(kind: FaultKind, node: NodeId, in_storm: bool, cast: &Cast, rng: &mut 
         FaultKind::Pause => Action::Pause,
         FaultKind::Restart if one_in(rng, 2) => Action::Restart { how: RestartHow::Crash },
         FaultKind::Restart => Action::Restart { how: RestartHow::Shutdown },
-        FaultKind::Partition => cut(node, in_storm, Direction::Both, cast, rng),
+        FaultKind::Partition => cut(node, in_storm, Direction::Both, roster, rng),
         FaultKind::PartitionOneWay => {
             let direction = if one_in(rng, 2) { Direction::To } else { Direction::From };
-            cut(node, in_storm, direction, cast, rng)
+            cut(node, in_storm, direction, roster, rng)
         }
         FaultKind::NetworkDelay => {
             let latency = Span::millis(rng.between(5, 800));
@@ -403,7 +414,7 @@ fn action(kind: FaultKind, node: NodeId, in_storm: bool, cast: &Cast, rng: &mut 
         FaultKind::DiskFull => Action::DiskFull,
         FaultKind::DiskError => {
             let dirs = match node {
-                NodeId::Broker(broker) => cast.log_dirs[broker.index()],
+                NodeId::Broker(broker) => roster.log_dirs[broker.index()],
                 _ => 1,
             };
             Action::DiskError { dir: rng.below(u64::from(dirs.max(1))) as u16 }
@@ -428,28 +439,34 @@ fn action(kind: FaultKind, node: NodeId, in_storm: bool, cast: &Cast, rng: &mut 
 /// A cut that leaves `node` on the first side: from the other brokers only, from the controllers
 /// only, from both, from everything, or with others and perhaps with clients beside it. In a storm
 /// it is one that takes the node out of the ISR: without the controllers.
-fn cut(node: NodeId, in_storm: bool, direction: Direction, cast: &Cast, rng: &mut Rng) -> Action {
+fn cut(
+    node: NodeId,
+    in_storm: bool,
+    direction: Direction,
+    roster: &Roster,
+    rng: &mut Rng,
+) -> Action {
     let mut first = vec![node];
     let mut second = Vec::new();
     let form = if in_storm { rng.between(1, 3) } else { rng.below(6) };
     match form {
-        0 => second.extend(cast.every_broker()),
-        1 => second.extend(cast.every_controller()),
-        2 => second.extend(cast.every_broker().into_iter().chain(cast.every_controller())),
+        0 => second.extend(roster.every_broker()),
+        1 => second.extend(roster.every_controller()),
+        2 => second.extend(roster.every_broker().into_iter().chain(roster.every_controller())),
         3 => {
-            second.extend(cast.every_broker().into_iter().chain(cast.every_controller()));
-            second.extend(cast.every_process());
+            second.extend(roster.every_broker().into_iter().chain(roster.every_controller()));
+            second.extend(roster.every_process());
         }
         _ => {
             // Two sides of the whole cluster; each broker and client is on either.
             let clients = one_in(rng, 2);
-            let controllers = cast.every_controller();
+            let controllers = roster.every_controller();
             let side = if one_in(rng, 4) { &mut first } else { &mut second };
             side.extend(controllers);
-            for broker in cast.every_broker() {
+            for broker in roster.every_broker() {
                 if one_in(rng, 3) { &mut first } else { &mut second }.push(broker);
             }
-            for client in cast.every_process().into_iter().filter(|_| clients) {
+            for client in roster.every_process().into_iter().filter(|_| clients) {
                 if one_in(rng, 2) { &mut first } else { &mut second }.push(client);
             }
         }
@@ -460,7 +477,7 @@ fn cut(node: NodeId, in_storm: bool, direction: Direction, cast: &Cast, rng: &mu
     if second.is_empty() {
         // Everybody is on one side: then it is `node` against the others.
         first = vec![node];
-        second.extend(cast.every_broker().into_iter().chain(cast.every_controller()));
+        second.extend(roster.every_broker().into_iter().chain(roster.every_controller()));
         second.retain(|other| *other != node);
     }
     let group = |nodes: Vec<NodeId>| nodes.into_iter().map(Target::Node).collect();
@@ -475,15 +492,15 @@ mod tests {
     use crate::base::ids::NodeId;
     use crate::base::time::Span;
     use crate::model::fact::Fact;
-    use crate::model::fault::{Action, Source, Target};
+    use crate::model::fault::{Action, Target, Timing};
     use crate::model::plan::{Plan, Taint};
     use crate::sim::stage::{Toy, at, line, plan};
 
     const SEEDS: u64 = 1_000;
 
     fn swarm(level: SwarmLevel, kinds: &[FaultKind]) -> Plan {
-        let source = Source::Swarm { level, kinds: kinds.to_vec(), from: at(0), until: at(60) };
-        Plan { faults: vec![line(source)], ..plan(3) }
+        let timing = Timing::Swarm { level, kinds: kinds.to_vec(), from: at(0), until: at(60) };
+        Plan { faults: vec![line(timing)], ..plan(3) }
     }
 
     #[test]

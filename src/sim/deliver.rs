@@ -12,11 +12,11 @@ use crate::kafka::timers::{BrokerTimer, Timer};
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, Observer};
 use crate::model::message::{Appends, Content, Lane, Message};
-use crate::sim::director::View;
-use crate::sim::event::{ConnRef, Digest, End, Event, HostId, Kind, Life};
-use crate::sim::flow::Bench;
+use crate::sim::director::ClusterView;
+use crate::sim::event::{ConnRef, Digest, End, Event, EventKind, HostId, Life};
+use crate::sim::flow::NetworkCtx;
 use crate::sim::host::Condition;
-use crate::sim::lanes::{self, Waiting};
+use crate::sim::lanes::{self, Queued};
 use crate::sim::network::Arrival;
 use crate::sim::nodes::Input;
 use crate::sim::queue::Class;
@@ -37,7 +37,7 @@ impl World {
                     let opened = Fact::Opened { connection: id_of(conn), from, to: peer };
                     self.desk.note_trace(tap, opened);
                 }
-                self.reached(Digest::of(Kind::Opened, host).word(0), tap);
+                self.reached(Digest::of(EventKind::Opened, host).word(0), tap);
                 self.call(host, Input::Opened(id_of(conn), peer), self.now, tap);
             }
             Arrival::Message { conn } => self.receive(host, (conn, at), tap),
@@ -55,7 +55,7 @@ impl World {
             self.serve(host, lane, (conn, end), &message, tap);
             return;
         }
-        let waiting = Waiting { conn, end, message: *message };
+        let waiting = Queued { conn, end, message: *message };
         self.network.queued(conn, end);
         if let Some(at) = machine.lanes.queue(lane, waiting) {
             let life = machine.life;
@@ -91,13 +91,13 @@ impl World {
         let machine = &mut self.hosts[host.index()];
         if machine.disk.hangs > 0 && lanes::touches_disk(&message.content, &self.lists) {
             self.network.queued(conn, end);
-            machine.lanes.block(lane, Waiting { conn, end, message: *message });
+            machine.lanes.block(lane, Queued { conn, end, message: *message });
             return;
         }
         let connection = id_of(conn);
         let from = self.network.peer(conn, end);
         self.note_delivery(host, from, connection, message, tap);
-        let mut digest = Digest::of(Kind::Message, host);
+        let mut digest = Digest::of(EventKind::Message, host);
         if tap.wants_digests() {
             let from = u64::from(from.0) << 32 | u64::from(message.correlation);
             digest = digest.word(from).content(&message.content, &self.lists);
@@ -199,7 +199,7 @@ impl World {
         let listens = |host: HostId| hosts[host.index()].listens;
         let seq = self.desk.stamp.seq;
         let mut bench =
-            Bench { now: self.now, seq, queue: &mut self.queue, lists: &mut self.lists };
+            NetworkCtx { now: self.now, seq, queue: &mut self.queue, lists: &mut self.lists };
         if self.network.syn_arrive(&mut bench, conn, listens) {
             self.accepted(conn, tap);
         }
@@ -213,7 +213,7 @@ impl World {
             return;
         }
         let peer = self.node(self.network.peer(conn, 1));
-        self.reached(Digest::of(Kind::Opened, host).word(1), tap);
+        self.reached(Digest::of(EventKind::Opened, host).word(1), tap);
         self.call(host, Input::Opened(id_of(conn), peer), self.now, tap);
     }
 
@@ -230,7 +230,7 @@ impl World {
             let node = self.node(host);
             self.desk.note_trace(tap, Fact::Closed { connection, node });
         }
-        self.reached(Digest::of(Kind::Closed, host).word(reason as u64), tap);
+        self.reached(Digest::of(EventKind::Closed, host).word(reason as u64), tap);
         self.call(host, Input::Closed(connection, reason), self.now, tap);
     }
 
@@ -256,7 +256,7 @@ impl World {
             Due::Now => {
                 let (row, index) = timer.slot();
                 let word = (row as u64) << 16 | u64::from(index);
-                self.reached(Digest::of(Kind::Timer, host).word(word), tap);
+                self.reached(Digest::of(EventKind::Timer, host).word(word), tap);
                 self.run(host, tap, |nodes, node, ctx| nodes.timer(node, timer, ctx));
                 self.drain(host, self.now, tap);
             }
@@ -277,7 +277,7 @@ impl World {
             Command::Stop => machine.begins = false,
             Command::Send { .. } | Command::Seek { .. } => {}
         }
-        let digest = Digest::of(Kind::Command, host).text(&format!("{command:?}"));
+        let digest = Digest::of(EventKind::Command, host).text(&format!("{command:?}"));
         if machine.condition == Condition::Running {
             self.reached(digest, tap);
             self.call(host, Input::Command(command), self.now, tap);
@@ -298,7 +298,7 @@ impl World {
             return;
         }
         let content = self.operations.take(slot);
-        let digest = Digest::of(Kind::Operate, host);
+        let digest = Digest::of(EventKind::Operate, host);
         self.reached(digest.content(&content, &self.lists), tap);
         let message = Message { correlation: 0, content };
         self.run(host, tap, |nodes, node, ctx| nodes.message(node, OPERATOR, &message, ctx));
@@ -315,7 +315,7 @@ impl World {
                 .is_some_and(|host| hosts[host.index()].condition == Condition::Running)
         };
         let committed = self.committed.image();
-        let view = View { now: self.now, committed, running: &running, active_controller };
+        let view = ClusterView { now: self.now, committed, running: &running, active_controller };
         self.desk.director.on_due(token, &view, &mut self.desk.orders);
     }
 }

@@ -15,15 +15,15 @@ use crate::base::time::{Span, Time};
 use crate::kafka::image::Image;
 use crate::kafka::start::Command;
 use crate::model::fact::{Fact, StopKind};
-use crate::model::fault::{Action, Fault, FaultKind, FaultLine, RestartHow, Source, Target};
+use crate::model::fault::{Action, Fault, FaultKind, FaultLine, RestartHow, Target, Timing};
 use crate::model::message::Content;
 use crate::model::pattern::Pattern;
 use crate::model::plan::Plan;
 use crate::sim::budget::Budget;
 use crate::sim::chaos::Swarm;
 use crate::sim::rolling::{LOOK, Rolling, Turn};
-use crate::sim::script::{Demand, Script, ScriptEnd, Struck};
-use crate::sim::targets::Cast;
+use crate::sim::script::{Applied, Demand, Script, ScriptEnd};
+use crate::sim::targets::Roster;
 
 /// What the director wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub enum Order {
 }
 
 /// What the director sees of the world when it decides.
-pub struct View<'a> {
+pub struct ClusterView<'a> {
     /// The time.
     pub now: Time,
     /// The committed metadata.
@@ -73,7 +73,7 @@ pub struct View<'a> {
     pub active_controller: Option<ControllerId>,
 }
 
-impl View<'_> {
+impl ClusterView<'_> {
     /// The leader that the committed metadata names.
     #[must_use]
     pub fn leader(&self, partition: PartitionId) -> Option<BrokerId> {
@@ -83,7 +83,7 @@ impl View<'_> {
 
 /// What a wake is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum Wake {
     /// Fault line `_` (`at`, or `when` after its fact).
     Line(u32),
     /// The next draw of the `every` line `_`.
@@ -93,7 +93,7 @@ pub(super) enum Due {
     /// A look at a rolling restart.
     Rolling(u16),
     /// The operator starts a broker that halted.
-    Mend(BrokerId),
+    StartHalted(BrokerId),
     /// The script, if it still waits for what this wake was set for.
     Script(u32),
 }
@@ -101,12 +101,12 @@ pub(super) enum Due {
 /// What the outstanding wakes are for, by token.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Agenda {
-    dues: Vec<Due>,
+    dues: Vec<Wake>,
     free: Vec<u32>,
 }
 
 impl Agenda {
-    pub(super) fn wake(&mut self, at: Time, due: Due, out: &mut Vec<Order>) {
+    pub(super) fn wake(&mut self, at: Time, due: Wake, out: &mut Vec<Order>) {
         let token = if let Some(token) = self.free.pop() {
             self.dues[token as usize] = due;
             token
@@ -117,7 +117,7 @@ impl Agenda {
         out.push(Order::Wake { at, token });
     }
 
-    fn take(&mut self, token: u32) -> Due {
+    fn take(&mut self, token: u32) -> Wake {
         debug_assert!(!self.free.contains(&token), "a wake came twice");
         self.free.push(token);
         self.dues[token as usize]
@@ -149,7 +149,7 @@ enum By {
 /// Decides what happens to the machine, and when. See the module.
 #[derive(Clone, Debug)]
 pub struct Director {
-    cast: Cast,
+    roster: Roster,
     rng: Rng,
     budget: Budget,
     lines: Vec<FaultLine>,
@@ -172,26 +172,26 @@ impl Director {
     /// The director of a run.
     #[must_use]
     pub fn new(plan: &Plan, seed: u64) -> Self {
-        let cast = Cast::new(plan);
+        let roster = Roster::new(plan);
         let mut rng = Rng::named(seed, "chaos");
         let mut triggers = Vec::new();
         let mut swarms = Vec::new();
         for (line, fault) in plan.faults.iter().enumerate() {
-            match &fault.source {
-                Source::When { pattern, nth, after } => triggers.push(Trigger {
+            match &fault.timing {
+                Timing::When { pattern, nth, after } => triggers.push(Trigger {
                     line: line as u32,
                     pattern: pattern.clone(),
                     left: (*nth).max(1),
                     after: (*after).max(Span::nanos(1)),
                 }),
-                Source::Swarm { level, kinds, from, until } => {
-                    swarms.push(Swarm::draw(*level, kinds, *from..*until, &cast, &mut rng));
+                Timing::Swarm { level, kinds, from, until } => {
+                    swarms.push(Swarm::draw(*level, kinds, *from..*until, &roster, &mut rng));
                 }
-                Source::At(_) | Source::Every { .. } => {}
+                Timing::At(_) | Timing::Every { .. } => {}
             }
         }
         Self {
-            cast,
+            roster,
             rng,
             budget: Budget::new(plan),
             lines: plan.faults.clone(),
@@ -210,17 +210,17 @@ impl Director {
     /// At time zero: asks to be woken for everything that has a time.
     pub fn begin(&mut self, out: &mut Vec<Order>) {
         for (line, fault) in self.lines.iter().enumerate() {
-            match fault.source {
-                Source::At(at) => self.agenda.wake(at, Due::Line(line as u32), out),
-                Source::Every { period, from, until, .. } if from + period <= until => {
-                    self.agenda.wake(from + period, Due::Tick(line as u32), out);
+            match fault.timing {
+                Timing::At(at) => self.agenda.wake(at, Wake::Line(line as u32), out),
+                Timing::Every { period, from, until, .. } if from + period <= until => {
+                    self.agenda.wake(from + period, Wake::Tick(line as u32), out);
                 }
                 _ => {}
             }
         }
         for (number, swarm) in self.swarms.iter().enumerate() {
             for (draft, at) in swarm.times().enumerate() {
-                let due = Due::Draft { swarm: number as u16, draft: draft as u16 };
+                let due = Wake::Draft { swarm: number as u16, draft: draft as u16 };
                 self.agenda.wake(at, due, out);
             }
         }
@@ -228,15 +228,15 @@ impl Director {
     }
 
     /// A wake that was asked for has come.
-    pub fn on_due(&mut self, token: u32, view: &View<'_>, out: &mut Vec<Order>) {
+    pub fn on_due(&mut self, token: u32, view: &ClusterView<'_>, out: &mut Vec<Order>) {
         match self.agenda.take(token) {
-            Due::Script(serial) => self.go_on_with_script(serial, view, out),
+            Wake::Script(serial) => self.go_on_with_script(serial, view, out),
             _ if self.over => {}
-            Due::Line(line) => self.strike_line(line, By::Author, view, out),
-            Due::Tick(line) => self.tick(line, view, out),
-            Due::Draft { swarm, draft } => self.strike_draft(swarm, draft, view, out),
-            Due::Rolling(number) => self.roll(number, view, out),
-            Due::Mend(broker) => self.mend(broker, view, out),
+            Wake::Line(line) => self.apply_line(line, By::Author, view, out),
+            Wake::Tick(line) => self.tick(line, view, out),
+            Wake::Draft { swarm, draft } => self.apply_draft(swarm, draft, view, out),
+            Wake::Rolling(number) => self.roll(number, view, out),
+            Wake::StartHalted(broker) => self.start_halted(broker, view, out),
         }
     }
 
@@ -255,7 +255,7 @@ impl Director {
                 if !self.swarms.is_empty() =>
             {
                 let after = Span::millis(self.rng.between(2_000, 15_000));
-                self.agenda.wake(now + after, Due::Mend(broker), out);
+                self.agenda.wake(now + after, Wake::StartHalted(broker), out);
             }
             Fact::AllHealed => {
                 self.over = true;
@@ -268,7 +268,7 @@ impl Director {
             if trigger.pattern.matches(fact) {
                 trigger.left -= 1;
                 if trigger.left == 0 {
-                    agenda.wake(now + trigger.after, Due::Line(trigger.line), out);
+                    agenda.wake(now + trigger.after, Wake::Line(trigger.line), out);
                 }
             }
             trigger.left > 0
@@ -302,59 +302,66 @@ impl Director {
         self.script.take_due_record()
     }
 
-    fn go_on_with_script(&mut self, serial: u32, view: &View<'_>, out: &mut Vec<Order>) {
+    fn go_on_with_script(&mut self, serial: u32, view: &ClusterView<'_>, out: &mut Vec<Order>) {
         let demand = self.script.on_due(serial, view, &mut self.agenda, out);
         if let Some(Demand { action, target }) = demand {
-            let struck = self.strike(&action, target.as_ref(), None, By::Script, view, out);
-            self.script.on_struck(struck, view, &mut self.agenda, out);
+            let applied =
+                self.resolve_and_apply(&action, target.as_ref(), None, By::Script, view, out);
+            self.script.on_applied(applied, view, &mut self.agenda, out);
         }
     }
 
-    fn strike_line(&mut self, line: u32, by: By, view: &View<'_>, out: &mut Vec<Order>) {
+    fn apply_line(&mut self, line: u32, by: By, view: &ClusterView<'_>, out: &mut Vec<Order>) {
         let FaultLine { target, length, action, .. } = self.lines[line as usize].clone();
         if let Some(action) = action {
-            self.strike(&action, target.as_ref(), length, by, view, out);
+            self.resolve_and_apply(&action, target.as_ref(), length, by, view, out);
         }
     }
 
-    fn tick(&mut self, line: u32, view: &View<'_>, out: &mut Vec<Order>) {
-        let Source::Every { period, probability, until, .. } = self.lines[line as usize].source
+    fn tick(&mut self, line: u32, view: &ClusterView<'_>, out: &mut Vec<Order>) {
+        let Timing::Every { period, probability, until, .. } = self.lines[line as usize].timing
         else {
             return;
         };
         if view.now + period <= until {
-            self.agenda.wake(view.now + period, Due::Tick(line), out);
+            self.agenda.wake(view.now + period, Wake::Tick(line), out);
         }
         if self.rng.chance(probability) {
-            self.strike_line(line, By::Luck, view, out);
+            self.apply_line(line, By::Luck, view, out);
         }
     }
 
-    fn strike_draft(&mut self, swarm: u16, draft: u16, view: &View<'_>, out: &mut Vec<Order>) {
+    fn apply_draft(
+        &mut self,
+        swarm: u16,
+        draft: u16,
+        view: &ClusterView<'_>,
+        out: &mut Vec<Order>,
+    ) {
         let swarm = &mut self.swarms[usize::from(swarm)];
-        let drawn = swarm.realise(usize::from(draft), &self.cast, view, &mut self.rng);
+        let drawn = swarm.realise(usize::from(draft), &self.roster, view, &mut self.rng);
         if let Some((action, nodes, length)) = drawn {
             self.apply(action, nodes, length, By::Luck, view, out);
         }
     }
 
     /// Resolves the target words and applies the fault, if it may be.
-    fn strike(
+    fn resolve_and_apply(
         &mut self,
         action: &Action,
         target: Option<&Target>,
         length: Option<Span>,
         by: By,
-        view: &View<'_>,
+        view: &ClusterView<'_>,
         out: &mut Vec<Order>,
-    ) -> Struck {
-        let action = self.cast.resolve_action(action, view, &mut self.rng);
+    ) -> Applied {
+        let action = self.roster.resolve_action(action, view, &mut self.rng);
         let nodes = match target {
-            Some(target) => self.cast.resolve(target, view, &mut self.rng),
+            Some(target) => self.roster.resolve(target, view, &mut self.rng),
             None => Some(Vec::new()),
         };
         let (Some(action), Some(nodes)) = (action, nodes) else {
-            return Struck::Nothing;
+            return Applied::Nothing;
         };
         self.apply(action, nodes, length, by, view, out)
     }
@@ -365,13 +372,13 @@ impl Director {
         nodes: Vec<NodeId>,
         length: Option<Span>,
         by: By,
-        view: &View<'_>,
+        view: &ClusterView<'_>,
         out: &mut Vec<Order>,
-    ) -> Struck {
+    ) -> Applied {
         let kind = action.kind();
         if by == By::Luck && !self.budget.allows(&action, &nodes) {
             out.push(Order::Note(Fact::Refused { kind, node: nodes.first().copied() }));
-            return Struck::Nothing;
+            return Applied::Nothing;
         }
         if kind == FaultKind::RollingRestart {
             return self.begin_rolling(by, view, out);
@@ -389,25 +396,25 @@ impl Director {
         }
         out.push(Order::Inject { at: view.now, fault });
         out.extend(length.map(|length| Order::Heal { at: view.now + length, id }));
-        Struck::Fault { id, kind, nodes }
+        Applied::Fault { id, kind, nodes }
     }
 
     /// A rolling restart is noted once, under the number of its first restart, so that it counts as
     /// its own kind; what is injected are restarts.
-    fn begin_rolling(&mut self, by: By, view: &View<'_>, out: &mut Vec<Order>) -> Struck {
+    fn begin_rolling(&mut self, by: By, view: &ClusterView<'_>, out: &mut Vec<Order>) -> Applied {
         let busy = self.rollings.iter().any(|(rolling, _)| !rolling.is_finished());
         if busy && by == By::Luck {
-            return Struck::Nothing;
+            return Applied::Nothing;
         }
         let number = self.rollings.len() as u16;
-        self.rollings.push((Rolling::new(self.cast.brokers), by));
+        self.rollings.push((Rolling::new(self.roster.brokers), by));
         let kind = FaultKind::RollingRestart;
         out.push(Order::Note(Fact::Injected { id: self.injected, kind, node: None }));
-        self.agenda.wake(view.now, Due::Rolling(number), out);
-        Struck::Rolling
+        self.agenda.wake(view.now, Wake::Rolling(number), out);
+        Applied::Rolling
     }
 
-    fn roll(&mut self, number: u16, view: &View<'_>, out: &mut Vec<Order>) {
+    fn roll(&mut self, number: u16, view: &ClusterView<'_>, out: &mut Vec<Order>) {
         let (rolling, by) = &mut self.rollings[usize::from(number)];
         let by = *by;
         match rolling.turn(view) {
@@ -423,11 +430,11 @@ impl Director {
             }
             Turn::Wait => {}
         }
-        self.agenda.wake(view.now + LOOK, Due::Rolling(number), out);
+        self.agenda.wake(view.now + LOOK, Wake::Rolling(number), out);
     }
 
     /// Starts a broker that halted, as its operator would once its disk is well.
-    fn mend(&mut self, broker: BrokerId, view: &View<'_>, out: &mut Vec<Order>) {
+    fn start_halted(&mut self, broker: BrokerId, view: &ClusterView<'_>, out: &mut Vec<Order>) {
         if (view.running)(NodeId::Broker(broker)) {
             return;
         }

@@ -90,7 +90,7 @@ pub(super) struct Digest(u64);
 
 impl Digest {
     /// The digest of something of this kind about this node.
-    pub(super) const fn of(kind: Kind, host: HostId) -> Self {
+    pub(super) const fn of(kind: EventKind, host: HostId) -> Self {
         Self((kind as u64) << 16 | host.0 as u64)
     }
 
@@ -118,7 +118,7 @@ impl Digest {
 
 /// The kinds of event that are hashed. A number here is part of every fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EventKind {
     Start = 1,
     Opened = 2,
     Message = 3,
@@ -136,7 +136,7 @@ pub(super) enum Kind {
 
 #[cfg(test)]
 mod tests {
-    use super::{Digest, HostId, Kind};
+    use super::{Digest, EventKind, HostId};
     use crate::model::error::ErrorCode;
     use crate::model::message::{Content, IncrementalAlterConfigsResponse, Lists};
 
@@ -145,7 +145,7 @@ mod tests {
         let lists = Lists::default();
         let said = |host, error| {
             let content = Content::from(IncrementalAlterConfigsResponse { error });
-            Digest::of(Kind::Message, HostId(host)).content(&content, &lists).value()
+            Digest::of(EventKind::Message, HostId(host)).content(&content, &lists).value()
         };
         assert_eq!(said(1, ErrorCode::None), said(1, ErrorCode::None));
         assert_ne!(said(1, ErrorCode::None), said(2, ErrorCode::None));

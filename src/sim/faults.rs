@@ -8,7 +8,7 @@ use crate::base::ids::{LogId, NodeId};
 use crate::model::fact::{Fact, Observer, Stamp};
 use crate::model::fault::{Action, Direction, Fault, RestartHow, Target};
 use crate::model::message::{ElectLeadersRequest, ElectionType, IncrementalAlterConfigsRequest};
-use crate::sim::event::{Digest, HostId, Kind, Life};
+use crate::sim::event::{Digest, EventKind, HostId, Life};
 use crate::sim::host::Condition;
 use crate::sim::links::Impair;
 use crate::sim::world::World;
@@ -30,7 +30,7 @@ impl World {
         if self.over {
             return;
         }
-        tap.event(self.now, fault_digest(Kind::Inject, &fault));
+        tap.event(self.now, fault_digest(EventKind::Inject, &fault));
         let kind = fault.action.kind();
         for node in noted_nodes(&fault) {
             self.desk.announce(tap, Fact::Injected { id: fault.id, kind, node });
@@ -63,7 +63,7 @@ impl World {
             Action::RollingRestart => unreachable!("the director makes restarts of it"),
             _ => {
                 for host in self.hosts_of(&fault.nodes) {
-                    lives.push(self.strike(host, &fault, tap));
+                    lives.push(self.begin_on_host(host, &fault, tap));
                 }
             }
         }
@@ -73,7 +73,12 @@ impl World {
     }
 
     /// A fault strikes one host. Which process it froze, if it did.
-    fn strike<O: Observer>(&mut self, host: HostId, fault: &Fault, tap: &mut O) -> Option<Life> {
+    fn begin_on_host<O: Observer>(
+        &mut self,
+        host: HostId,
+        fault: &Fault,
+        tap: &mut O,
+    ) -> Option<Life> {
         let machine = &mut self.hosts[host.index()];
         match &fault.action {
             Action::Crash => {
@@ -127,7 +132,7 @@ impl World {
             return;
         };
         let ActiveFault { fault, lives } = self.active.remove(place);
-        tap.event(self.now, fault_digest(Kind::Heal, &fault));
+        tap.event(self.now, fault_digest(EventKind::Heal, &fault));
         let kind = fault.action.kind();
         for node in noted_nodes(&fault) {
             self.desk.announce(tap, Fact::Healed { id, kind, node });
@@ -182,7 +187,7 @@ impl World {
         self.over = true;
         self.desk.stamp = Stamp { time: self.now, seq: self.queue.take_seq(), cause: 0 };
         self.desk.curious = self.desk.director.wants_all_facts();
-        tap.event(self.now, Digest::of(Kind::HealAll, HostId(0)).value());
+        tap.event(self.now, Digest::of(EventKind::HealAll, HostId(0)).value());
         while let Some(first) = self.active.first() {
             self.heal(first.fault.id, tap);
         }
@@ -321,7 +326,7 @@ fn noted_nodes(fault: &Fault) -> Vec<Option<NodeId>> {
 }
 
 /// What is done to whom: the same for a triggered fault and for its line with a fixed time.
-fn fault_digest(kind: Kind, fault: &Fault) -> u64 {
+fn fault_digest(kind: EventKind, fault: &Fault) -> u64 {
     let text = format!("{:?} {:?}", fault.action, fault.nodes);
     Digest::of(kind, HostId(0)).text(&text).value()
 }

@@ -20,7 +20,7 @@ const MESSAGE_OVERHEAD: u64 = 100;
 
 /// What the network works with beside itself.
 #[derive(Debug)]
-pub(super) struct Bench<'a> {
+pub(super) struct NetworkCtx<'a> {
     /// The present.
     pub(super) now: Time,
     /// The event being carried out: the cause of what follows.
@@ -31,7 +31,7 @@ pub(super) struct Bench<'a> {
     pub(super) lists: &'a mut Lists,
 }
 
-impl Bench<'_> {
+impl NetworkCtx<'_> {
     /// Adds an event.
     pub(super) fn push(&mut self, time: Time, event: Event) {
         self.queue.push(time, Class::Ordinary, self.seq, event);
@@ -51,7 +51,7 @@ pub(super) enum Item {
 
 /// An item under way.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Segment {
+pub(super) struct TcpSegment {
     /// What.
     pub(super) item: Item,
     /// Never, while it is held.
@@ -64,7 +64,7 @@ pub(super) struct Segment {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flow {
     /// Oldest first.
-    pub(super) segments: VecDeque<Segment>,
+    pub(super) segments: VecDeque<TcpSegment>,
     /// Nothing sent later arrives before.
     pub(super) last_arrival: Time,
     /// Number of the queue entry that counts.
@@ -84,14 +84,14 @@ pub(super) struct Held {
 
 impl Flow {
     /// Puts the arrival of the first segment into the event queue.
-    pub(super) fn schedule_head(&mut self, bench: &mut Bench<'_>, slot: u32, end: End) {
+    pub(super) fn schedule_head(&mut self, ctx: &mut NetworkCtx<'_>, slot: u32, end: End) {
         let Some(head) = self.segments.front() else { return };
         if head.arrives == Time::NEVER {
             return;
         }
         self.stamp = self.stamp.wrapping_add(1);
         let event = Event::Arrive { slot, end, stamp: self.stamp };
-        bench.queue.push(head.arrives.max(bench.now), Class::Ordinary, head.cause, event);
+        ctx.queue.push(head.arrives.max(ctx.now), Class::Ordinary, head.cause, event);
     }
 
     /// Throws away everything under way.
@@ -108,7 +108,8 @@ impl Flow {
     /// The sender's memory is gone, and the bytes that were held there.
     pub(super) fn drop_held(&mut self, lists: &mut Lists) {
         while self.segments.back().is_some_and(|s| s.arrives == Time::NEVER) {
-            if let Some(Segment { item: Item::Message(message), .. }) = self.segments.pop_back() {
+            if let Some(TcpSegment { item: Item::Message(message), .. }) = self.segments.pop_back()
+            {
                 drop_message(lists, message);
             }
         }
@@ -116,20 +117,21 @@ impl Flow {
     }
 
     /// The receiver's memory is gone, and the bytes in its socket buffer.
-    pub(super) fn forget_arrived(&mut self, bench: &mut Bench<'_>, slot: u32, end: End) {
-        while self.segments.front().is_some_and(|s| s.arrives <= bench.now) {
-            if let Some(Segment { item: Item::Message(message), .. }) = self.segments.pop_front() {
-                drop_message(bench.lists, message);
+    pub(super) fn forget_arrived(&mut self, ctx: &mut NetworkCtx<'_>, slot: u32, end: End) {
+        while self.segments.front().is_some_and(|s| s.arrives <= ctx.now) {
+            if let Some(TcpSegment { item: Item::Message(message), .. }) = self.segments.pop_front()
+            {
+                drop_message(ctx.lists, message);
             }
         }
-        self.schedule_head(bench, slot, end);
+        self.schedule_head(ctx, slot, end);
     }
 }
 
 /// Bytes of a flow are held from now on; TCP gives up on them some day.
 #[cold]
 pub(super) fn hold(
-    bench: &mut Bench<'_>,
+    ctx: &mut NetworkCtx<'_>,
     flow: &mut Flow,
     conn: ConnRef,
     end: End,
@@ -137,9 +139,9 @@ pub(super) fn hold(
     give_up: Span,
 ) {
     flow.held = Some(held);
-    bench.push(held.since + give_up, Event::GiveUp { conn, end });
+    ctx.push(held.since + give_up, Event::GiveUp { conn, end });
     if held.retry != Time::NEVER {
-        bench.push(held.retry, Event::Retransmit { conn, end });
+        ctx.push(held.retry, Event::Retransmit { conn, end });
     }
 }
 

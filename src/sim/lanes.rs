@@ -15,7 +15,7 @@ use crate::sim::event::{ConnRef, End};
 
 /// A message that has arrived.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Waiting {
+pub(super) struct Queued {
     /// On which connection.
     pub(super) conn: ConnRef,
     /// At which of its ends.
@@ -27,7 +27,7 @@ pub(super) struct Waiting {
 #[derive(Clone, Debug, Default)]
 struct LaneState {
     busy_until: Time,
-    inbox: VecDeque<Waiting>,
+    inbox: VecDeque<Queued>,
     /// A wake event stands in the queue.
     waking: bool,
     /// The message at the front waits for a disk that does not answer.
@@ -49,7 +49,7 @@ impl Lanes {
 
     /// Puts a message into the inbox. Says for when a wake event is needed, if one is.
     #[must_use]
-    pub(super) fn queue(&mut self, lane: Lane, waiting: Waiting) -> Option<Time> {
+    pub(super) fn queue(&mut self, lane: Lane, waiting: Queued) -> Option<Time> {
         let state = &mut self.lanes[lane as usize];
         state.inbox.push_back(waiting);
         let needed = !state.waking && !state.blocked;
@@ -58,7 +58,7 @@ impl Lanes {
     }
 
     /// The wake event was popped: the next message.
-    pub(super) fn wake(&mut self, lane: Lane) -> Option<Waiting> {
+    pub(super) fn wake(&mut self, lane: Lane) -> Option<Queued> {
         let state = &mut self.lanes[lane as usize];
         state.waking = false;
         state.inbox.pop_front()
@@ -76,7 +76,7 @@ impl Lanes {
     }
 
     /// A message needs the disk, which does not answer: it and all behind it wait.
-    pub(super) fn block(&mut self, lane: Lane, waiting: Waiting) {
+    pub(super) fn block(&mut self, lane: Lane, waiting: Queued) {
         let state = &mut self.lanes[lane as usize];
         state.inbox.push_front(waiting);
         state.blocked = true;
@@ -125,13 +125,13 @@ pub(super) const fn records_cost(hardware: &Hardware, bytes: u64) -> Span {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lanes, Waiting};
+    use super::{Lanes, Queued};
     use crate::base::time::Time;
     use crate::model::message::{Lane, Message, MetadataRequest};
     use crate::sim::event::ConnRef;
 
-    fn waiting(correlation: u32) -> Waiting {
-        Waiting {
+    fn waiting(correlation: u32) -> Queued {
+        Queued {
             conn: ConnRef { slot: 0, generation: 0 },
             end: 1,
             message: Message { correlation, content: MetadataRequest {}.into() },

@@ -11,7 +11,7 @@ use crate::model::disk::Disk;
 use crate::model::fact::{Fact, Observer, StopKind};
 use crate::model::fault::Keep;
 use crate::model::message::Lane;
-use crate::sim::event::{Digest, Event, HostId, Kind, Life};
+use crate::sim::event::{Digest, Event, EventKind, HostId, Life};
 use crate::sim::host::Condition;
 use crate::sim::nodes::Input;
 use crate::sim::world::World;
@@ -70,7 +70,7 @@ impl World {
         if let Some(disk) = self.nodes.disk_mut(node) {
             (0..disk.dirs()).for_each(|dir| disk.sim_set_dir_failed(dir, false));
         }
-        let digest = Digest::of(Kind::Start, host).word(u64::from(incarnation));
+        let digest = Digest::of(EventKind::Start, host).word(u64::from(incarnation));
         self.reached(digest, tap);
         let machine = &mut self.hosts[host.index()];
         let mut ctx = Ctx {
@@ -141,7 +141,7 @@ impl World {
         let is_client = matches!(machine.node, NodeId::Process(_));
         if machine.condition == Condition::Running && !is_client {
             machine.terminating = true;
-            self.reached(Digest::of(Kind::Terminate, host), tap);
+            self.reached(Digest::of(EventKind::Terminate, host), tap);
             self.call(host, Input::Terminate, self.now, tap);
             return;
         }

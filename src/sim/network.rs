@@ -17,7 +17,7 @@ use crate::model::message::{Content, Message, MetadataRequest};
 use crate::model::plan::NetworkPlan;
 use crate::sim::event::{ConnRef, End, Event, HostId};
 use crate::sim::flow::{
-    Bench, FIRST_RTO, Flow, Held, Item, Segment, drop_message, hold, wire_bytes,
+    FIRST_RTO, Flow, Held, Item, NetworkCtx, TcpSegment, drop_message, hold, wire_bytes,
 };
 use crate::sim::links::Links;
 
@@ -29,7 +29,7 @@ const LINEAR_SYNS: u8 = 4;
 
 /// What an end of a connection is to its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum TcpState {
     /// The acceptor, before a SYN has reached it.
     Unborn,
     /// The opener, before it hears that it is open.
@@ -50,7 +50,7 @@ pub(super) struct EndState {
     /// Whose.
     pub(super) host: HostId,
     /// What it is to it.
-    pub(super) state: State,
+    pub(super) state: TcpState,
     /// Messages that have arrived and wait in a lane.
     pub(super) queued: u16,
     /// Told to the node after the last of them.
@@ -137,14 +137,14 @@ impl Network {
     /// A node opens a connection.
     pub(super) fn open(
         &mut self,
-        bench: &mut Bench<'_>,
+        ctx: &mut NetworkCtx<'_>,
         id: ConnectionId,
         (from, to): (HostId, HostId),
         at: Time,
         timeout: Span,
     ) {
         let end = |host, state| EndState { host, state, queued: 0, then: None };
-        let ends = [end(from, State::Opening), end(to, State::Unborn)];
+        let ends = [end(from, TcpState::Opening), end(to, TcpState::Unborn)];
         let slot = id.0;
         if let Some(old) = self.connections.get_mut(slot as usize) {
             assert!(old.free, "a connection id was given out while it was in use");
@@ -157,25 +157,25 @@ impl Network {
             self.connections.push(Connection { generation: 0, ends, flows, free: false });
         }
         let conn = ConnRef { slot, generation: self.connections[slot as usize].generation };
-        bench.push(at, Event::Syn { conn, attempt: 0 });
-        bench.push(at + timeout, Event::SetupTimeout { conn });
+        ctx.push(at, Event::Syn { conn, attempt: 0 });
+        ctx.push(at + timeout, Event::SetupTimeout { conn });
     }
 
     /// The opener sends a SYN, and will send the next one if it hears nothing.
     #[cold]
-    pub(super) fn syn(&mut self, bench: &mut Bench<'_>, conn: ConnRef, attempt: u8) {
+    pub(super) fn syn(&mut self, ctx: &mut NetworkCtx<'_>, conn: ConnRef, attempt: u8) {
         let Some([opener, acceptor]) = self.ends(conn) else { return };
-        if (opener.state, acceptor.state) != (State::Opening, State::Unborn) {
+        if (opener.state, acceptor.state) != (TcpState::Opening, TcpState::Unborn) {
             return;
         }
         if attempt < LAST_SYN {
-            let next = bench.now + Span::secs(1 << attempt.saturating_sub(LINEAR_SYNS));
-            bench.push(next, Event::Syn { conn, attempt: attempt + 1 });
+            let next = ctx.now + Span::secs(1 << attempt.saturating_sub(LINEAR_SYNS));
+            ctx.push(next, Event::Syn { conn, attempt: attempt + 1 });
         }
         let (from, to) = (opener.host, acceptor.host);
         if !self.links.is_cut(from, to) && !self.links.loses(from, to) {
-            let arrives = bench.now + self.links.latency(from, to);
-            bench.push(arrives, Event::SynArrive { conn });
+            let arrives = ctx.now + self.links.latency(from, to);
+            ctx.push(arrives, Event::SynArrive { conn });
         }
     }
 
@@ -184,12 +184,12 @@ impl Network {
     #[cold]
     pub(super) fn syn_arrive(
         &mut self,
-        bench: &mut Bench<'_>,
+        ctx: &mut NetworkCtx<'_>,
         conn: ConnRef,
         listens: impl FnOnce(HostId) -> bool,
     ) -> bool {
         let Some([opener, acceptor]) = self.ends(conn) else { return false };
-        if (opener.state, acceptor.state) != (State::Opening, State::Unborn)
+        if (opener.state, acceptor.state) != (TcpState::Opening, TcpState::Unborn)
             || !self.powered[acceptor.host.index()]
             || self.links.is_cut(acceptor.host, opener.host)
             || self.links.loses(acceptor.host, opener.host)
@@ -198,22 +198,22 @@ impl Network {
         }
         let accepts = listens(acceptor.host);
         let (state, item) = if accepts {
-            (State::Open, Item::Opened)
+            (TcpState::Open, Item::Opened)
         } else {
-            (State::Gone, Item::Close(CloseReason::Refused))
+            (TcpState::Gone, Item::Close(CloseReason::Refused))
         };
         self.connections[conn.slot as usize].ends[1].state = state;
-        self.transmit(bench, conn.slot, 1, item, bench.now);
+        self.transmit(ctx, conn.slot, 1, item, ctx.now);
         accepts
     }
 
     /// The opener has waited long enough. Whether it still waited.
     #[cold]
-    pub(super) fn setup_timeout(&mut self, bench: &mut Bench<'_>, conn: ConnRef) -> bool {
+    pub(super) fn setup_timeout(&mut self, ctx: &mut NetworkCtx<'_>, conn: ConnRef) -> bool {
         let Some([opener, _]) = self.ends(conn) else { return false };
-        let waited = opener.state == State::Opening;
+        let waited = opener.state == TcpState::Opening;
         if waited {
-            self.leave(bench, conn.slot, 0, CloseReason::Peer, bench.now);
+            self.leave(ctx, conn.slot, 0, CloseReason::Peer, ctx.now);
         }
         waited
     }
@@ -223,24 +223,24 @@ impl Network {
     /// A node sends a message that departs then.
     pub(super) fn send(
         &mut self,
-        bench: &mut Bench<'_>,
+        ctx: &mut NetworkCtx<'_>,
         id: ConnectionId,
         from: HostId,
         message: Message,
         at: Time,
     ) -> Sent {
         let Some(end) = self.open_end(id, from) else {
-            drop_message(bench.lists, message);
+            drop_message(ctx.lists, message);
             return Sent::Dropped;
         };
         let ends = &self.connections[id.0 as usize].ends;
         let (own, other) = (ends[usize::from(end)].state, ends[1 - usize::from(end)].state);
         // What is sent to an end that was closed is thrown away there.
-        let carried = own == State::Open && matches!(other, State::Open | State::Dead);
-        if carried || (own, other) == (State::Open, State::Opening) {
-            self.put(bench, id.0, end, Item::Message(message), at)
+        let carried = own == TcpState::Open && matches!(other, TcpState::Open | TcpState::Dead);
+        if carried || (own, other) == (TcpState::Open, TcpState::Opening) {
+            self.put(ctx, id.0, end, Item::Message(message), at)
         } else {
-            drop_message(bench.lists, message);
+            drop_message(ctx.lists, message);
             Sent::Dropped
         }
     }
@@ -248,13 +248,13 @@ impl Network {
     /// A node closes a connection.
     pub(super) fn close(
         &mut self,
-        bench: &mut Bench<'_>,
+        ctx: &mut NetworkCtx<'_>,
         id: ConnectionId,
         from: HostId,
         at: Time,
     ) -> bool {
         let Some(end) = self.open_end(id, from) else { return false };
-        self.leave(bench, id.0, end, CloseReason::Peer, at);
+        self.leave(ctx, id.0, end, CloseReason::Peer, at);
         true
     }
 
@@ -263,7 +263,7 @@ impl Network {
     #[cold]
     pub(super) fn leave(
         &mut self,
-        bench: &mut Bench<'_>,
+        ctx: &mut NetworkCtx<'_>,
         slot: u32,
         end: End,
         reason: CloseReason,
@@ -272,13 +272,13 @@ impl Network {
         let connection = &mut self.connections[slot as usize];
         let other = 1 - usize::from(end);
         let own = &mut connection.ends[usize::from(end)];
-        (own.state, own.then) = (State::Gone, None);
-        connection.flows[other].clear(bench.lists);
+        (own.state, own.then) = (TcpState::Gone, None);
+        connection.flows[other].clear(ctx.lists);
         match connection.ends[other].state {
-            State::Open | State::Opening => {
-                self.transmit(bench, slot, end, Item::Close(reason), at);
+            TcpState::Open | TcpState::Opening => {
+                self.transmit(ctx, slot, end, Item::Close(reason), at);
             }
-            _ => self.free_if_forgotten(bench, slot),
+            _ => self.free_if_forgotten(ctx, slot),
         }
     }
 
@@ -286,47 +286,47 @@ impl Network {
     #[cold]
     pub(super) fn transmit(
         &mut self,
-        bench: &mut Bench<'_>,
+        ctx: &mut NetworkCtx<'_>,
         slot: u32,
         end: End,
         item: Item,
         at: Time,
     ) -> Sent {
-        self.put(bench, slot, end, item, at)
+        self.put(ctx, slot, end, item, at)
     }
 
     /// Puts something on the wire, or holds it.
     ///
     /// Speed: inline, so that a message is copied once, into its segment.
     #[inline(always)]
-    fn put(&mut self, bench: &mut Bench<'_>, slot: u32, end: End, item: Item, at: Time) -> Sent {
+    fn put(&mut self, ctx: &mut NetworkCtx<'_>, slot: u32, end: End, item: Item, at: Time) -> Sent {
         let connection = &mut self.connections[slot as usize];
         let from = connection.ends[usize::from(end)].host;
         let receiver = connection.ends[1 - usize::from(end)];
         let to = receiver.host;
         let flow = &mut connection.flows[usize::from(end)];
         let sound = self.links.is_sound(from, to);
-        if flow.held.is_none() && !(sound && receiver.state != State::Dead) {
-            let off = receiver.state == State::Dead && !self.powered[to.index()];
+        if flow.held.is_none() && !(sound && receiver.state != TcpState::Dead) {
+            let off = receiver.state == TcpState::Dead && !self.powered[to.index()];
             let stuck = off || self.links.is_cut(from, to);
             if stuck || self.links.loses(from, to) {
                 let conn = ConnRef { slot, generation: connection.generation };
                 let retry = if stuck { Time::NEVER } else { at + FIRST_RTO };
-                hold(bench, flow, conn, end, Held { since: at, retry }, self.give_up);
+                hold(ctx, flow, conn, end, Held { since: at, retry }, self.give_up);
             }
         }
-        let mut segment = Segment { item, arrives: Time::NEVER, cause: bench.seq };
+        let mut segment = TcpSegment { item, arrives: Time::NEVER, cause: ctx.seq };
         if flow.held.is_some() {
             flow.segments.push_back(segment);
             return Sent::Held { to };
         }
-        let bytes = || wire_bytes(&item, bench.lists);
+        let bytes = || wire_bytes(&item, ctx.lists);
         let left = if sound { at } else { self.links.departure(from, to, at, bytes) };
         segment.arrives = (left + self.links.latency(from, to)).max(flow.last_arrival);
         flow.last_arrival = segment.arrives;
         flow.segments.push_back(segment);
         if flow.segments.len() == 1 {
-            flow.schedule_head(bench, slot, end);
+            flow.schedule_head(ctx, slot, end);
         }
         Sent::OnItsWay { to }
     }
@@ -341,13 +341,13 @@ impl Network {
     }
 
     /// The first bytes under way from `end` have arrived.
-    pub(super) fn arrive(&mut self, bench: &mut Bench<'_>, slot: u32, end: End) -> Arrival {
+    pub(super) fn arrive(&mut self, ctx: &mut NetworkCtx<'_>, slot: u32, end: End) -> Arrival {
         let connection = &mut self.connections[slot as usize];
         let conn = ConnRef { slot, generation: connection.generation };
         let other = 1 - usize::from(end);
         let receiver = connection.ends[other];
-        if receiver.state == State::Dead {
-            self.arrive_at_dead(bench, conn, end);
+        if receiver.state == TcpState::Dead {
+            self.arrive_at_dead(ctx, conn, end);
             return Arrival::Nothing;
         }
         let flow = &mut connection.flows[usize::from(end)];
@@ -364,23 +364,23 @@ impl Network {
             // A ring that is mostly empty stays at one place of memory.
             flow.segments.clear();
         } else {
-            flow.schedule_head(bench, slot, end);
+            flow.schedule_head(ctx, slot, end);
         }
         let Some(signal) = signal else {
-            if receiver.state == State::Open {
+            if receiver.state == TcpState::Open {
                 return Arrival::Message { conn };
             }
-            drop_message(bench.lists, self.arrived);
+            drop_message(ctx.lists, self.arrived);
             return Arrival::Nothing;
         };
-        let listens = matches!(receiver.state, State::Open | State::Opening);
+        let listens = matches!(receiver.state, TcpState::Open | TcpState::Opening);
         match signal {
-            Item::Opened if receiver.state == State::Opening => {
-                connection.ends[other].state = State::Open;
+            Item::Opened if receiver.state == TcpState::Opening => {
+                connection.ends[other].state = TcpState::Open;
                 Arrival::Opened { conn }
             }
             Item::Close(reason) if listens => {
-                let told = self.end_for(bench, slot, other as End, reason);
+                let told = self.end_for(ctx, slot, other as End, reason);
                 told.map_or(Arrival::Nothing, |reason| Arrival::Closed { conn, reason })
             }
             Item::Message(_) | Item::Opened | Item::Close(_) => Arrival::Nothing,
@@ -399,13 +399,13 @@ impl Network {
         }
         let end = &mut self.connections[conn.slot as usize].ends[usize::from(end)];
         end.queued = end.queued.saturating_sub(1);
-        matches!(end.state, State::Open | State::Closing)
+        matches!(end.state, TcpState::Open | TcpState::Closing)
     }
 
     /// The close that the node is to be told of now that no message of the connection waits.
     pub(super) fn close_told(
         &mut self,
-        bench: &mut Bench<'_>,
+        ctx: &mut NetworkCtx<'_>,
         conn: ConnRef,
         end: End,
     ) -> Option<CloseReason> {
@@ -415,8 +415,8 @@ impl Network {
             return None;
         }
         let reason = state.then.take()?;
-        state.state = State::Gone;
-        self.free_if_forgotten(bench, conn.slot);
+        state.state = TcpState::Gone;
+        self.free_if_forgotten(ctx, conn.slot);
         Some(reason)
     }
 
@@ -424,21 +424,21 @@ impl Network {
     #[cold]
     pub(super) fn end_for(
         &mut self,
-        bench: &mut Bench<'_>,
+        ctx: &mut NetworkCtx<'_>,
         slot: u32,
         end: End,
         reason: CloseReason,
     ) -> Option<CloseReason> {
         let connection = &mut self.connections[slot as usize];
         let state = &mut connection.ends[usize::from(end)];
-        connection.flows[1 - usize::from(end)].clear(bench.lists);
+        connection.flows[1 - usize::from(end)].clear(ctx.lists);
         if state.queued > 0 {
-            state.state = State::Closing;
+            state.state = TcpState::Closing;
             state.then = Some(reason);
             return None;
         }
-        state.state = State::Gone;
-        self.free_if_forgotten(bench, slot);
+        state.state = TcpState::Gone;
+        self.free_if_forgotten(ctx, slot);
         Some(reason)
     }
 
@@ -446,16 +446,16 @@ impl Network {
     #[cold]
     pub(super) fn closed(
         &mut self,
-        bench: &mut Bench<'_>,
+        ctx: &mut NetworkCtx<'_>,
         conn: ConnRef,
         end: End,
         reason: CloseReason,
     ) -> bool {
         let Some(ends) = self.ends(conn) else { return false };
         let state = ends[usize::from(end)];
-        state.state == State::Closing
+        state.state == TcpState::Closing
             && state.then.is_none()
-            && self.end_for(bench, conn.slot, end, reason).is_some()
+            && self.end_for(ctx, conn.slot, end, reason).is_some()
     }
 
     // ---- looking at connections ----
@@ -468,7 +468,7 @@ impl Network {
     /// The host that has accepted a connection, if it still knows it.
     pub(super) fn acceptor(&self, conn: ConnRef) -> Option<HostId> {
         let [_, acceptor] = self.ends(conn)?;
-        (acceptor.state == State::Open).then_some(acceptor.host)
+        (acceptor.state == TcpState::Open).then_some(acceptor.host)
     }
 
     /// The host at an end of a connection that has not been forgotten.
@@ -498,19 +498,20 @@ impl Network {
         // Nobody opens a connection to itself.
         let end = usize::from(connection.ends[0].host != host);
         let EndState { host: there, state, .. } = connection.ends[end];
-        let open = matches!(state, State::Open | State::Opening | State::Closing);
+        let open = matches!(state, TcpState::Open | TcpState::Opening | TcpState::Closing);
         (open && there == host).then_some(end as End)
     }
 
     /// Gives the id of a connection back that nobody knows any more.
-    pub(super) fn free_if_forgotten(&mut self, bench: &mut Bench<'_>, slot: u32) {
+    pub(super) fn free_if_forgotten(&mut self, ctx: &mut NetworkCtx<'_>, slot: u32) {
         let connection = &mut self.connections[slot as usize];
-        let forgotten = |e: &EndState| matches!(e.state, State::Gone | State::Dead | State::Unborn);
+        let forgotten =
+            |e: &EndState| matches!(e.state, TcpState::Gone | TcpState::Dead | TcpState::Unborn);
         if connection.free || !connection.ends.iter().all(forgotten) {
             return;
         }
         for flow in &mut connection.flows {
-            flow.clear(bench.lists);
+            flow.clear(ctx.lists);
             flow.last_arrival = Time::ZERO;
         }
         connection.free = true;

@@ -7,7 +7,7 @@
 use crate::base::ids::{BrokerEpoch, BrokerId, NodeId};
 use crate::base::time::{Span, Time};
 use crate::kafka::image::PartitionImage;
-use crate::sim::director::View;
+use crate::sim::director::ClusterView;
 
 /// How often the committed metadata is looked at.
 pub(super) const LOOK: Span = Span::millis(250);
@@ -55,7 +55,7 @@ impl Rolling {
 
     /// Whose turn it is. A broker that is down for another reason is passed over: starting it would
     /// cut that fault short.
-    pub(super) fn turn(&mut self, view: &View<'_>) -> Turn {
+    pub(super) fn turn(&mut self, view: &ClusterView<'_>) -> Turn {
         if let Some(current) = self.current
             && view.now.since(current.since) < PATIENCE
             && !is_back(current, view)
@@ -77,7 +77,7 @@ impl Rolling {
     }
 }
 
-fn is_back(current: Current, view: &View<'_>) -> bool {
+fn is_back(current: Current, view: &ClusterView<'_>) -> bool {
     let Some(image) = view.committed.broker(current.broker) else { return false };
     let full = |partition: &PartitionImage| {
         let place_is_in = |(place, broker): (usize, &BrokerId)| {

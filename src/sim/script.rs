@@ -16,7 +16,7 @@ use crate::model::fact::Fact;
 use crate::model::fault::{Action, FaultKind, Target};
 use crate::model::pattern::Pattern;
 use crate::model::script::{ScriptStep, Step};
-use crate::sim::director::{Agenda, Due, Order, View};
+use crate::sim::director::{Agenda, ClusterView, Order, Wake};
 
 /// How long a `read` step waits for something new.
 const READ_IDLE: Span = Span::secs(2);
@@ -62,7 +62,7 @@ pub(super) struct Demand {
 
 /// What became of a [`Demand`].
 #[derive(Clone, Debug)]
-pub(super) enum Struck {
+pub(super) enum Applied {
     /// The target was nobody, or the budget refused it.
     Nothing,
     /// The fault is injected.
@@ -81,7 +81,7 @@ struct Watch {
 
 /// What the present step waits for.
 #[derive(Clone, Debug)]
-enum Waiting {
+enum Awaited {
     /// Its own beginning.
     Begin,
     /// The next wake.
@@ -115,7 +115,7 @@ pub(super) struct Script {
     steps: Vec<ScriptStep>,
     watches: Vec<Watch>,
     current: usize,
-    waiting: Waiting,
+    waiting: Awaited,
     started: Time,
     /// Counts what has been waited for: a wake for something earlier is stale.
     serial: u32,
@@ -139,9 +139,9 @@ impl Script {
             }
         }
         let (waiting, end) = if steps.is_empty() {
-            (Waiting::Nothing, ScriptEnd::None)
+            (Awaited::Nothing, ScriptEnd::None)
         } else {
-            (Waiting::Begin, ScriptEnd::Running)
+            (Awaited::Begin, ScriptEnd::Running)
         };
         Self {
             steps: steps.to_vec(),
@@ -172,16 +172,16 @@ impl Script {
 
     pub(super) fn begin(&mut self, agenda: &mut Agenda, out: &mut Vec<Order>) {
         if self.is_running() {
-            agenda.wake(Time::ZERO, Due::Script(self.serial), out);
+            agenda.wake(Time::ZERO, Wake::Script(self.serial), out);
         }
     }
 
     /// A wake came. Returns the fault or operation that the step which begins now asks for; the
-    /// director answers with [`Script::on_struck`].
+    /// director answers with [`Script::on_applied`].
     pub(super) fn on_due(
         &mut self,
         serial: u32,
-        view: &View<'_>,
+        view: &ClusterView<'_>,
         agenda: &mut Agenda,
         out: &mut Vec<Order>,
     ) -> Option<Demand> {
@@ -190,42 +190,42 @@ impl Script {
         }
         out.extend(self.finished.take().map(|step| Order::Note(Fact::StepDone { step })));
         match self.waiting {
-            Waiting::Nothing => self.end = ScriptEnd::Done { at: view.now },
-            Waiting::Begin => return self.begin_step(view, agenda, out),
-            Waiting::Clock => self.finish(view.now, agenda, out),
-            Waiting::Silence { last, .. } if view.now.since(last) < READ_IDLE => {
-                agenda.wake(last + READ_IDLE, Due::Script(self.serial), out);
+            Awaited::Nothing => self.end = ScriptEnd::Done { at: view.now },
+            Awaited::Begin => return self.begin_step(view, agenda, out),
+            Awaited::Clock => self.finish(view.now, agenda, out),
+            Awaited::Silence { last, .. } if view.now.since(last) < READ_IDLE => {
+                agenda.wake(last + READ_IDLE, Wake::Script(self.serial), out);
             }
-            Waiting::Silence { reader, .. } => {
+            Awaited::Silence { reader, .. } => {
                 out.push(Order::Command { process: reader, command: Command::Stop });
                 self.finish(view.now, agenda, out);
             }
-            Waiting::Fact(_)
-            | Waiting::Results { .. }
-            | Waiting::Clients(_)
-            | Waiting::Nodes(_)
-            | Waiting::Answer
-            | Waiting::Rolling => self.give_up(view.now),
+            Awaited::Fact(_)
+            | Awaited::Results { .. }
+            | Awaited::Clients(_)
+            | Awaited::Nodes(_)
+            | Awaited::Answer
+            | Awaited::Rolling => self.give_up(view.now),
         }
         None
     }
 
     fn begin_step(
         &mut self,
-        view: &View<'_>,
+        view: &ClusterView<'_>,
         agenda: &mut Agenda,
         out: &mut Vec<Order>,
     ) -> Option<Demand> {
         self.started = view.now;
         let step = self.steps[self.current].step.clone();
         match step {
-            Step::Sleep(span) => self.wait(Waiting::Clock, view.now + span, agenda, out),
+            Step::Sleep(span) => self.wait(Awaited::Clock, view.now + span, agenda, out),
             Step::Until { pattern, within } => self.await_fact(&pattern, within, view, agenda, out),
             Step::Send { process, count, label, partition, awaits } => {
                 let numbered = label.map(|label| (label, self.number(label, count)));
                 let command = Command::Send { count, label: numbered, partition, awaits };
                 out.push(Order::Command { process, command });
-                let results = Waiting::Results { process, label, left: count, open: Vec::new() };
+                let results = Awaited::Results { process, label, left: count, open: Vec::new() };
                 self.wait_or_finish(awaits && count > 0, results, view.now, agenda, out);
             }
             Step::Start { processes } => {
@@ -241,7 +241,7 @@ impl Script {
                 };
                 out.extend(processes.iter().map(stop));
                 let any = !processes.is_empty();
-                self.wait_or_finish(any, Waiting::Clients(processes), view.now, agenda, out);
+                self.wait_or_finish(any, Awaited::Clients(processes), view.now, agenda, out);
             }
             Step::Seek { process, partition, offset } => {
                 let command = Command::Seek { partition, offset };
@@ -257,7 +257,7 @@ impl Script {
             Step::Describe { .. } | Step::DumpLog { .. } => self.finish(view.now, agenda, out),
             Step::Read { reader, .. } => {
                 out.push(Order::Command { process: reader, command: Command::Start });
-                let silence = Waiting::Silence { reader, last: view.now };
+                let silence = Awaited::Silence { reader, last: view.now };
                 self.wait(silence, view.now + READ_IDLE, agenda, out);
             }
         }
@@ -276,28 +276,28 @@ impl Script {
     }
 
     /// What the director did for the present step.
-    pub(super) fn on_struck(
+    pub(super) fn on_applied(
         &mut self,
-        struck: Struck,
-        view: &View<'_>,
+        applied: Applied,
+        view: &ClusterView<'_>,
         agenda: &mut Agenda,
         out: &mut Vec<Order>,
     ) {
-        match struck {
-            Struck::Nothing => self.give_up(view.now),
-            Struck::Rolling => self.set(Waiting::Rolling),
-            Struck::Fault { id, kind, mut nodes } => {
+        match applied {
+            Applied::Nothing => self.give_up(view.now),
+            Applied::Rolling => self.set(Awaited::Rolling),
+            Applied::Fault { id, kind, mut nodes } => {
                 if let Step::Do { mark: Some(mark), .. } = &self.steps[self.current].step {
                     self.faults.insert(mark.clone(), id);
                 }
                 match kind {
                     kind if kind.is_operation() => {
-                        self.wait(Waiting::Answer, view.now + PATIENCE, agenda, out);
+                        self.wait(Awaited::Answer, view.now + PATIENCE, agenda, out);
                     }
                     FaultKind::Shutdown => {
                         nodes.retain(|node| (view.running)(*node));
                         let any = !nodes.is_empty();
-                        self.wait_or_finish(any, Waiting::Nodes(nodes), view.now, agenda, out);
+                        self.wait_or_finish(any, Awaited::Nodes(nodes), view.now, agenda, out);
                     }
                     _ => self.finish(view.now, agenda, out),
                 }
@@ -324,36 +324,36 @@ impl Script {
             }
         }
         let done = match &mut self.waiting {
-            Waiting::Fact(watch) => self.watches[*watch].fits == Some(true),
-            Waiting::Results { process, label, left, open } => {
+            Awaited::Fact(watch) => self.watches[*watch].fits == Some(true),
+            Awaited::Results { process, label, left, open } => {
                 count_results(*process, *label, left, open, fact);
                 *left == 0
             }
-            Waiting::Clients(clients) => match fact {
+            Awaited::Clients(clients) => match fact {
                 Fact::ClientStopped { process } => {
                     clients.retain(|p| p != process);
                     clients.is_empty()
                 }
                 _ => false,
             },
-            Waiting::Nodes(nodes) => match fact {
+            Awaited::Nodes(nodes) => match fact {
                 Fact::Stopped { node, .. } => {
                     nodes.retain(|n| n != node);
                     nodes.is_empty()
                 }
                 _ => false,
             },
-            Waiting::Silence { reader, last } => {
+            Awaited::Silence { reader, last } => {
                 if matches!(fact, Fact::Consumed { process, .. } if process == reader) {
                     *last = now;
                 }
                 false
             }
-            Waiting::Begin
-            | Waiting::Clock
-            | Waiting::Answer
-            | Waiting::Rolling
-            | Waiting::Nothing => false,
+            Awaited::Begin
+            | Awaited::Clock
+            | Awaited::Answer
+            | Awaited::Rolling
+            | Awaited::Nothing => false,
         };
         if done {
             self.finish(now, agenda, out);
@@ -362,14 +362,14 @@ impl Script {
 
     /// The operation of the present step was answered.
     pub(super) fn on_answer(&mut self, now: Time, agenda: &mut Agenda, out: &mut Vec<Order>) {
-        if matches!(self.waiting, Waiting::Answer) {
+        if matches!(self.waiting, Awaited::Answer) {
             self.finish(now, agenda, out);
         }
     }
 
     /// The rolling restart of the present step is over.
     pub(super) fn on_rolled(&mut self, now: Time, agenda: &mut Agenda, out: &mut Vec<Order>) {
-        if matches!(self.waiting, Waiting::Rolling) {
+        if matches!(self.waiting, Awaited::Rolling) {
             self.finish(now, agenda, out);
         }
     }
@@ -380,7 +380,7 @@ impl Script {
         &mut self,
         pattern: &Pattern,
         within: Span,
-        view: &View<'_>,
+        view: &ClusterView<'_>,
         agenda: &mut Agenda,
         out: &mut Vec<Order>,
     ) {
@@ -390,24 +390,24 @@ impl Script {
         if fits {
             self.finish(view.now, agenda, out);
         } else {
-            self.wait(Waiting::Fact(watch), view.now + within, agenda, out);
+            self.wait(Awaited::Fact(watch), view.now + within, agenda, out);
         }
     }
 
-    fn set(&mut self, waiting: Waiting) {
+    fn set(&mut self, waiting: Awaited) {
         self.waiting = waiting;
         self.serial += 1;
     }
 
-    fn wait(&mut self, waiting: Waiting, until: Time, agenda: &mut Agenda, out: &mut Vec<Order>) {
+    fn wait(&mut self, waiting: Awaited, until: Time, agenda: &mut Agenda, out: &mut Vec<Order>) {
         self.set(waiting);
-        agenda.wake(until, Due::Script(self.serial), out);
+        agenda.wake(until, Wake::Script(self.serial), out);
     }
 
     fn wait_or_finish(
         &mut self,
         wait: bool,
-        waiting: Waiting,
+        waiting: Awaited,
         now: Time,
         agenda: &mut Agenda,
         out: &mut Vec<Order>,
@@ -427,19 +427,19 @@ impl Script {
             let at = if matches!(kind, Step::Do { .. }) { self.started } else { now };
             self.to_record.push_back((step, at));
         }
-        let pause = if matches!(self.waiting, Waiting::Fact(_)) { LOOK } else { BREATH };
+        let pause = if matches!(self.waiting, Awaited::Fact(_)) { LOOK } else { BREATH };
         self.finished = Some(step);
         self.current += 1;
         if self.current == self.steps.len() {
-            self.wait(Waiting::Nothing, now + BREATH, agenda, out);
+            self.wait(Awaited::Nothing, now + BREATH, agenda, out);
         } else {
-            self.wait(Waiting::Begin, now + pause, agenda, out);
+            self.wait(Awaited::Begin, now + pause, agenda, out);
         }
     }
 
     fn give_up(&mut self, now: Time) {
         self.end = ScriptEnd::WaitedInVain { step: self.current as u32, at: now };
-        self.set(Waiting::Nothing);
+        self.set(Awaited::Nothing);
     }
 }
 
@@ -475,7 +475,7 @@ fn count_results(
 }
 
 /// Whether the committed metadata says what the pattern waits for.
-fn is_committed(pattern: &Pattern, view: &View<'_>) -> bool {
+fn is_committed(pattern: &Pattern, view: &ClusterView<'_>) -> bool {
     view.committed.partitions().any(|(partition, image)| {
         let state = image.state;
         let isr = Fact::IsrCommitted { partition, state };

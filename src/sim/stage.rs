@@ -16,7 +16,7 @@ use crate::model::config::{BrokerConfig, ConsumerConfig, Features, ProducerConfi
 use crate::model::directory::LogDirs;
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
-use crate::model::fault::{Action, Direction, Fault, FaultLine, RestartHow, Source, Target};
+use crate::model::fault::{Action, Direction, Fault, FaultLine, RestartHow, Target, Timing};
 use crate::model::message::IncrementalAlterConfigsResponse;
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::names::{Names, TopicName};
@@ -25,7 +25,7 @@ use crate::model::plan::{
     ProducerPlan, Promise, RunPlan, Taint, TopicPlan,
 };
 use crate::model::rules::Rules;
-use crate::sim::director::{Director, Order, View};
+use crate::sim::director::{ClusterView, Director, Order};
 
 const LATENCY: Latency =
     Latency { p50: Span::millis(1), p99: Span::millis(2), max: Span::millis(3) };
@@ -38,8 +38,8 @@ pub(super) const fn broker(number: u16) -> NodeId {
     NodeId::Broker(BrokerId(number))
 }
 
-pub(super) const fn line(source: Source) -> FaultLine {
-    FaultLine { source, target: None, length: None, action: None }
+pub(super) const fn line(timing: Timing) -> FaultLine {
+    FaultLine { timing, target: None, length: None, action: None }
 }
 
 /// So many brokers, and three partitions on all of them: partition `p` prefers broker `p + 1`.
@@ -180,9 +180,9 @@ impl Stage {
     }
 
     /// Calls with a view of this world at this time.
-    pub(super) fn view<T>(&self, now: Time, call: impl FnOnce(&View<'_>) -> T) -> T {
+    pub(super) fn view<T>(&self, now: Time, call: impl FnOnce(&ClusterView<'_>) -> T) -> T {
         let running = |node| !self.down.contains(&node);
-        call(&View {
+        call(&ClusterView {
             now,
             committed: &self.image,
             running: &running,

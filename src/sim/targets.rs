@@ -7,11 +7,11 @@ use crate::base::ids::{BrokerId, ControllerId, NodeId, PartitionId, ProcessId};
 use crate::base::rng::Rng;
 use crate::model::fault::{Action, Target};
 use crate::model::plan::Plan;
-use crate::sim::director::View;
+use crate::sim::director::ClusterView;
 
 /// Who there is, as the plan says.
 #[derive(Clone, Debug)]
-pub struct Cast {
+pub struct Roster {
     /// How many brokers.
     pub brokers: u16,
     /// How many controllers.
@@ -24,8 +24,8 @@ pub struct Cast {
     pub replicas: Vec<Vec<BrokerId>>,
 }
 
-impl Cast {
-    /// The cast of a plan.
+impl Roster {
+    /// The roster of a plan.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         Self {
@@ -57,7 +57,12 @@ impl Cast {
 
     /// The nodes that a target word means now; `None` if nobody fits it.
     #[must_use]
-    pub fn resolve(&self, target: &Target, view: &View<'_>, rng: &mut Rng) -> Option<Vec<NodeId>> {
+    pub fn resolve(
+        &self,
+        target: &Target,
+        view: &ClusterView<'_>,
+        rng: &mut Rng,
+    ) -> Option<Vec<NodeId>> {
         let brokers = usize::from(self.brokers);
         match target {
             Target::Node(node) => Some(vec![*node]),
@@ -82,7 +87,7 @@ impl Cast {
     pub fn resolve_action(
         &self,
         action: &Action,
-        view: &View<'_>,
+        view: &ClusterView<'_>,
         rng: &mut Rng,
     ) -> Option<Action> {
         let Action::Partition { groups, direction } = action else { return Some(action.clone()) };
@@ -104,7 +109,7 @@ impl Cast {
     }
 
     /// The first replica in replica order that runs and does not lead.
-    fn follower(&self, partition: PartitionId, view: &View<'_>) -> Option<NodeId> {
+    fn follower(&self, partition: PartitionId, view: &ClusterView<'_>) -> Option<NodeId> {
         let leader = view.leader(partition);
         let others = self.replicas[partition.index()].iter().filter(|b| Some(**b) != leader);
         others.map(|b| NodeId::Broker(*b)).find(|b| (view.running)(*b))
@@ -122,7 +127,7 @@ impl Cast {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cast, Target};
+    use super::{Roster, Target};
     use crate::base::ids::{ControllerId, NodeId, PartitionId};
     use crate::base::rng::Rng;
     use crate::base::time::Time;
@@ -134,11 +139,11 @@ mod tests {
     #[test]
     fn words_mean_nodes() {
         let plan = plan(5);
-        let cast = Cast::new(&plan);
+        let roster = Roster::new(&plan);
         let mut stage = Stage::new(&plan);
         let one = |stage: &Stage, target| {
             let mut rng = Rng::named(1, "chaos");
-            stage.view(Time::ZERO, |view| cast.resolve(&target, view, &mut rng))
+            stage.view(Time::ZERO, |view| roster.resolve(&target, view, &mut rng))
         };
         let controller = NodeId::Controller(ControllerId(1));
         assert_eq!(one(&stage, Target::Node(broker(4))), Some(vec![broker(4)]));
@@ -166,23 +171,23 @@ mod tests {
     fn nobody_is_a_minority_of_two() {
         let plan = plan(2);
         let mut rng = Rng::named(1, "chaos");
-        let cast = Cast::new(&plan);
+        let roster = Roster::new(&plan);
         let stage = Stage::new(&plan);
         stage.view(Time::ZERO, |view| {
-            assert_eq!(cast.resolve(&Target::Minority, view, &mut rng), None);
+            assert_eq!(roster.resolve(&Target::Minority, view, &mut rng), None);
         });
     }
 
     #[test]
     fn a_node_in_two_groups_of_a_cut_belongs_to_the_first() {
         let plan = plan(3);
-        let cast = Cast::new(&plan);
+        let roster = Roster::new(&plan);
         let stage = Stage::new(&plan);
         let cut = |groups| Action::Partition { groups, direction: Direction::To };
         let words = cut(vec![vec![Target::Leader(P0)], vec![Target::All]]);
         let nodes = |numbers: &[u16]| numbers.iter().map(|n| Target::Node(broker(*n))).collect();
         let mut rng = Rng::named(1, "chaos");
-        let resolved = stage.view(Time::ZERO, |view| cast.resolve_action(&words, view, &mut rng));
+        let resolved = stage.view(Time::ZERO, |view| roster.resolve_action(&words, view, &mut rng));
         assert_eq!(resolved, Some(cut(vec![nodes(&[1]), nodes(&[2, 3])])));
     }
 }

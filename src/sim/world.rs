@@ -29,7 +29,7 @@ use crate::sim::desk::Desk;
 use crate::sim::director::{Director, Order};
 use crate::sim::event::{ConnRef, Digest, Event, HostId};
 use crate::sim::faults::ActiveFault;
-use crate::sim::flow::Bench;
+use crate::sim::flow::NetworkCtx;
 use crate::sim::host::{Condition, Host};
 use crate::sim::links::Links;
 use crate::sim::network::Network;
@@ -413,11 +413,11 @@ impl World {
 
     pub(super) fn with_network<R>(
         &mut self,
-        act: impl FnOnce(&mut Network, &mut Bench<'_>) -> R,
+        act: impl FnOnce(&mut Network, &mut NetworkCtx<'_>) -> R,
     ) -> R {
         let seq = self.desk.stamp.seq;
         let mut bench =
-            Bench { now: self.now, seq, queue: &mut self.queue, lists: &mut self.lists };
+            NetworkCtx { now: self.now, seq, queue: &mut self.queue, lists: &mut self.lists };
         act(&mut self.network, &mut bench)
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use highwater::internals::check::{Compared, Detail, Kind, PROPERTIES};
+use highwater::internals::check::{Compared, Detail, PROPERTIES, PropertyKind};
 use highwater::plan::{Drill, Plan};
 use highwater::run::{Options, run};
 
@@ -80,7 +80,7 @@ fn violated(plan: &Plan, seed: u64, drill: Option<Drill>) -> BTreeSet<&'static s
 
 #[test]
 fn every_property_is_violated_by_a_committed_scenario() {
-    for property in PROPERTIES.iter().filter(|p| p.kind != Kind::Mark) {
+    for property in PROPERTIES.iter().filter(|p| p.kind != PropertyKind::Mark) {
         let killer = KILLERS.iter().find(|k| k.0 == property.name);
         let Killer(name, scenario, drill) =
             killer.unwrap_or_else(|| panic!("{} has no killer", property.name));

@@ -5,8 +5,8 @@ use highwater::internals::app;
 use highwater::internals::base::Latency;
 use highwater::internals::model::{
     Action, AppPlan, BrokerConfig, BrokerPlan, ConsumerPlan, ControllerPlan, FaultLine, Features,
-    Hardware, NetworkPlan, Observer, ProcessPlan, ProducerPlan, Promise, Rules, RunPlan, Source,
-    Taint, Target, TopicConfig, TopicPlan,
+    Hardware, NetworkPlan, Observer, ProcessPlan, ProducerPlan, Promise, Rules, RunPlan, Taint,
+    Target, Timing, TopicConfig, TopicPlan,
 };
 use highwater::internals::sim::World;
 use highwater::plan::{
@@ -112,7 +112,7 @@ pub(crate) fn fault(
     action: Action,
 ) -> FaultLine {
     FaultLine {
-        source: Source::At(at),
+        timing: Timing::At(at),
         target: node.map(Target::Node),
         length,
         action: Some(action),

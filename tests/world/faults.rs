@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use highwater::fact::{Fact, FaultKind, StopKind};
 use highwater::internals::model::{
-    Action, Direction, FaultLine, Keep, Pattern, Source, SwarmLevel, Target,
+    Action, Direction, FaultLine, Keep, Pattern, SwarmLevel, Target, Timing,
 };
 use highwater::internals::sim::World;
 use highwater::plan::Plan;
@@ -74,8 +74,8 @@ fn a_fault_can_wait_for_what_only_a_trace_tells() {
         size: None,
         leader: None,
     };
-    let source = Source::When { pattern, nth: 50, after: Span::ZERO };
-    let line = FaultLine { source, ..fault(at(0), Some(broker(1)), None, Action::Crash) };
+    let timing = Timing::When { pattern, nth: 50, after: Span::ZERO };
+    let line = FaultLine { timing, ..fault(at(0), Some(broker(1)), None, Action::Crash) };
     let (_, ear) = watch(&Plan { faults: vec![line], ..plan() }, 0, at(20_000));
     let moved = |fact: &Fact| matches!(fact, Fact::HighWatermarkMoved { partition: P0, .. });
     let stopped = |fact: &Fact| matches!(fact, Fact::Stopped { .. });
@@ -214,8 +214,8 @@ fn everything_heals() {
 }
 
 fn swarm(level: SwarmLevel, kinds: Vec<FaultKind>) -> Plan {
-    let source = Source::Swarm { level, kinds, from: at(5_000), until: at(45_000) };
-    let line = FaultLine { source, target: None, length: None, action: None };
+    let timing = Timing::Swarm { level, kinds, from: at(5_000), until: at(45_000) };
+    let line = FaultLine { timing, target: None, length: None, action: None };
     Plan { faults: vec![line], ..plan() }
 }
 

@@ -8,7 +8,7 @@
 use super::inconsistent_read::Read;
 use crate::base::ids::{NodeId, Offset};
 use crate::check::ghost::PartitionGhost;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 

@@ -8,8 +8,8 @@
 
 use crate::base::ids::PartitionId;
 use crate::check::canon::Entry;
-use crate::check::lanes::Arrival;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
+use crate::check::streams::Arrival;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 

@@ -9,7 +9,7 @@ use crate::base::ids::{BrokerId, LeaderEpoch, Offset, ProcessId};
 use crate::base::time::Time;
 use crate::check::canon::{Entry, Seeker};
 use crate::check::ghost::PartitionGhost;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::batch::{RecordId, Records};
 use crate::model::fact::Stamp;

@@ -5,7 +5,7 @@
 //! oracle's own, on purpose: it must not use the code it judges.
 
 use crate::base::ids::{NodeId, PartitionId, ProcessId};
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::batch::RecordId;
 use crate::model::fact::Stamp;

@@ -10,8 +10,8 @@
 use super::inconsistent_read::Read;
 use crate::base::ids::{NodeId, Offset, PartitionId};
 use crate::check::canon::Entry;
-use crate::check::lanes::{Arrival, Reader};
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
+use crate::check::streams::{Arrival, Reader};
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 

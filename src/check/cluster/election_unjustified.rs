@@ -9,7 +9,7 @@
 
 use crate::base::ids::{PartitionId, ReplicaSet};
 use crate::check::ghost::Ghosts;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 use crate::model::metadata::PartitionState;

@@ -8,8 +8,8 @@
 use super::account::Account;
 use crate::base::ids::{NodeId, Offset, PartitionId, ProcessId};
 use crate::base::time::Time;
-use crate::check::lanes::{Clients, ConsumerKind};
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
+use crate::check::streams::{Clients, ConsumerKind};
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 

@@ -6,7 +6,7 @@ use super::account::Account;
 use crate::base::ids::BrokerId;
 use crate::base::time::Time;
 use crate::check::ghost::Ghosts;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 

@@ -6,8 +6,8 @@
 
 use crate::base::ids::{NodeId, PartitionId, ProcessId};
 use crate::base::time::{Span, Time};
-use crate::check::lanes::{Clients, ProducerKind};
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
+use crate::check::streams::{Clients, ProducerKind};
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 
@@ -20,8 +20,8 @@ pub(crate) fn finish(clients: &Clients, healed: Time, stamp: Stamp, findings: &m
         let Some(ProducerKind { number, delivery_timeout, .. }) = kind.producer else { continue };
         let process = ProcessId(process as u16);
         for partition in 0..clients.partitions() {
-            let lane = &clients.lanes[clients.lane_of(number, partition)];
-            let Some((ordinal, since)) = lane.oldest() else { continue };
+            let stream = &clients.streams[clients.stream_of(number, partition)];
+            let Some((ordinal, since)) = stream.oldest() else { continue };
             if since.max(healed) + delivery_timeout + NOTICE >= stamp.time {
                 continue;
             }

@@ -7,7 +7,7 @@
 use super::acked_lost::Loss;
 use crate::base::ids::{Offset, PartitionId};
 use crate::check::canon::Entry;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 

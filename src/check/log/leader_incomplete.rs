@@ -9,7 +9,7 @@
 
 use crate::base::ids::{LeaderEpoch, Offset};
 use crate::check::ghost::PartitionGhost;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 

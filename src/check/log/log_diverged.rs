@@ -8,7 +8,7 @@
 use crate::base::ids::BrokerId;
 use crate::check::canon::{Append, Entry};
 use crate::check::ghost::PartitionGhost;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use crate::base::ids::{BrokerId, Offset};
 use crate::base::time::{Span, Time};
 use crate::check::ghost::PartitionGhost;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 use crate::model::plan::Plan;

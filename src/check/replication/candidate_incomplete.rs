@@ -7,7 +7,7 @@
 
 use crate::base::ids::ReplicaSet;
 use crate::check::ghost::PartitionGhost;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 

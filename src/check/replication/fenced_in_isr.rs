@@ -8,7 +8,7 @@
 
 use crate::base::ids::{BrokerId, PartitionId};
 use crate::check::ghost::{Ghosts, PartitionGhost};
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 

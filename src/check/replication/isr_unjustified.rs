@@ -14,13 +14,13 @@
 use crate::base::ids::{BrokerId, NodeId, Offset, ReplicaSet};
 use crate::base::time::{Span, Time};
 use crate::check::ghost::{BrokerGhost, PartitionGhost, patience};
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 
-/// What is known of one member's standing with its leader.
+/// What is known of how one member follows its leader.
 #[derive(Clone, Copy, Debug)]
-struct Standing {
+struct Following {
     /// The last answer that reached it, and the one before.
     answered: Time,
     answered_before: Time,
@@ -32,7 +32,7 @@ struct Standing {
     blemished: bool,
 }
 
-impl Standing {
+impl Following {
     const UNKNOWN: Self = Self {
         answered: Time::NEVER,
         answered_before: Time::NEVER,
@@ -49,25 +49,25 @@ impl Standing {
     }
 }
 
-/// The standing of every replica.
+/// How every replica follows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IsrUnjustified {
     /// By partition, then place.
-    standings: Vec<Standing>,
+    followings: Vec<Following>,
 }
 
 impl IsrUnjustified {
     pub(crate) fn add_partition(&mut self, ghost: &PartitionGhost) {
-        self.standings.resize(ghost.replicas_end(), Standing::UNKNOWN);
+        self.followings.resize(ghost.replicas_end(), Following::UNKNOWN);
     }
 
-    fn standing(&mut self, ghost: &PartitionGhost, place: usize) -> &mut Standing {
-        &mut self.standings[ghost.first_replica + place]
+    fn following(&mut self, ghost: &PartitionGhost, place: usize) -> &mut Following {
+        &mut self.followings[ghost.first_replica + place]
     }
 
     /// An answer of the committed leader reached a follower.
     ///
-    /// Speed: a follower's standing is found by addition in one flat table.
+    /// Speed: how a follower follows is found by addition in one flat table.
     #[inline(always)]
     pub(crate) fn answered(
         &mut self,
@@ -76,18 +76,18 @@ impl IsrUnjustified {
         patience: Span,
         now: Time,
     ) {
-        let standing = self.standing(ghost, follower);
-        let caught_up = standing.answered_before != Time::NEVER
-            && ghost.canon.replica(follower).end() >= standing.leader_end;
+        let following = self.following(ghost, follower);
+        let caught_up = following.answered_before != Time::NEVER
+            && ghost.canon.replica(follower).end() >= following.leader_end;
         if caught_up {
-            if standing.caught_up != Time::NEVER && !standing.is_good(now, patience) {
-                standing.blemished = true;
+            if following.caught_up != Time::NEVER && !following.is_good(now, patience) {
+                following.blemished = true;
             }
-            standing.caught_up = standing.answered_before;
+            following.caught_up = following.answered_before;
         }
-        standing.answered_before = standing.answered;
-        standing.answered = now;
-        standing.leader_end = ghost.canon.replica(leader).end();
+        following.answered_before = following.answered;
+        following.answered = now;
+        following.leader_end = ghost.canon.replica(leader).end();
     }
 
     /// A leader begins anew with these members: it takes them for caught up as of now
@@ -95,7 +95,7 @@ impl IsrUnjustified {
     pub(crate) fn elected(&mut self, ghost: &PartitionGhost, isr: ReplicaSet, now: Time) {
         for place in 0..ghost.replicas.len() {
             let caught_up = if isr.has(place) { now } else { Time::NEVER };
-            *self.standing(ghost, place) = Standing { caught_up, ..Standing::UNKNOWN };
+            *self.following(ghost, place) = Following { caught_up, ..Following::UNKNOWN };
         }
     }
 
@@ -109,8 +109,8 @@ impl IsrUnjustified {
         stamp: Stamp,
         findings: &mut Findings,
     ) {
-        let standing = self.standing(ghost, place);
-        standing.blemished = !standing.is_good(stamp.time, patience);
+        let following = self.following(ghost, place);
+        following.blemished = !following.is_good(stamp.time, patience);
         findings.exercise(PropertyId::IsrUnjustified);
         let replica = ghost.canon.replica(place);
         let matched = ghost.canon.complete_to(place);
@@ -130,7 +130,7 @@ impl IsrUnjustified {
     pub(crate) fn blemish(&mut self, partitions: &[PartitionGhost], broker: BrokerId) {
         for ghost in partitions {
             if let Some(place) = ghost.place(broker) {
-                *self.standing(ghost, place) = Standing::BLEMISHED;
+                *self.following(ghost, place) = Following::BLEMISHED;
             }
         }
     }
@@ -141,7 +141,7 @@ impl IsrUnjustified {
         for ghost in partitions {
             if node.is_none_or(|node| ghost.state.leader.map(NodeId::Broker) == Some(node)) {
                 for place in 0..ghost.replicas.len() {
-                    *self.standing(ghost, place) = Standing::BLEMISHED;
+                    *self.following(ghost, place) = Following::BLEMISHED;
                 }
             }
         }
@@ -155,13 +155,13 @@ impl IsrUnjustified {
         lag_max: Span,
         now: Time,
     ) -> Option<Time> {
-        let standing = &self.standings[ghost.first_replica + place];
-        let good = !standing.blemished && standing.is_good(now, patience(lag_max));
-        good.then_some(standing.caught_up)
+        let following = &self.followings[ghost.first_replica + place];
+        let good = !following.blemished && following.is_good(now, patience(lag_max));
+        good.then_some(following.caught_up)
     }
 }
 
-/// A member in good standing left at `stamp`; asked when the instant is over, so that a fencing
+/// A member that followed well left at `stamp`; asked when the instant is over, so that a fencing
 /// committed with it is known, whichever record came first.
 pub(crate) fn left(
     ghost: &PartitionGhost,

@@ -13,7 +13,7 @@
 use crate::base::ids::{BrokerId, LeaderEpoch, Offset};
 use crate::check::canon::{Entry, Replica};
 use crate::check::ghost::PartitionGhost;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 

@@ -7,13 +7,13 @@
 use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset, ProcessId};
 use crate::base::time::Span;
 use crate::check::ghost::PartitionGhost;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 
 /// By whom, in which epoch and on which connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Source {
+pub(crate) struct Answerer {
     pub(crate) broker: BrokerId,
     pub(crate) epoch: LeaderEpoch,
     pub(crate) connection: ConnectionId,
@@ -53,7 +53,7 @@ impl Places {
 /// The last watermark that a receiver was shown.
 #[derive(Clone, Copy, Debug)]
 struct Shown {
-    source: Source,
+    answerer: Answerer,
     offset: Offset,
     places: Places,
 }
@@ -61,7 +61,11 @@ struct Shown {
 impl Shown {
     /// No broker has the number zero.
     const NOTHING: Self = Self {
-        source: Source { broker: BrokerId(0), epoch: LeaderEpoch(0), connection: ConnectionId(0) },
+        answerer: Answerer {
+            broker: BrokerId(0),
+            epoch: LeaderEpoch(0),
+            connection: ConnectionId(0),
+        },
         offset: Offset::ZERO,
         places: Places { patience: Span::ZERO, leader: 0, follower: Places::NO_FOLLOWER },
     };
@@ -96,41 +100,42 @@ impl WatermarkFell {
         clients.iter_mut().find(|(process, _)| *process == id).map(|(_, shown)| shown)
     }
 
-    /// An answer from the same source as the last one: judged, and it is known who answered whom.
-    /// None if it comes from another; then [`WatermarkFell::first`] is to be told.
+    /// An answer from the same broker, in the same epoch and on the same connection, as the last
+    /// one: judged, and it is known who answered whom. None if it comes from another; then
+    /// [`WatermarkFell::first`] is to be told.
     ///
     /// Speed: most answers are of this kind, and need no search of the replica list.
     #[inline(always)]
     pub(crate) fn again(
         &mut self,
         ghost: &PartitionGhost,
-        source: Source,
+        answerer: Answerer,
         to: NodeId,
         offset: Offset,
         stamp: Stamp,
         findings: &mut Findings,
     ) -> Option<Places> {
-        let last = self.shown(ghost, to).filter(|last| last.source == source)?;
+        let last = self.shown(ghost, to).filter(|last| last.answerer == answerer)?;
         findings.exercise(PropertyId::WatermarkFell);
         if offset < last.offset {
-            fell(ghost, source, (last.offset, offset), stamp, findings);
+            fell(ghost, answerer, (last.offset, offset), stamp, findings);
         }
         last.offset = offset;
         Some(last.places)
     }
 
-    /// The first answer of a source. A receiver has one fetch connection to a leader, so one place
-    /// per receiver is enough.
+    /// The first answer of an answerer. A receiver has one fetch connection to a leader, so one
+    /// place per receiver is enough.
     #[cold]
     pub(crate) fn first(
         &mut self,
         ghost: &PartitionGhost,
-        source: Source,
+        answerer: Answerer,
         to: NodeId,
         offset: Offset,
         places: Places,
     ) {
-        let new = Shown { source, offset, places };
+        let new = Shown { answerer, offset, places };
         if let Some(last) = self.shown(ghost, to) {
             *last = new;
         } else if let NodeId::Process(process) = to {
@@ -142,16 +147,16 @@ impl WatermarkFell {
 #[cold]
 fn fell(
     ghost: &PartitionGhost,
-    source: Source,
+    answerer: Answerer,
     (from, to): (Offset, Offset),
     stamp: Stamp,
     findings: &mut Findings,
 ) {
-    let detail = Detail::Fell { from, epoch: source.epoch };
+    let detail = Detail::Fell { from, epoch: answerer.epoch };
     let violation = Violation::of(PropertyId::WatermarkFell, stamp, detail)
         .partition(ghost.id)
         .offset(to)
-        .broker(source.broker);
+        .broker(answerer.broker);
     findings.add(PropertyId::WatermarkFell, violation);
 }
 

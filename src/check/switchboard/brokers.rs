@@ -4,7 +4,7 @@
 use crate::base::ids::{BrokerId, NodeId};
 use crate::check::Checks;
 use crate::check::ghost::BrokerGhost;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::replication::candidate_incomplete;
 use crate::check::switchboard::late::Late;
 use crate::model::fact::{Fact, Stamp};

@@ -5,11 +5,11 @@ use crate::base::time::Time;
 use crate::check::Checks;
 use crate::check::client::inconsistent_read::Read;
 use crate::check::client::{dirty_read, order_broken};
-use crate::check::lanes::ProducerKind;
 use crate::check::log::acked_lost;
 use crate::check::metrics::MetricId;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::replication::min_insync_ignored;
+use crate::check::streams::ProducerKind;
 use crate::model::batch::RecordId;
 use crate::model::config::Acks;
 use crate::model::error::ErrorCode;
@@ -54,8 +54,8 @@ impl Checks {
         if partition.index() >= self.clients.partitions() {
             return;
         }
-        let lane = self.clients.lane_of(number, partition.index());
-        self.clients.lanes[lane].submit(record.ordinal, workload, stamp.time);
+        let stream = self.clients.stream_of(number, partition.index());
+        self.clients.streams[stream].submit(record.ordinal, workload, stamp.time);
         self.metrics.submitted(partition.index(), stamp.time);
         self.writes_resume.submitted(partition.index(), &mut self.findings);
         if let (Some(key), true) = (key, hashes_keys) {
@@ -63,7 +63,7 @@ impl Checks {
             self.key_misplaced.submitted(partition, what, stamp, &mut self.findings);
         }
         if resends {
-            self.clients.pair(process, workload, (lane, record.ordinal));
+            self.clients.pair(process, workload, (stream, record.ordinal));
         }
     }
 
@@ -75,18 +75,18 @@ impl Checks {
         base: Option<Offset>,
         acks: Acks,
     ) {
-        self.clients.settled.clear();
-        let Some(lane) = self.clients.lane(process, partition) else { return };
+        self.clients.resolved_since.clear();
+        let Some(stream) = self.clients.stream(process, partition) else { return };
         let healed = self.ghosts.healed.unwrap_or(Time::ZERO);
-        let settled = &mut self.clients.settled;
-        let note = |_, _, since| settled.push(since);
-        let resolved = self.clients.lanes[lane].resolve(first.ordinal, count, healed, note);
+        let resolved_since = &mut self.clients.resolved_since;
+        let note = |_, _, since| resolved_since.push(since);
+        let resolved = self.clients.streams[stream].resolve(first.ordinal, count, healed, note);
         self.requests_end.pay(resolved.old.into(), stamp.time);
         self.metrics.resolved(partition.index(), resolved.records.into(), true, stamp.time);
         self.metrics.add(MetricId::Acked, count.into());
         self.writes_resume.acked(partition.index(), stamp.time);
         match base {
-            None => self.clients.lanes[lane].sent += u64::from(count),
+            None => self.clients.streams[stream].sent += u64::from(count),
             Some(base) => self.acked_at(stamp, partition, (base, first, count), acks),
         }
     }
@@ -148,11 +148,11 @@ impl Checks {
         error: ErrorCode,
         unknown: bool,
     ) {
-        let Some(lane) = self.clients.lane(process, partition) else { return };
+        let Some(stream) = self.clients.stream(process, partition) else { return };
         let resends = self.clients.resends(process);
         let healed = self.ghosts.healed.unwrap_or(Time::ZERO);
         let mut again = Vec::new();
-        let resolved = self.clients.lanes[lane].resolve(
+        let resolved = self.clients.streams[stream].resolve(
             first.ordinal,
             count,
             healed,
@@ -163,7 +163,7 @@ impl Checks {
             },
         );
         for (ordinal, workload) in again {
-            self.clients.give_up(process, workload, (lane, ordinal));
+            self.clients.give_up(process, workload, (stream, ordinal));
         }
         self.requests_end.pay(resolved.old.into(), stamp.time);
         self.metrics.resolved(partition.index(), resolved.records.into(), false, stamp.time);
@@ -234,8 +234,8 @@ impl Checks {
     pub(in crate::check) fn process_gone(&mut self, stamp: Stamp, process: ProcessId) {
         let healed = self.ghosts.healed.unwrap_or(Time::ZERO);
         for partition in (0..self.ghosts.partitions.len()).map(|p| PartitionId(p as u16)) {
-            if let Some(lane) = self.clients.lane(process, partition) {
-                let gone = self.clients.lanes[lane].abandon(healed);
+            if let Some(stream) = self.clients.stream(process, partition) {
+                let gone = self.clients.streams[stream].abandon(healed);
                 self.requests_end.pay(gone.old.into(), stamp.time);
                 let records = gone.records.into();
                 self.metrics.resolved(partition.index(), records, false, stamp.time);

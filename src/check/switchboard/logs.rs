@@ -9,7 +9,7 @@ use crate::check::client::{duplicate, order_broken};
 use crate::check::log::acked_lost::{self, Loss};
 use crate::check::log::{committed_lost, leader_incomplete, log_diverged};
 use crate::check::metrics::MetricId;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::replication::{candidate_incomplete, min_insync_ignored};
 use crate::model::config::Acks;
 use crate::model::fact::Stamp;
@@ -68,7 +68,7 @@ impl Checks {
     ) {
         let Some(ghost) = self.ghosts.partition(partition) else { return };
         let Some(first) = entry.workload() else { return };
-        let Some((lane, acks)) = self.clients.lane_and_acks(first.process, partition) else {
+        let Some((stream, acks)) = self.clients.stream_and_acks(first.process, partition) else {
             return;
         };
         if acks == Acks::None {
@@ -77,24 +77,24 @@ impl Checks {
         if outcome != Append::Extended {
             return;
         }
-        let created = || self.clients.lanes[lane].created(first.ordinal);
+        let created = || self.clients.streams[stream].created(first.ordinal);
         self.retention_broken.appended(partition.index(), entry.base, stamp.time, created);
         if acks == Acks::All {
             min_insync_ignored::appended(ghost, entry, broker, stamp, &mut self.findings);
         }
-        self.extended(stamp, partition, (entry, first.ordinal), lane);
+        self.extended(stamp, partition, (entry, first.ordinal), stream);
     }
 
-    /// The canonical log grew by a batch of this lane, whose first record has this ordinal.
+    /// The canonical log grew by a batch of this stream, whose first record has this ordinal.
     pub(in crate::check) fn extended(
         &mut self,
         stamp: Stamp,
         partition: PartitionId,
         (entry, first): (&Entry, u32),
-        lane: usize,
+        stream: usize,
     ) {
-        let lane = &mut self.clients.lanes[lane];
-        let arrival = lane.arrive(first, entry.count, entry.sequence);
+        let stream = &mut self.clients.streams[stream];
+        let arrival = stream.arrive(first, entry.count, entry.sequence);
         duplicate::appended(partition, entry, arrival, stamp, &mut self.findings);
         order_broken::appended(partition, entry, arrival, stamp, &mut self.findings);
         if arrival.again > 0 {
@@ -125,8 +125,8 @@ impl Checks {
         for at in adopted {
             let entry = self.ghosts.partitions[partition.index()].canon.entries()[at];
             let Some(first) = entry.workload() else { continue };
-            if let Some(lane) = self.clients.lane(first.process, partition) {
-                self.extended(stamp, partition, (&entry, first.ordinal), lane);
+            if let Some(stream) = self.clients.stream(first.process, partition) {
+                self.extended(stamp, partition, (&entry, first.ordinal), stream);
             }
         }
     }
@@ -158,11 +158,11 @@ impl Checks {
         self.inconsistent_read.fell_out(partition.index(), removed);
         for entry in removed.iter().rev() {
             let Some(first) = entry.workload() else { continue };
-            let Some(lane) = self.clients.lane(first.process, partition) else { continue };
-            let lane = &mut self.clients.lanes[lane];
-            lane.leave(first.ordinal, entry.count, entry.sequence);
+            let Some(stream) = self.clients.stream(first.process, partition) else { continue };
+            let stream = &mut self.clients.streams[stream];
+            stream.leave(first.ordinal, entry.count, entry.sequence);
             if entry.acked != Time::NEVER {
-                lane.lost += u64::from(entry.count);
+                stream.lost += u64::from(entry.count);
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::check::Checks;
 use crate::check::cluster::election_unjustified::{self, Election};
 use crate::check::ghost::Dues;
 use crate::check::metrics::{Health, MetricId};
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
 use crate::check::replication::candidate_incomplete;
 use crate::check::switchboard::late::Late;
 use crate::model::config::TopicKey;

@@ -3,10 +3,10 @@
 use crate::base::ids::Offset;
 use crate::base::time::Time;
 use crate::check::ghost::PartitionGhost;
-use crate::check::lanes::ProducerKind;
 use crate::check::liveness::{isr_fills, metadata_converges, requests_end};
 use crate::check::log::acked_lost;
-use crate::check::registry::PropertyId;
+use crate::check::properties::PropertyId;
+use crate::check::streams::ProducerKind;
 use crate::check::{Checks, End};
 use crate::model::fact::Stamp;
 
@@ -15,7 +15,7 @@ impl Checks {
     pub fn healed(&mut self, at: Time) {
         self.now = self.now.max(at);
         self.ghosts.healed = Some(at);
-        let open: u64 = self.clients.lanes.iter().map(|l| l.open() as u64).sum();
+        let open: u64 = self.clients.streams.iter().map(|l| l.open() as u64).sum();
         self.requests_end.owe(open);
         self.findings.exercise_many(PropertyId::RequestsEnd, open);
         let clients = &self.clients;
@@ -63,9 +63,9 @@ impl Checks {
             }
             for kind in &self.clients.kinds {
                 let Some(ProducerKind { number, .. }) = kind.producer else { continue };
-                let lane = self.clients.lane_of(number, ghost.id.index());
-                let lane = &self.clients.lanes[lane];
-                let missing = lane.sent.saturating_sub(lane.present() + lane.lost);
+                let stream = self.clients.stream_of(number, ghost.id.index());
+                let stream = &self.clients.streams[stream];
+                let missing = stream.sent.saturating_sub(stream.present() + stream.lost);
                 if missing > 0 {
                     acked_lost::never_appended(ghost.id, missing, stamp, &mut self.findings);
                 }

@@ -4,8 +4,8 @@ use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, Offset, PartitionId};
 use crate::check::Checks;
 use crate::check::ghost::{Ghosts, PartitionGhost};
 use crate::check::log::{committed_lost, leader_incomplete};
-use crate::check::registry::PropertyId;
-use crate::check::replication::watermark_fell::{Places, Source};
+use crate::check::properties::PropertyId;
+use crate::check::replication::watermark_fell::{Answerer, Places};
 use crate::check::replication::{candidate_incomplete, min_insync_ignored};
 use crate::check::violation::Detail;
 use crate::model::fact::Stamp;
@@ -13,21 +13,21 @@ use crate::model::fact::Stamp;
 impl Checks {
     /// A delivered answer showed a high watermark.
     ///
-    /// Speed: judged where it is delivered, with what is rare (a watermark that rose, a new source)
-    /// in calls of its own.
+    /// Speed: judged where it is delivered, with what is rare (a watermark that rose, a new
+    /// answerer) in calls of its own.
     #[inline(always)]
     pub(in crate::check) fn exposed(
         &mut self,
         stamp: Stamp,
         partition: PartitionId,
-        source: Source,
+        answerer: Answerer,
         to: NodeId,
         offset: Offset,
     ) {
         let Some(ghost) = self.ghosts.partitions.get(partition.index()) else { return };
-        let Source { broker, epoch, .. } = source;
+        let Answerer { broker, epoch, .. } = answerer;
         let (watermark_fell, findings) = (&mut self.watermark_fell, &mut self.findings);
-        let places = match watermark_fell.again(ghost, source, to, offset, stamp, findings) {
+        let places = match watermark_fell.again(ghost, answerer, to, offset, stamp, findings) {
             Some(places) => {
                 // That it leads in the epoch was heard when it began to answer here.
                 findings.exercise(PropertyId::TwoLeaders);
@@ -35,7 +35,7 @@ impl Checks {
             }
             None => {
                 let Some(places) = places_of(&self.ghosts, ghost, broker, to) else { return };
-                watermark_fell.first(ghost, source, to, offset, places);
+                watermark_fell.first(ghost, answerer, to, offset, places);
                 self.two_leaders.led(ghost, broker, epoch, stamp, findings);
                 places
             }

@@ -11,7 +11,7 @@ use crate::base::ids::ConnectionId;
 use crate::base::time::Span;
 use crate::kafka::broker::purgatory::Ticket;
 use crate::kafka::network_client::{
-    ChannelId, ControllerChannel, NetworkClient, Owner, Peer, Terms, Thread,
+    ChannelId, ChannelTerms, ControllerChannel, NetworkClient, Owner, Peer, Thread,
 };
 use crate::kafka::timers::{BrokerTimer, Timer};
 use crate::model::config::BrokerConfig;
@@ -35,16 +35,16 @@ pub(super) type BrokerChannels = NetworkClient<BrokerThreads>;
 /// The threads that own a broker's channels, by what their configuration gives them.
 #[derive(Clone, Debug)]
 pub(super) struct BrokerThreads {
-    heartbeat: Terms,
-    controller: Terms,
-    metadata: Terms,
-    fetcher: Terms,
+    heartbeat: ChannelTerms,
+    controller: ChannelTerms,
+    metadata: ChannelTerms,
+    fetcher: ChannelTerms,
 }
 
 impl BrokerThreads {
     /// What Kafka gives them.
     pub(super) fn new(config: &BrokerConfig) -> Self {
-        let controller = Terms {
+        let controller = ChannelTerms {
             request_timeout: config.controller_socket_timeout,
             reconnect_backoff: config.reconnect_backoff,
             reconnect_backoff_max: config.reconnect_backoff,
@@ -57,19 +57,19 @@ impl BrokerThreads {
         Self {
             // Its `retryTimeoutMs` is one heartbeat interval (`BrokerServer.startup` of 3.9.2 and
             // 4.1.1; half a session in the source of 2024, KAFKA-14392).
-            heartbeat: Terms {
+            heartbeat: ChannelTerms {
                 request_timeout: controller.request_timeout.min(config.heartbeat_interval),
                 ..controller
             },
             controller,
             // `KafkaRaftManager.scala`: 50 to 500 ms.
-            metadata: Terms {
+            metadata: ChannelTerms {
                 request_timeout: config.quorum_request_timeout,
                 reconnect_backoff_max: config.reconnect_backoff.scaled(10, 1),
                 ..controller
             },
             // `BrokerBlockingSender.scala`: no back-off; the fetcher backs its partitions off.
-            fetcher: Terms {
+            fetcher: ChannelTerms {
                 request_timeout: config.replica_socket_timeout,
                 reconnect_backoff: Span::ZERO,
                 reconnect_backoff_max: Span::ZERO,
@@ -84,7 +84,7 @@ impl BrokerThreads {
 impl Owner for BrokerThreads {
     type Request = ();
 
-    fn terms(&self, peer: Peer) -> Terms {
+    fn terms(&self, peer: Peer) -> ChannelTerms {
         match peer {
             HEARTBEAT => self.heartbeat,
             METADATA => self.metadata,

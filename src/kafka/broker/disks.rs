@@ -1,6 +1,6 @@
 //! What a broker does about its disk: checkpoints, retention, syncs, and failed log directories.
 //!
-//! Follows the schedules of `LogManager.scala`, and `ReplicaManager.handleLogDirFailure`. A log
+//! Follows the schedules of `LogManager.scala`, and `ReplicaManager.scala`. A log
 //! directory that failed once (a full disk is a failure) stays offline until the broker restarts.
 
 use crate::base::ids::{Offset, PartitionId};
@@ -46,8 +46,9 @@ impl Broker {
         self.checkpoint(Log::checkpoint_recovery, ctx);
     }
 
-    /// Writes a checkpoint of every log. A directory to which it cannot be written goes offline
-    /// (`CheckpointFileWithFailureHandler.write`).
+    /// Writes a checkpoint of every log. A directory to which it cannot be written goes offline.
+    ///
+    /// Kafka: CheckpointFileWithFailureHandler.write
     fn checkpoint(&mut self, write: fn(&Log, &mut Disk) -> Result<(), IoError>, ctx: &mut Ctx<'_>) {
         let mut next = 0;
         while let Some((place, replica)) = self.partitions.next_mut(next) {
@@ -133,6 +134,9 @@ impl Broker {
     }
 
     /// The log directory of a partition failed.
+    ///
+    /// Kafka: ReplicaManager.handleLogDirFailure
+    /// Kafka: LogManager.handleLogDirFailure
     #[cold]
     pub(super) fn fail_dir_of(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
         let Some(replica) = self.partitions.get(partition.index()) else { return };
@@ -154,7 +158,7 @@ impl Broker {
             }
         }
         if self.offline_dirs.count_ones() == u32::from(self.disk.dirs()) {
-            return ctx.exit(StopKind::Halt); // `LogManager.handleLogDirFailure`
+            return ctx.exit(StopKind::Halt);
         }
         let timer = BrokerTimer::LogDirFailure(dir);
         ctx.set(timer, self.config.log_dir_failure_timeout);

@@ -1,6 +1,6 @@
 //! Fetching: what followers and consumers read, at once or when there is enough.
 //!
-//! Follows `KafkaApis.handleFetchRequest`, `ReplicaManager.fetchMessages` and `FetchSession.scala`.
+//! Follows `KafkaApis.scala`, `ReplicaManager.scala` and `FetchSession.scala`.
 //! A fetch has a context: it names all that it wants, or it continues a session and names only what
 //! has changed ([`session`]). Its partitions are read ([`read`]); if that finds too little it is
 //! parked and read again when there is more ([`parked`]). A follower's fetch is also its
@@ -62,6 +62,7 @@ fn new_response(error: ErrorCode, ctx: &mut Ctx<'_>) -> FetchResponse {
 impl Broker {
     /// A fetch: answered at once, or when there is enough.
     /// Kafka: KafkaApis.handleFetchRequest
+    /// Kafka: ReplicaManager.fetchMessages
     pub(super) fn on_fetch(
         &mut self,
         asker: (ConnectionId, u32),

@@ -127,7 +127,9 @@ enum Taken {
 }
 
 impl Partition {
-    /// Appends a fetched batch (`Partition.appendRecordsToFollowerOrFutureReplica`).
+    /// Appends a fetched batch.
+    ///
+    /// Kafka: Partition.appendRecordsToFollowerOrFutureReplica
     fn append_as_follower(
         &mut self,
         batch: Batch,
@@ -427,7 +429,9 @@ impl Broker {
         }
     }
 
-    /// One partition of an answer (`AbstractFetcherThread.processFetchRequest`).
+    /// One partition of an answer.
+    ///
+    /// Kafka: AbstractFetcherThread.processFetchRequest
     fn take_fetched(
         &mut self,
         leader: BrokerId,
@@ -487,8 +491,9 @@ impl Broker {
         Ok(())
     }
 
-    /// A leader answered where its log ends or begins
-    /// (`AbstractFetcherThread.fetchOffsetAndTruncate`).
+    /// A leader answered where its log ends or begins.
+    ///
+    /// Kafka: AbstractFetcherThread.fetchOffsetAndTruncate
     pub(super) fn on_offset_listed(
         &mut self,
         leader: BrokerId,
@@ -542,8 +547,9 @@ impl Broker {
         }
     }
 
-    /// A fetcher without partitions ends, and its connection or its attempt at one with it
-    /// (`AbstractFetcherManager.shutdownIdleFetcherThreads`).
+    /// A fetcher without partitions ends, and its connection or its attempt at one with it.
+    ///
+    /// Kafka: AbstractFetcherManager.shutdownIdleFetcherThreads
     pub(super) fn retire_if_idle(&mut self, leader: BrokerId, ctx: &mut Ctx<'_>) {
         let Some(fetcher) = self.fetchers.get_mut(leader.index()) else { return };
         if fetcher.partitions.is_empty() {

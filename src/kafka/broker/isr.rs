@@ -12,7 +12,7 @@ use crate::base::time::Span;
 use crate::kafka::broker::Broker;
 use crate::kafka::broker::channel::ALTER_PARTITION;
 use crate::kafka::broker::partition::{Host, Partition};
-use crate::kafka::broker::progress::SeenEpoch;
+use crate::kafka::broker::replica_state::SeenEpoch;
 use crate::kafka::ctx::Ctx;
 use crate::kafka::image::Image;
 use crate::kafka::rulings::{self, FollowerRegistration, RefusedIsr};
@@ -37,7 +37,8 @@ pub(super) struct Proposal {
     pub(super) partition_epoch: PartitionEpoch,
 }
 
-/// `PartitionState` of `Partition.scala`: committed, pending expansion or pending shrink.
+/// A leader's ISR: committed, pending expansion or pending shrink (`PartitionState` of
+/// `Partition.scala`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct IsrState {
     pub(super) committed: ReplicaSet,
@@ -73,8 +74,10 @@ pub(super) fn is_eligible(broker: BrokerId, seen: SeenEpoch, image: &Image, rule
 }
 
 impl Partition {
-    /// Proposes to take a follower in that has just fetched, if it belongs in
-    /// (`Partition.maybeExpandIsr`). Says whether there is a proposal to send.
+    /// Proposes to take a follower in that has just fetched, if it belongs in. Says whether there
+    /// is a proposal to send.
+    ///
+    /// Kafka: Partition.maybeExpandIsr
     pub(super) fn expand_isr(&mut self, place: usize, host: &Host<'_>, ctx: &mut Ctx<'_>) -> bool {
         if self.isr.pending.is_some() || self.isr.committed.has(place) {
             return false;
@@ -89,8 +92,9 @@ impl Partition {
         joins
     }
 
-    /// Proposes to take members out that lag (`Partition.maybeShrinkIsr`). Says whether there is a
-    /// proposal to send.
+    /// Proposes to take members out that lag. Says whether there is a proposal to send.
+    ///
+    /// Kafka: Partition.maybeShrinkIsr
     pub(super) fn shrink_isr(&mut self, lag_max: Span, ctx: &mut Ctx<'_>) -> bool {
         if !self.leads || self.offline || self.isr.pending.is_some() {
             return false;
@@ -119,8 +123,9 @@ impl Partition {
         ctx.note(Fact::IsrProposed { broker: self.broker, partition: self.id, leader_epoch, isr });
     }
 
-    /// The controller carried a proposal out, or had done so before
-    /// (`Partition.handleAlterPartitionUpdate`).
+    /// The controller carried a proposal out, or had done so before.
+    ///
+    /// Kafka: Partition.handleAlterPartitionUpdate
     fn isr_committed(&mut self, state: &PartitionState, host: &Host<'_>, ctx: &mut Ctx<'_>) {
         if Some(state.leader_epoch) != self.leader_epoch
             || state.partition_epoch < self.partition_epoch
@@ -132,8 +137,10 @@ impl Partition {
         self.advance_watermark(host, ctx);
     }
 
-    /// A follower's fetch was served: what it claims to have, and what follows from it
-    /// (`Partition.updateFollowerFetchState`). Says whether an ISR proposal is to be sent.
+    /// A follower's fetch was served: what it claims to have, and what follows from it. Says
+    /// whether an ISR proposal is to be sent.
+    ///
+    /// Kafka: Partition.updateFollowerFetchState
     pub(super) fn record_fetch(
         &mut self,
         place: usize,
@@ -164,8 +171,10 @@ pub(super) struct AlterQueue {
 }
 
 impl Broker {
-    /// Hands a partition's proposal to the controller (`DefaultAlterPartitionManager.submit`). If
-    /// an older one of the partition is still under way, this one is dropped at once.
+    /// Hands a partition's proposal to the controller. If an older one of the partition is still
+    /// under way, this one is dropped at once.
+    ///
+    /// Kafka: DefaultAlterPartitionManager.submit
     pub(super) fn submit_isr(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
         let Some(replica) = self.partitions.get_mut(partition.index()) else {
             return;

@@ -19,29 +19,36 @@ use crate::model::message::{
 
 /// Between two heartbeats until the controller says that the broker has caught up.
 const STARTING_INTERVAL: Span = Span::millis(10);
-/// What `BrokerServer.startup` does beside registering: log manager, coordinators, socket server.
-/// Recorded from registered to unfenced: 0.2 to 0.6 s after a start, 0.05 s where the registration
-/// had to wait for the old session's end (rolling-restart).
+/// What a start takes beside registering: log manager, coordinators, socket server. Recorded from
+/// registered to unfenced: 0.2 to 0.6 s after a start, 0.05 s where the registration had to wait
+/// for the old session's end (rolling-restart).
+///
+/// Kafka: BrokerServer.startup
 const STARTUP: Span = Span::millis(150);
 /// When its first publication of metadata comes (`BrokerMetadataPublisher`): registered or not, it
 /// acts on it from then on, and what it leads to takes the rest of [`STARTUP`].
 const FIRST_PUBLICATION: Span = Span::millis(120);
 /// Between the first two heartbeats of a controlled shutdown.
 const SHUTDOWN_INTERVAL: Span = Span::millis(50);
-/// `BrokerServer.shutdown`: how long a controlled shutdown is waited for.
+/// How long a controlled shutdown is waited for.
+///
+/// Kafka: BrokerServer.shutdown
 const SHUTDOWN_TIMEOUT: Span = Span::secs(300);
 
-/// `BrokerState.java`.
+/// What a broker is to itself; a `BrokerState` of Kafka.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum BrokerState {
     /// Registering and catching up with the metadata log.
     Starting,
     /// Caught up, waiting to be unfenced.
     Recovery,
-    /// Unfenced once, with an open port: `BrokerServer.startup` waits for that
-    /// (`setReadyToUnfence`) before `SocketServer.enableRequestProcessing`, and only this opens
-    /// the port (`Acceptor.start`). Recorded: the lab finds a port open 40 to 80 ms after that
-    /// (`unclean-election`). The broker may be fenced again without knowing.
+    /// Unfenced once, with an open port: its start waits for that before it enables request
+    /// processing, and only this opens the port. Recorded: the lab finds a port open 40 to 80 ms
+    /// after that (`unclean-election`). The broker may be fenced again without knowing.
+    ///
+    /// Kafka: BrokerLifecycleManager.setReadyToUnfence
+    /// Kafka: SocketServer.enableRequestProcessing
+    /// Kafka: Acceptor.start
     Running,
     /// Asks for leave.
     Stopping,
@@ -50,7 +57,7 @@ pub(super) enum State {
 /// What a broker and the controller have told each other.
 #[derive(Clone, Debug)]
 pub(super) struct Lifecycle {
-    state: State,
+    state: BrokerState,
     incarnation: u32,
     previous: Option<BrokerEpoch>,
     epoch: Option<BrokerEpoch>,
@@ -70,7 +77,7 @@ pub(super) struct Lifecycle {
 impl Lifecycle {
     pub(super) fn new(incarnation: u32, previous: Option<BrokerEpoch>, started: Time) -> Self {
         Self {
-            state: State::Starting,
+            state: BrokerState::Starting,
             incarnation,
             previous,
             epoch: None,
@@ -89,7 +96,7 @@ impl Lifecycle {
         self.ready_at = Time::ZERO;
         self.publishes_at = Time::ZERO;
         self.epoch = Some(epoch);
-        self.state = State::Running;
+        self.state = BrokerState::Running;
     }
 
     /// Whether its logs, coordinators and sockets are up.
@@ -114,7 +121,7 @@ impl Lifecycle {
 
     /// Whether it is in controlled shutdown.
     pub(super) fn is_stopping(&self) -> bool {
-        self.state == State::Stopping
+        self.state == BrokerState::Stopping
     }
 
     /// Whether the controller has confirmed to know that these directories failed.
@@ -151,8 +158,9 @@ impl Broker {
     }
 
     /// The channel was lost. A request that was under way is put back into its queue, where it is
-    /// given up if it is one interval old (`NodeToControllerRequestThread.generateRequests`), or
-    /// else sent again.
+    /// given up if it is one interval old, or else sent again.
+    ///
+    /// Kafka: NodeToControllerRequestThread.generateRequests
     pub(super) fn on_lifecycle_lost(&mut self, ctx: &mut Ctx<'_>) {
         if self.lifecycle.is_too_late(ctx.monotonic(), self.config.heartbeat_interval) {
             self.communication_failed(ctx);
@@ -190,7 +198,7 @@ impl Broker {
                 broker: self.id,
                 epoch,
                 replayed: self.image.end(),
-                want_fence: self.lifecycle.state == State::Starting,
+                want_fence: self.lifecycle.state == BrokerState::Starting,
                 want_shutdown: self.lifecycle.is_stopping(),
                 offline_dirs: self.offline_dirs,
             }),
@@ -248,7 +256,7 @@ impl Broker {
             return self.communication_failed(ctx);
         }
         let ready = caught_up && self.lifecycle.is_ready(ctx.monotonic());
-        if ready && self.lifecycle.state == State::Starting {
+        if ready && self.lifecycle.state == BrokerState::Starting {
             self.publish(self.image.end(), ctx);
         }
         let lifecycle = &mut self.lifecycle;
@@ -256,22 +264,22 @@ impl Broker {
         lifecycle.dirs_heard |= lifecycle.dirs_sent;
         let interval = self.config.heartbeat_interval;
         let next = match lifecycle.state {
-            State::Starting if ready => {
-                lifecycle.state = State::Recovery;
+            BrokerState::Starting if ready => {
+                lifecycle.state = BrokerState::Recovery;
                 Span::ZERO
             }
-            State::Starting => STARTING_INTERVAL,
-            State::Recovery => {
+            BrokerState::Starting => STARTING_INTERVAL,
+            BrokerState::Recovery => {
                 if !fenced {
-                    lifecycle.state = State::Running;
+                    lifecycle.state = BrokerState::Running;
                     ctx.listen();
                 }
                 interval
             }
-            State::Running => interval,
-            State::Stopping if may_shutdown => return self.finish_shutdown(ctx),
-            State::Stopping if lifecycle.told_to_wait => interval,
-            State::Stopping => {
+            BrokerState::Running => interval,
+            BrokerState::Stopping if may_shutdown => return self.finish_shutdown(ctx),
+            BrokerState::Stopping if lifecycle.told_to_wait => interval,
+            BrokerState::Stopping => {
                 lifecycle.told_to_wait = true;
                 SHUTDOWN_INTERVAL
             }
@@ -284,16 +292,18 @@ impl Broker {
         if self.lifecycle.is_stopping() {
             return;
         }
-        if !self.config.controlled_shutdown || self.lifecycle.state != State::Running {
+        if !self.config.controlled_shutdown || self.lifecycle.state != BrokerState::Running {
             return self.finish_shutdown(ctx);
         }
-        self.lifecycle.state = State::Stopping;
+        self.lifecycle.state = BrokerState::Stopping;
         ctx.set(BrokerTimer::ShutdownDeadline, SHUTDOWN_TIMEOUT);
         self.communicate_now(ctx);
     }
 
-    /// Closes every log and leaves (`LogManager.shutdown`). The marker says that nothing needs
-    /// recovery; it is not written if a directory failed.
+    /// Closes every log and leaves. The marker says that nothing needs recovery; it is not written
+    /// if a directory failed.
+    ///
+    /// Kafka: LogManager.shutdown
     pub(super) fn finish_shutdown(&mut self, ctx: &mut Ctx<'_>) {
         let hosted = self.partitions.values_mut().filter(|replica| !replica.offline);
         let logs = hosted.map(|replica| &mut replica.log);

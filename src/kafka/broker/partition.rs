@@ -8,8 +8,8 @@ use crate::base::replicas::ReplicaList;
 use crate::kafka::broker::fetch::session::{FetchSessionCache, SessionSlot};
 use crate::kafka::broker::fetcher::FetchState;
 use crate::kafka::broker::isr::{self, IsrState};
-use crate::kafka::broker::progress::Progress;
-use crate::kafka::broker::purgatory::Waiting;
+use crate::kafka::broker::purgatory::Waiters;
+use crate::kafka::broker::replica_state::ReplicaState;
 use crate::kafka::ctx::Ctx;
 use crate::kafka::image::{Image, PartitionImage};
 use crate::kafka::log::Log;
@@ -69,18 +69,18 @@ pub(super) struct Partition {
     pub(super) epoch_start: Offset,
     pub(super) isr: IsrState,
     /// What a leader knows of the others, by place in the replica list.
-    pub(super) followers: Vec<Progress>,
+    pub(super) followers: Vec<ReplicaState>,
     pub(super) log: Log,
     /// Its log directory has failed; it answers KAFKA_STORAGE_ERROR until the broker restarts.
     pub(super) offline: bool,
-    pub(super) waiting: Waiting,
+    pub(super) waiting: Waiters,
     /// Fetch sessions that hold it.
     pub(super) sessions: Vec<SessionSlot>,
     /// What a follower is about to fetch.
     pub(super) fetch: Option<FetchState>,
     /// The timer of `flush.ms` is set.
     pub(super) flush_armed: bool,
-    /// It is on the broker's list of partitions to settle.
+    /// It is on the broker's list of partitions that have changed.
     pub(super) touched: bool,
 }
 
@@ -99,10 +99,10 @@ impl Partition {
             partition_epoch: PartitionEpoch(0),
             epoch_start: Offset::ZERO,
             isr: IsrState::default(),
-            followers: vec![Progress::default(); image.replicas.len()],
+            followers: vec![ReplicaState::default(); image.replicas.len()],
             log,
             offline: false,
-            waiting: Waiting::default(),
+            waiting: Waiters::default(),
             sessions: Vec::new(),
             fetch: None,
             flush_armed: false,
@@ -149,7 +149,9 @@ impl Partition {
 
     // ---- changing roles ----
 
-    /// Takes over a committed state in which this broker leads (`Partition.makeLeader`).
+    /// Takes over a committed state in which this broker leads.
+    ///
+    /// Kafka: Partition.makeLeader
     pub(super) fn become_leader(
         &mut self,
         image: &PartitionImage,
@@ -190,8 +192,10 @@ impl Partition {
         Ok(())
     }
 
-    /// Takes over a committed state in which another broker leads, or none
-    /// (`Partition.makeFollower`). Says whether a leader epoch began.
+    /// Takes over a committed state in which another broker leads, or none. Says whether a leader
+    /// epoch began.
+    ///
+    /// Kafka: Partition.makeFollower
     pub(super) fn become_follower(&mut self, image: &PartitionImage, ctx: &mut Ctx<'_>) -> bool {
         let state = &image.state;
         if self.leader_epoch.is_some() && state.partition_epoch < self.partition_epoch {
@@ -216,8 +220,10 @@ impl Partition {
 
     // ---- appending ----
 
-    /// Appends a client's batch, in the order of checks of kafka-protocol §1.3
-    /// (`Partition.appendRecordsToLeader`, `UnifiedLog.append`, `LogValidator`).
+    /// Appends a client's batch, in the order of checks of kafka-protocol §1.3.
+    ///
+    /// Kafka: Partition.appendRecordsToLeader
+    /// Kafka: UnifiedLog.append
     pub(super) fn append_as_leader(
         &mut self,
         batch: Batch,
@@ -241,7 +247,7 @@ impl Partition {
         }
         let base = self.log.end();
         for follower in &mut self.followers {
-            follower.settle(host.sessions, base);
+            follower.take_over_session(host.sessions, base);
         }
         let leader_epoch = self.leader_epoch.unwrap_or_default();
         let batch = Batch { base, leader_epoch, ..batch };
@@ -271,8 +277,9 @@ impl Partition {
 
     // ---- the high watermark ----
 
-    /// Moves the high watermark to where all that it waits for have come; says whether it moved
-    /// (`Partition.maybeIncrementLeaderHW`).
+    /// Moves the high watermark to where all that it waits for have come; says whether it moved.
+    ///
+    /// Kafka: Partition.maybeIncrementLeaderHW
     pub(super) fn advance_watermark(&mut self, host: &Host<'_>, ctx: &mut Ctx<'_>) -> bool {
         let (end, now) = (self.log.end(), ctx.wall());
         let inputs = WatermarkInputs {
@@ -324,7 +331,10 @@ impl Partition {
     }
 }
 
-/// The checks of a batch that need no log (`LogValidator`, `UnifiedLog.analyzeAndValidateRecords`).
+/// Checks what needs no log of a batch.
+///
+/// Kafka: UnifiedLog.analyzeAndValidateRecords
+/// Kafka: LogValidator.validateMessagesAndAssignOffsets
 fn validate(batch: &Batch, config: &TopicConfig, ctx: &Ctx<'_>) -> Result<(), ErrorCode> {
     let (now, bytes) = (ctx.wall(), u64::from(batch.bytes));
     let age = now.since(batch.max_timestamp);

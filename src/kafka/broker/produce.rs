@@ -1,6 +1,6 @@
 //! Writing: appending what producers send, and answering when it may be answered.
 //!
-//! Follows `ReplicaManager.appendRecords` and `DelayedProduce.java`. What a partition thinks of a
+//! Follows `ReplicaManager.scala` and `DelayedProduce.java`. What a partition thinks of a
 //! batch is in [`super::partition`].
 
 use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, Offset, PartitionId};
@@ -19,6 +19,9 @@ use crate::model::message::{
 };
 
 impl Broker {
+    /// A producer wants batches appended.
+    ///
+    /// Kafka: ReplicaManager.appendRecords
     pub(super) fn on_produce(
         &mut self,
         (connection, correlation): (ConnectionId, u32),

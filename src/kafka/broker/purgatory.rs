@@ -197,7 +197,7 @@ pub(super) struct Purgatory {
 
 /// What waits at one partition.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct Waiters {
     /// For the high watermark. A recognised duplicate may wait for less than those before it.
     pub(super) watermark: Deferred<Waiter>,
     /// For a sync; then for the high watermark too, if so it says.
@@ -206,7 +206,7 @@ pub(super) struct Waiting {
     watchers: Vec<Watcher>,
 }
 
-impl Waiting {
+impl Waiters {
     /// Takes anyone that waits for anything but data.
     pub(super) fn give_up(&mut self) -> Option<Waiter> {
         self.watermark.give_up().or_else(|| self.sync.give_up().map(|(waiter, _)| waiter))

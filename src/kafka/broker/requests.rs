@@ -1,8 +1,8 @@
 //! What clients and followers ask a broker: who answers, and the short answers.
 //!
 //! Follows `KafkaApis.scala`. Writing is in [`super::produce`], reading in [`super::fetch`]. A
-//! request whose answer must wait is parked in the purgatory and settled when its partition is
-//! touched.
+//! request whose answer must wait is parked in the purgatory and completed when its partition
+//! has changed.
 
 use crate::base::ids::{BrokerId, ConnectionId, Offset, PartitionId, ProducerEpoch};
 use crate::kafka::broker::Broker;
@@ -70,10 +70,12 @@ impl Broker {
         }
     }
 
-    // ---- settling ----
+    // ---- what waits ----
 
     /// A partition has changed: answers everything that waited for it.
-    pub(super) fn settle(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
+    ///
+    /// Kafka: DelayedOperations.checkAndCompleteAll
+    pub(super) fn check_and_complete(&mut self, partition: PartitionId, ctx: &mut Ctx<'_>) {
         while let Some((waiter, error)) = self.next_satisfied(partition, ctx) {
             self.finish_produce(waiter, error, ctx);
         }
@@ -134,8 +136,10 @@ impl Broker {
         InitProducerIdResponse { error, producer, epoch: ProducerEpoch(0) }
     }
 
-    /// `ListOffsets` (`Partition.fetchOffsetForTimestamp`). A new leader withholds the latest
-    /// offset from consumers until its high watermark has reached the start of its epoch.
+    /// Answers ListOffsets. A new leader withholds the latest offset from consumers until its high
+    /// watermark has reached the start of its epoch.
+    ///
+    /// Kafka: Partition.fetchOffsetForTimestamp
     fn list_offset(&self, request: &ListOffsetsRequest, ctx: &Ctx<'_>) -> ListOffsetsResponse {
         let ListOffsetsRequest { partition, which, read_committed, .. } = *request;
         let listed = self.hosted(partition).and_then(|replica| {
@@ -161,7 +165,9 @@ impl Broker {
         ListOffsetsResponse { partition, error, offset, leader_epoch }
     }
 
-    /// `OffsetForLeaderEpoch` (`Partition.lastOffsetForLeaderEpoch`).
+    /// Answers OffsetsForLeaderEpoch.
+    ///
+    /// Kafka: Partition.lastOffsetForLeaderEpoch
     fn epoch_end(
         &self,
         request: &OffsetsForLeaderEpochRequest,

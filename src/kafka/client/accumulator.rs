@@ -16,8 +16,9 @@ use crate::model::batch::{BATCH_OVERHEAD_BYTES, RecordId, Sequence, increment_se
 /// variable-length integers (`DefaultRecord.java`), taken as constant.
 pub(super) const RECORD_OVERHEAD_BYTES: u32 = 10;
 
-/// What a lone record's serialized size can be beside key and value
-/// (`AbstractRecords.estimateSizeInBytesUpperBound`: recorded in `client-errors`).
+/// What a lone record's serialized size can be beside key and value. Recorded in `client-errors`.
+///
+/// Kafka: AbstractRecords.estimateSizeInBytesUpperBound
 pub(super) const UPPER_BOUND_OVERHEAD_BYTES: u32 = 88;
 
 /// Ends a list of linked slots.
@@ -69,8 +70,9 @@ pub(super) struct ProducerBatch {
 }
 
 impl ProducerBatch {
-    /// Looks at the leader's epoch; a change since the last attempt ends the back-off
-    /// (`maybeUpdateLeaderEpoch`, KIP-951).
+    /// Looks at the leader's epoch; a change since the last attempt ends the back-off (KIP-951).
+    ///
+    /// Kafka: ProducerBatch.maybeUpdateLeaderEpoch
     pub(super) fn see_leader_epoch(&mut self, epoch: Option<LeaderEpoch>) {
         if epoch > self.leader_epoch {
             self.leader_epoch = epoch;
@@ -311,8 +313,9 @@ impl Accumulator {
         Some(slot)
     }
 
-    /// Puts a batch back: at its place by sequence if it has one (`insertInSequenceOrder`), else in
-    /// front.
+    /// Puts a batch back: at its place by sequence if it has one, else in front.
+    ///
+    /// Kafka: RecordAccumulator.insertInSequenceOrder
     pub(super) fn put_back(&mut self, slot: u32) {
         let batch = &mut self.batches[slot];
         batch.place = Place::Waiting;
@@ -356,8 +359,10 @@ impl Accumulator {
     }
 
     /// Splits a batch that was too large into batches of at most `batch.size`, which keep its age,
-    /// its attempts at zero and consecutive sequences, and queues them (`splitAndReenqueue`). They
-    /// take no memory of the pool.
+    /// its attempts at zero and consecutive sequences, and queues them. They take no memory of the
+    /// pool.
+    ///
+    /// Kafka: RecordAccumulator.splitAndReenqueue
     pub(super) fn split(&mut self, slot: u32) {
         let big = self.batches[slot];
         let record = ((big.bytes - BATCH_OVERHEAD_BYTES) / big.count).max(1);

@@ -251,10 +251,12 @@ impl Clients<'_, '_> {
         self.set.store.workloads()
     }
 
-    /// `KafkaProducer.send`. The thread of a blocked record must not send before it has returned.
+    /// Sends a record. The thread of a blocked record must not send before that has returned.
     ///
     /// # Panics
     /// If the application has not asked for a producer.
+    ///
+    /// Kafka: KafkaProducer.send
     #[inline]
     pub fn send(&mut self, record: NewRecord) -> Sending {
         let producer = self.set.producer.as_mut().expect("the application asked for no producer");
@@ -267,14 +269,18 @@ impl Clients<'_, '_> {
         self.set.producer.as_ref()?.item(partition, ordinal)
     }
 
-    /// `KafkaProducer.flush`: lingering ends, and `flushed` is called when nothing is unanswered.
+    /// Flushes: lingering ends, and `flushed` is called when nothing is unanswered.
+    ///
+    /// Kafka: KafkaProducer.flush
     pub fn flush(&mut self) {
         if let Some(producer) = &mut self.set.producer {
             producer.flush();
         }
     }
 
-    /// `KafkaConsumer.poll`: `polled` or `exception` is called once there is something to return.
+    /// Polls: `polled` or `exception` is called once there is something to return.
+    ///
+    /// Kafka: KafkaConsumer.poll
     pub fn poll(&mut self) {
         if let Some(consumer) = &mut self.set.consumer {
             consumer.poll();
@@ -320,7 +326,9 @@ impl Clients<'_, '_> {
         }
     }
 
-    /// `KafkaConsumer.seek`.
+    /// Moves the position of a partition.
+    ///
+    /// Kafka: KafkaConsumer.seek
     pub fn seek(&mut self, partition: PartitionId, offset: Offset) {
         if let Some(consumer) = &mut self.set.consumer {
             consumer.seek(partition, offset, self.ctx);

@@ -7,7 +7,7 @@
 
 use crate::base::ids::BrokerId;
 use crate::kafka::ctx::Ctx;
-use crate::kafka::network_client::{ChannelId, NetworkClient, Owner, Peer, Terms, Thread};
+use crate::kafka::network_client::{ChannelId, ChannelTerms, NetworkClient, Owner, Peer, Thread};
 use crate::kafka::timers::{ClientChannel, ClientTimer, Role, Timer};
 use crate::model::config::ClientConfig;
 
@@ -35,13 +35,15 @@ pub(super) type ClientChannels = NetworkClient<ClientThread>;
 #[derive(Clone, Debug)]
 pub(super) struct ClientThread {
     role: Role,
-    terms: Terms,
+    terms: ChannelTerms,
 }
 
 impl ClientThread {
-    /// What its configuration gives it (`ClientUtils.createNetworkClient`).
+    /// What its configuration gives it.
+    ///
+    /// Kafka: ClientUtils.createNetworkClient
     const fn new(role: Role, config: &ClientConfig, max_in_flight: u32) -> Self {
-        let terms = Terms {
+        let terms = ChannelTerms {
             request_timeout: config.request_timeout,
             reconnect_backoff: config.reconnect_backoff,
             reconnect_backoff_max: config.reconnect_backoff_max,
@@ -71,7 +73,7 @@ impl ClientThread {
 impl Owner for ClientThread {
     type Request = Request;
 
-    fn terms(&self, _: Peer) -> Terms {
+    fn terms(&self, _: Peer) -> ChannelTerms {
         self.terms
     }
 

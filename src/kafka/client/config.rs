@@ -1,6 +1,6 @@
 //! Kafka's own rules for a producer's configuration: what it makes of properties, or refuses.
 //!
-//! Follows `ProducerConfig.java`, `ConfigDef.java` and `KafkaProducer.configureDeliveryTimeout`.
+//! Follows `ProducerConfig.java`, `ConfigDef.java` and `KafkaProducer.java`.
 //! Each property is parsed and ranged first, in the order of definition; then the rules that look
 //! at several. Properties that the producer does not model pass unseen: whether to warn of them,
 //! and where a value stood, is the business of `scenario`. Tested against real answers in
@@ -35,7 +35,7 @@ type Set = fn(&mut ProducerConfig, i64);
 
 /// How a value is read.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum Reading {
     /// A whole number in this range.
     Number { min: i64, max: i64, set: Set },
     /// `true` or `false`, whatever the case.
@@ -51,12 +51,12 @@ enum Kind {
 const INT: i64 = i32::MAX as i64;
 const LONG: i64 = i64::MAX;
 
-const fn number(name: &'static str, min: i64, max: i64, set: Set) -> (&'static str, Kind) {
-    (name, Kind::Number { min, max, set })
+const fn number(name: &'static str, min: i64, max: i64, set: Set) -> (&'static str, Reading) {
+    (name, Reading::Number { min, max, set })
 }
 
-const fn boolean(name: &'static str, set: Set) -> (&'static str, Kind) {
-    (name, Kind::Boolean { set })
+const fn boolean(name: &'static str, set: Set) -> (&'static str, Reading) {
+    (name, Reading::Boolean { set })
 }
 
 const fn ms(value: i64) -> Span {
@@ -77,12 +77,12 @@ const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
 const TWO_PHASE: &str = "transaction.two.phase.commit.enable";
 
 /// Modelled properties, and those whose values Kafka checks, in the order of `ProducerConfig`.
-const PROPERTIES: &[(&str, Kind)] = &[
+const PROPERTIES: &[(&str, Reading)] = &[
     number("buffer.memory", 0, LONG, |c, v| c.buffer_memory = v.unsigned_abs()),
     number(RETRIES, 0, INT, |c, v| c.retries = v as u32),
     (
         ACKS,
-        Kind::Word {
+        Reading::Word {
             words: &["all", "-1", "0", "1"],
             set: |c, word| {
                 c.acks = [Acks::All, Acks::All, Acks::None, Acks::Leader][word as usize];
@@ -91,7 +91,7 @@ const PROPERTIES: &[(&str, Kind)] = &[
     ),
     (
         "compression.type",
-        Kind::Word { words: &["none", "gzip", "snappy", "lz4", "zstd"], set: |_, _| {} },
+        Reading::Word { words: &["none", "gzip", "snappy", "lz4", "zstd"], set: |_, _| {} },
     ),
     number("batch.size", 0, INT, |c, v| c.batch_size = v as u32),
     boolean("partitioner.adaptive.partitioning.enable", |c, v| c.adaptive_partitioning = v != 0),
@@ -115,10 +115,10 @@ const PROPERTIES: &[(&str, Kind)] = &[
     number("socket.connection.setup.timeout.max.ms", 0, LONG, |c, v| {
         c.client.connection_setup_timeout_max = ms(v);
     }),
-    ("partitioner.class", Kind::Partitioner),
+    ("partitioner.class", Reading::Partitioner),
     boolean(IDEMPOTENCE, |c, v| c.idempotence = v != 0),
     number(TRANSACTION_TIMEOUT, i32::MIN as i64, INT, |_, _| {}),
-    (TRANSACTIONAL_ID, Kind::NonEmpty),
+    (TRANSACTIONAL_ID, Reading::NonEmpty),
     boolean(TWO_PHASE, |_, _| {}),
 ];
 
@@ -154,7 +154,7 @@ pub fn effective_producer(
     Ok((config, adjustments))
 }
 
-impl Kind {
+impl Reading {
     /// Reads the value into the configuration; `None` if Kafka would not.
     fn apply(self, value: &str, config: &mut ProducerConfig) -> Option<()> {
         match self {
@@ -185,8 +185,9 @@ const fn refuse(property: &'static str) -> ConfigRefusal {
     ConfigRefusal { exception: "ConfigException", property }
 }
 
-/// `reconnect.backoff.ms` alone also sets its maximum
-/// (`CommonClientConfigs.postProcessReconnectBackoffConfigs`).
+/// `reconnect.backoff.ms` alone also sets its maximum.
+///
+/// Kafka: CommonClientConfigs.postProcessReconnectBackoffConfigs
 fn stop_growing_backoff(config: &mut ProducerConfig, adjustments: &mut Vec<Adjustment>) {
     let (from, to) = (config.client.reconnect_backoff_max, config.client.reconnect_backoff);
     config.client.reconnect_backoff_max = to;
@@ -198,6 +199,8 @@ fn stop_growing_backoff(config: &mut ProducerConfig, adjustments: &mut Vec<Adjus
 /// Idempotence needs retries and acks=all: asked for in so many words, it is refused without them,
 /// otherwise it is silently off (KAFKA-13673). More than five requests in flight are refused
 /// either way (since 4.0).
+///
+/// Kafka: ProducerConfig.postProcessAndValidateIdempotenceConfigs
 fn settle_idempotence(
     config: &mut ProducerConfig,
     explicit: bool,
@@ -233,6 +236,8 @@ fn settle_idempotence(
 
 /// `delivery.timeout.ms` covers lingering and one request. Too short, it is refused if it was
 /// given, else lengthened.
+///
+/// Kafka: KafkaProducer.configureDeliveryTimeout
 fn settle_delivery_timeout(
     config: &mut ProducerConfig,
     explicit: bool,

@@ -16,7 +16,7 @@ use crate::kafka::client::application::Polled;
 use crate::kafka::client::cache::Cache;
 use crate::kafka::client::channel::{Bootstrap, ClientChannels, ClientThread, Request};
 use crate::kafka::client::consumer::fetch::Session;
-use crate::kafka::client::positions::{Assigned, Stage, Validated};
+use crate::kafka::client::positions::{Assigned, FetchState, Validated};
 use crate::kafka::client::process::Call;
 use crate::kafka::client::producer::learn_leaders;
 use crate::kafka::ctx::Ctx;
@@ -52,7 +52,8 @@ pub(super) struct Consumer {
     active: bool,
     /// The application waits in `poll()`.
     polling: bool,
-    /// Places without a good position, in [`Stage::Reset`] or [`Stage::Validation`].
+    /// Places without a good position, in [`FetchState::AwaitReset`] or
+    /// [`FetchState::AwaitValidation`].
     unsettled: NumberSet,
     /// Places of partitions that nobody leads as far as is known.
     leaderless: NumberSet,
@@ -115,15 +116,16 @@ impl Consumer {
         consumer
     }
 
-    /// A partition has changed its stage, its buffer or its leader: files its place where it will
+    /// A partition has changed its state, its buffer or its leader: files its place where it will
     /// be looked for, so that nobody has to look at all of them.
     fn file(&mut self, place: usize) {
         let assigned = &self.assigned[place];
         let leader = self.cache.leader(assigned.partition);
         self.leaderless.put(place, leader.is_none());
-        let unsettled = matches!(assigned.stage, Stage::Reset(_) | Stage::Validation);
+        let unsettled =
+            matches!(assigned.state, FetchState::AwaitReset(_) | FetchState::AwaitValidation);
         self.unsettled.put(place, unsettled);
-        let fetchable = assigned.stage == Stage::Fetching && !assigned.has_buffered();
+        let fetchable = assigned.state == FetchState::Fetching && !assigned.has_buffered();
         let now = leader.filter(|_| fetchable);
         let before = std::mem::replace(&mut self.filed[place], now);
         // The session may have to be told even if the place stays: its position may have moved.
@@ -291,14 +293,14 @@ impl Consumer {
             let partition = assigned.partition;
             let leadership = self.cache.leadership(partition);
             let position = (assigned.offset_epoch, leadership.epoch);
-            let (content, request) = match (assigned.stage, self.config.offset_reset) {
-                (Stage::Reset(_), OffsetReset::None) => {
+            let (content, request) = match (assigned.state, self.config.offset_reset) {
+                (FetchState::AwaitReset(_), OffsetReset::None) => {
                     assigned.fail();
                     self.file(place);
                     self.thrown.push_back((partition, ErrorCode::NoOffsetForPartition));
                     continue;
                 }
-                (Stage::Reset(_), policy) => {
+                (FetchState::AwaitReset(_), policy) => {
                     let which = match policy {
                         OffsetReset::Earliest => WhichOffset::Earliest,
                         OffsetReset::Latest | OffsetReset::None => WhichOffset::Latest,
@@ -309,7 +311,7 @@ impl Consumer {
                         ListOffsetsRequest { partition, leader_epoch, which, read_committed };
                     (Content::from(request), Request::ListOffsets { place: place as u16 })
                 }
-                (Stage::Validation, _) => {
+                (FetchState::AwaitValidation, _) => {
                     let (Some(leader_epoch), current_leader_epoch) = position else { continue };
                     let request = OffsetsForLeaderEpochRequest {
                         partition,
@@ -318,7 +320,7 @@ impl Consumer {
                     };
                     (request.into(), Request::OffsetsForLeaderEpoch { place: place as u16 })
                 }
-                (Stage::Fetching | Stage::Failed, _) => continue,
+                (FetchState::Fetching | FetchState::Failed, _) => continue,
             };
             if !assigned.asking && self.may_ask(place, ctx) {
                 self.send_to_leader(place, content, request, ctx);
@@ -444,7 +446,7 @@ impl Consumer {
             ) => {
                 let place = usize::from(place);
                 if self.is_answer(place, error, ctx)
-                    && let Stage::Reset(why) = self.assigned[place].stage
+                    && let FetchState::AwaitReset(why) = self.assigned[place].state
                 {
                     let partition = self.assigned[place].partition;
                     let leader = self.cache.leadership(partition);
@@ -463,7 +465,7 @@ impl Consumer {
             ) => {
                 let place = usize::from(place);
                 if self.is_answer(place, error, ctx)
-                    && self.assigned[place].stage == Stage::Validation
+                    && self.assigned[place].state == FetchState::AwaitValidation
                 {
                     self.on_validated(place, end, ctx);
                 }

@@ -1,13 +1,15 @@
 //! Which partition a record goes to.
 //!
-//! Follows `KafkaProducer.partition`, `BuiltInPartitioner.java` (KIP-480, KIP-794),
-//! `RoundRobinPartitioner.java` and `Utils.murmur2`. In this order: the record's own partition;
-//! `partitioner.class`; the key's hash over all partitions, led or not; the sticky partition.
+//! Follows `BuiltInPartitioner.java` (KIP-480, KIP-794) and `RoundRobinPartitioner.java`. In this
+//! order: the record's own partition; `partitioner.class`; the key's hash over all partitions, led
+//! or not; the sticky partition.
 
 use crate::base::ids::{BrokerId, PartitionId};
 use crate::base::rng::Rng;
 
 /// Kafka's hash of a key: 32-bit `MurmurHash2` of its bytes with a fixed seed.
+///
+/// Kafka: Utils.murmur2
 #[must_use]
 pub fn murmur2(data: &[u8]) -> i32 {
     const SEED: u32 = 0x9747_b28c;
@@ -33,6 +35,8 @@ pub fn murmur2(data: &[u8]) -> i32 {
 ///
 /// # Panics
 /// If the topic has no partition.
+///
+/// Kafka: BuiltInPartitioner.partitionForKey
 #[must_use]
 pub fn partition_for_key(key: &[u8], partitions: u16) -> u16 {
     let positive = murmur2(key) & 0x7fff_ffff;
@@ -145,6 +149,8 @@ impl Sticky {
 
     /// So many bytes were appended there. Says whether it is time for another partition: once
     /// `batch_size` bytes went there and its last batch is complete, and at twice that anyway.
+    ///
+    /// Kafka: BuiltInPartitioner.updatePartitionInfo
     pub(super) const fn appended(
         &mut self,
         bytes: u32,
@@ -157,6 +163,8 @@ impl Sticky {
 
     /// Chooses the next sticky partition: uniformly over partitions with a leader or, if adaptive
     /// and their queues differ, by weight (longest queue + 1 − own queue).
+    ///
+    /// Kafka: BuiltInPartitioner.nextPartition
     pub(super) fn switch(
         &mut self,
         candidates: &[Candidate],
@@ -171,6 +179,8 @@ impl Sticky {
     }
 
     /// The next partition in turn, of those with a leader.
+    ///
+    /// Kafka: RoundRobinPartitioner.partition
     pub(super) fn round_robin(&mut self, candidates: &[Candidate]) -> PartitionId {
         let turn = self.turn as usize;
         self.turn = (self.turn + 1) & 0x7fff_ffff;

@@ -17,11 +17,11 @@ use crate::model::message::FetchPartition;
 
 /// Where a partition stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum FetchState {
     /// Without a position: the reset policy is to give one.
-    Reset(PositionChange),
+    AwaitReset(PositionChange),
     /// The leader has changed: it is asked whether the log was truncated below the position.
-    Validation,
+    AwaitValidation,
     /// The position is good to fetch from.
     Fetching,
     /// An exception was thrown; only a seek helps.
@@ -47,7 +47,7 @@ pub(super) struct Assigned {
     /// Which partition.
     pub(super) partition: PartitionId,
     /// Where it stands.
-    pub(super) stage: Stage,
+    pub(super) state: FetchState,
     /// The next offset to hand to the application.
     pub(super) offset: Offset,
     /// Leader epoch of the last record before the position.
@@ -72,7 +72,7 @@ impl Assigned {
     pub(super) const fn new(partition: PartitionId) -> Self {
         Self {
             partition,
-            stage: Stage::Reset(PositionChange::Start),
+            state: FetchState::AwaitReset(PositionChange::Start),
             offset: Offset::ZERO,
             offset_epoch: None,
             leadership: Leadership { leader: None, epoch: None },
@@ -87,43 +87,52 @@ impl Assigned {
     }
 
     /// Sets the position, not by reading on. What was fetched for another one is thrown away. A
-    /// position with a leader epoch is validated first (`seekUnvalidated`).
+    /// position with a leader epoch is validated first.
+    ///
+    /// Kafka: SubscriptionState.seekUnvalidated
     pub(super) fn seek(&mut self, offset: Offset, epoch: Option<LeaderEpoch>, leader: Leadership) {
         self.offset = offset;
         self.offset_epoch = epoch;
         self.leadership = leader;
-        self.stage = if epoch.is_some() { Stage::Validation } else { Stage::Fetching };
+        self.state =
+            if epoch.is_some() { FetchState::AwaitValidation } else { FetchState::Fetching };
         self.discard();
     }
 
     /// The reset policy is to give a position.
     pub(super) fn reset(&mut self, why: PositionChange) {
-        self.stage = Stage::Reset(why);
+        self.state = FetchState::AwaitReset(why);
         self.discard();
     }
 
     /// The application gets an exception.
     pub(super) fn fail(&mut self) {
-        self.stage = Stage::Failed;
+        self.state = FetchState::Failed;
         self.discard();
     }
 
     /// Looks at the leader: another one, or another epoch of the same, means that the position must
     /// be validated if the epoch of its last record is known (KIP-320).
     pub(super) fn see_leader(&mut self, leader: Leadership) {
-        let settled = matches!(self.stage, Stage::Fetching | Stage::Validation);
+        let settled = matches!(self.state, FetchState::Fetching | FetchState::AwaitValidation);
         if !settled || leader.leader.is_none() || leader == self.leadership {
             return;
         }
         self.leadership = leader;
         self.version += 1;
-        self.stage = if self.offset_epoch.is_some() { Stage::Validation } else { Stage::Fetching };
-        if self.stage == Stage::Validation {
+        self.state = if self.offset_epoch.is_some() {
+            FetchState::AwaitValidation
+        } else {
+            FetchState::Fetching
+        };
+        if self.state == FetchState::AwaitValidation {
             self.discard();
         }
     }
 
-    /// The leader's answer to whether the log was truncated (`maybeCompleteValidation`).
+    /// Takes the leader's answer to whether the log was truncated.
+    ///
+    /// Kafka: SubscriptionState.maybeCompleteValidation
     pub(super) fn validate(
         &mut self,
         end: Option<(LeaderEpoch, Offset)>,
@@ -131,7 +140,7 @@ impl Assigned {
     ) -> Validated {
         match (end, policy) {
             (Some((_, end)), _) if end >= self.offset => {
-                self.stage = Stage::Fetching;
+                self.state = FetchState::Fetching;
                 Validated::Good
             }
             (_, OffsetReset::None) => {
@@ -141,7 +150,7 @@ impl Assigned {
             (Some((epoch, end)), _) => {
                 self.offset = end;
                 self.offset_epoch = Some(epoch);
-                self.stage = Stage::Fetching;
+                self.state = FetchState::Fetching;
                 self.discard();
                 Validated::Moved(end)
             }
@@ -201,7 +210,7 @@ impl Assigned {
 
 #[cfg(test)]
 mod tests {
-    use super::{Assigned, Stage, Validated};
+    use super::{Assigned, FetchState, Validated};
     use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId};
     use crate::base::time::Time;
     use crate::kafka::client::cache::Leadership;
@@ -260,8 +269,8 @@ mod tests {
         });
         let same = Leadership { leader: Some(BrokerId(1)), epoch: Some(LeaderEpoch(1)) };
         assigned.see_leader(same);
-        assert_eq!(assigned.stage, Stage::Fetching);
+        assert_eq!(assigned.state, FetchState::Fetching);
         assigned.see_leader(Leadership { epoch: Some(LeaderEpoch(2)), ..same });
-        assert_eq!(assigned.stage, Stage::Validation);
+        assert_eq!(assigned.state, FetchState::AwaitValidation);
     }
 }

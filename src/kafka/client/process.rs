@@ -105,7 +105,7 @@ impl Process {
         let mut process = Self { app, set, begun: false };
         if start.begins {
             process.begin(ctx);
-            process.settle(ctx);
+            process.act_until_idle(ctx);
         }
         process
     }
@@ -118,7 +118,7 @@ impl Process {
         if let Some(consumer) = &mut self.set.consumer {
             consumer.on_opened(connection, ctx);
         }
-        self.settle(ctx);
+        self.act_until_idle(ctx);
     }
 
     /// An answer arrived.
@@ -130,7 +130,7 @@ impl Process {
         if let Some(consumer) = consumer {
             consumer.on_message(connection, message, ctx);
         }
-        self.settle(ctx);
+        self.act_until_idle(ctx);
     }
 
     /// A connection is gone.
@@ -142,7 +142,7 @@ impl Process {
         if let Some(consumer) = consumer {
             consumer.on_closed(connection, ctx);
         }
-        self.settle(ctx);
+        self.act_until_idle(ctx);
     }
 
     /// A timer fired.
@@ -159,7 +159,7 @@ impl Process {
                 consumer.on_timer(timer, ctx);
             }
         }
-        self.settle(ctx);
+        self.act_until_idle(ctx);
     }
 
     /// The operator wants something.
@@ -171,7 +171,7 @@ impl Process {
             let mut clients = Clients { set: &mut self.set, ctx };
             self.app.command(command, &mut clients);
         }
-        self.settle(ctx);
+        self.act_until_idle(ctx);
     }
 
     /// The process is killed: its store stays.
@@ -202,7 +202,7 @@ impl Process {
 
     /// Lets clients and application act until neither has anything to do. Callbacks can only lead
     /// to finitely many more: each consumes an answer, a poll or a blocked send.
-    fn settle(&mut self, ctx: &mut Ctx<'_>) {
+    fn act_until_idle(&mut self, ctx: &mut Ctx<'_>) {
         if !self.begun {
             return;
         }

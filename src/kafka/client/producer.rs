@@ -1,6 +1,6 @@
 //! The producer: `send()`, its waits, and what it says to brokers apart from produce requests.
 //!
-//! Follows `KafkaProducer.java` and `Sender.runOnce`. Kafka has a sender thread beside the
+//! Follows `KafkaProducer.java` and `Sender.java`. Kafka has a sender thread beside the
 //! application's; here the sender acts whenever something happened to the process. A `send()` that
 //! blocks is a record that waits in [`Producer::blocked`] with the deadline of `max.block.ms`.
 //! What a produce request holds and what its answer means is in [`super::sender`].
@@ -149,7 +149,9 @@ impl Producer {
         self.stirred = true;
     }
 
-    /// `KafkaProducer.send`: metadata, partition, size, memory, append, in this order.
+    /// Takes a record: metadata, partition, size, memory, append, in this order.
+    ///
+    /// Kafka: KafkaProducer.send
     #[inline]
     pub(super) fn send(
         &mut self,
@@ -237,6 +239,8 @@ impl Producer {
     }
 
     /// Which partition the record goes to, and whether that is the sticky one.
+    ///
+    /// Kafka: KafkaProducer.partition
     fn partition(
         &mut self,
         record: &NewRecord,
@@ -318,13 +322,17 @@ impl Producer {
         Sending::Failed(error)
     }
 
-    /// Whether a send waits for memory; then nothing lingers (`BufferPool.queued`).
+    /// Whether a send waits for memory; then nothing lingers.
+    ///
+    /// Kafka: BufferPool.queued
     pub(super) fn is_exhausted(&self) -> bool {
         self.cache.is_known() && !self.blocked.is_empty()
     }
 
     /// Everything the client can do now. Whatever it calls back for is in `calls`. What is only a
     /// matter of time has a timer.
+    ///
+    /// Kafka: Sender.runOnce
     pub(super) fn run(&mut self, store: &mut Store, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) {
         let asks = self.cache.is_due(ctx.monotonic()) || self.identity.producer.is_none();
         if !std::mem::take(&mut self.stirred) && !asks {

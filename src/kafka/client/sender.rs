@@ -1,7 +1,7 @@
 //! Produce requests: which batches go into the next one, and what their answers mean.
 //!
-//! Follows `Sender.sendProducerData`, `Sender.completeBatch`, `RecordAccumulator.ready` and
-//! `RecordAccumulator.drainBatchesForOneNode`. The rest of the producer is in [`super::producer`].
+//! Follows `Sender.java` and `RecordAccumulator.java`. The rest of the producer is in
+//! [`super::producer`].
 
 use std::collections::VecDeque;
 
@@ -40,6 +40,8 @@ enum Drained {
 impl Producer {
     /// Sends one request to each broker for which data is ready. Says whether it sent any: then
     /// there may be more.
+    ///
+    /// Kafka: Sender.sendProducerData
     pub(super) fn send_ready(&mut self, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) -> bool {
         let now = ctx.monotonic();
         let anonymous = self.config.idempotence && self.identity.producer.is_none();
@@ -66,6 +68,8 @@ impl Producer {
 
     /// Finds the brokers for which a batch is ready: it is full or another waits behind it, it has
     /// lingered, memory is exhausted or a flush is on; and it does not back off.
+    ///
+    /// Kafka: RecordAccumulator.ready
     fn find_ready(&mut self, ctx: &mut Ctx<'_>) {
         let now = ctx.monotonic();
         let hurry = self.flushing || self.is_exhausted();
@@ -102,6 +106,8 @@ impl Producer {
 
     /// Sends a broker one batch of each partition it leads, beginning where the last request to it
     /// ended, as far as `max.request.size` allows.
+    ///
+    /// Kafka: RecordAccumulator.drainBatchesForOneNode
     fn drain(&mut self, at: usize, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) -> bool {
         let (leader, start) = (BrokerId::at(at), self.drain_from[at]);
         let mut request: Option<(List<ProducePartition>, u32)> = None;
@@ -250,7 +256,9 @@ impl Producer {
         }
     }
 
-    /// What a request says of one batch (`Sender.completeBatch`).
+    /// What a request says of one batch.
+    ///
+    /// Kafka: Sender.completeBatch
     fn complete(
         &mut self,
         slot: u32,

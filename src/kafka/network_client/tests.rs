@@ -1,6 +1,6 @@
 //! A channel by hand: what it opens, closes and waits for.
 
-use super::{Answered, ChannelId, LeastLoaded, NetworkClient, Owner, Peer, Terms, Thread};
+use super::{Answered, ChannelId, ChannelTerms, LeastLoaded, NetworkClient, Owner, Peer, Thread};
 use crate::base::ids::{BrokerId, ConnectionId, NodeId};
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
@@ -19,8 +19,8 @@ struct Tester(Thread, bool);
 impl Owner for Tester {
     type Request = u8;
 
-    fn terms(&self, _: Peer) -> Terms {
-        Terms {
+    fn terms(&self, _: Peer) -> ChannelTerms {
+        ChannelTerms {
             request_timeout: Span::secs(30),
             reconnect_backoff: Span::millis(50),
             reconnect_backoff_max: Span::secs(1),

@@ -12,10 +12,10 @@ use crate::base::time::Time;
 use crate::model::config::Acks;
 use crate::model::fact::{Fact, Stamp, StopKind};
 use crate::model::metadata::PartitionState;
-use crate::report::committed::ElectionKind;
+use crate::report::partition_history::ElectionKind;
 use crate::report::story::subject::Subject;
-use crate::report::story::{Focus, Ledger, Told, at, brokers, hosts};
-use crate::report::trace::{Cast, acks_name};
+use crate::report::story::{Focus, PartitionCourse, Told, at, brokers, hosts};
+use crate::report::trace::{Legend, acks_name};
 
 /// The rank of a moment that another one tells as well.
 const TOLD_BY_OTHERS: u8 = 9;
@@ -66,9 +66,9 @@ struct Turn {
 }
 
 struct Teller<'a> {
-    cast: Cast<'a>,
+    legend: Legend<'a>,
     subject: Subject,
-    ledger: Ledger,
+    course: PartitionCourse,
     /// Replicas that hold the record at its offset.
     holders: ReplicaSet,
     appended: bool,
@@ -90,15 +90,15 @@ struct Teller<'a> {
 }
 
 /// Tells a violation from the facts up to it.
-pub(super) fn tell(facts: &[(Stamp, Fact)], cast: Cast<'_>, focus: &Focus) -> Told {
+pub(super) fn tell(facts: &[(Stamp, Fact)], legend: Legend<'_>, focus: &Focus) -> Told {
     let Some(subject) = Subject::resolve(facts, focus) else {
         return without_place(facts, focus);
     };
-    let replicas = cast.replicas.get(subject.partition.index()).map_or(&[][..], Vec::as_slice);
+    let replicas = legend.replicas.get(subject.partition.index()).map_or(&[][..], Vec::as_slice);
     let mut teller = Teller {
-        cast,
+        legend,
         subject,
-        ledger: Ledger::new(replicas),
+        course: PartitionCourse::new(replicas),
         holders: ReplicaSet::EMPTY,
         appended: false,
         acked: false,
@@ -163,7 +163,7 @@ impl Teller<'_> {
             | Fact::BrokerShuttingDown { broker }
             | Fact::SessionExpired { broker }
             | Fact::DiskFailed { broker, .. }
-                if self.cast.hosts(broker, self.subject.partition) =>
+                if self.legend.hosts(broker, self.subject.partition) =>
             {
                 self.pick(place, 2);
                 self.hear_of_broker(stamp, broker, fact);
@@ -173,14 +173,14 @@ impl Teller<'_> {
             _ => {}
         }
         if here {
-            self.ledger.observe(fact);
+            self.course.observe(fact);
         }
     }
 
     /// Keeps the state before the first change of an event.
     fn turn(&mut self, stamp: Stamp) {
         if self.turn.as_ref().is_none_or(|turn| turn.seq != stamp.seq) {
-            let before = self.ledger.committed.state;
+            let before = self.course.committed.state;
             self.turn = Some(Turn { seq: stamp.seq, before, moments: self.moments.len() });
         }
     }
@@ -216,7 +216,7 @@ impl Teller<'_> {
     /// The controller moves the leadership before the broker stops; it may do so in this event.
     fn hear_leaving(&mut self, stamp: Stamp, broker: BrokerId) {
         let turn = self.turn.as_ref().filter(|turn| turn.seq == stamp.seq);
-        let state = turn.map_or(self.ledger.committed.state, |turn| turn.before);
+        let state = turn.map_or(self.course.committed.state, |turn| turn.before);
         if self.appended && state.leader == Some(broker) {
             let text = format!("{broker}, the leader, began to shut down {}.", at(stamp.time));
             self.say_before(stamp, text);
@@ -239,8 +239,8 @@ impl Teller<'_> {
     /// without them it keeps it, whatever its disk has lost. The election that may follow lies in
     /// the same event.
     fn hear_unclean(&mut self, stamp: Stamp, broker: BrokerId) {
-        let Some(replica) = self.ledger.place(broker).filter(|_| self.appended) else { return };
-        let now = self.ledger.committed.state;
+        let Some(replica) = self.course.place(broker).filter(|_| self.appended) else { return };
+        let now = self.course.committed.state;
         let turn = self.turn.as_ref().filter(|turn| turn.seq == stamp.seq);
         let old = turn.map_or(now, |turn| turn.before);
         let counted = |state: PartitionState| state.isr.has(replica) || state.elr.has(replica);
@@ -252,7 +252,7 @@ impl Teller<'_> {
             (true, _) => "kept its place among those who may lead".to_owned(),
             (false, 0) => "could lead no longer; nobody else was left".to_owned(),
             (false, _) => {
-                let left = brokers(self.cast.members(self.subject.partition, left));
+                let left = brokers(self.legend.members(self.subject.partition, left));
                 format!("could lead no longer; {left} could")
             }
         };
@@ -267,7 +267,7 @@ impl Teller<'_> {
 
     /// A leader that nobody stopped loses its place when the controller no longer hears of it.
     fn hear_expiry(&mut self, time: Time, broker: BrokerId) {
-        let leads = self.ledger.committed.state.leader == Some(broker);
+        let leads = self.course.committed.state.leader == Some(broker);
         let why = match self.absent.get(&broker) {
             Some(Absence::Down) => return,
             Some(Absence::Frozen(since)) => format!(" (frozen since {since} s)"),
@@ -282,7 +282,7 @@ impl Teller<'_> {
         }
     }
 
-    /// Facts about the partition. The ledger is still the one before the fact.
+    /// Facts about the partition. The course is still the one before the fact.
     fn hear_here(&mut self, place: usize, stamp: Stamp, fact: &Fact) {
         match *fact {
             Fact::Submitted { record, .. } if self.subject.is_among(record, 1) => {
@@ -299,7 +299,7 @@ impl Teller<'_> {
             }
             Fact::Elected { .. } => self.hear_election(place, stamp.time, fact),
             Fact::IsrCommitted { state, .. } => {
-                let old = self.ledger.committed.state;
+                let old = self.course.committed.state;
                 // An election has its own line.
                 let moved = old.isr != state.isr || old.elr != state.elr;
                 if moved && old.leader_epoch == state.leader_epoch {
@@ -328,10 +328,10 @@ impl Teller<'_> {
         let Fact::Appended { broker, base, count, leader_epoch, records, .. } = *fact else {
             return;
         };
-        let Some(replica) = self.ledger.place(broker) else { return };
+        let Some(replica) = self.course.place(broker) else { return };
         let end = base + u64::from(count);
         if records.workload().is_some_and(|first| self.subject.is_among(first, count)) {
-            let leads = self.ledger.leads(broker, leader_epoch);
+            let leads = self.course.leads(broker, leader_epoch);
             let role = if leads { "leader" } else { "follower" };
             self.told.notes.insert(place, role.to_owned());
             self.pick(place, 0);
@@ -349,7 +349,7 @@ impl Teller<'_> {
 
     fn hear_ack(&mut self, place: usize, time: Time, acks: Acks) {
         let partition = self.subject.partition;
-        let on = self.cast.set(partition, self.holders);
+        let on = self.legend.set(partition, self.holders);
         self.told.notes.insert(place, format!("on disks of {on}"));
         self.pick(place, 0);
         if self.acked {
@@ -379,10 +379,10 @@ impl Teller<'_> {
 
     /// From the moment when only one replica is in sync, what it loses is lost.
     fn hear_isr(&mut self, time: Time, state: PartitionState) {
-        let shrank = self.ledger.committed.state.isr.len() > state.isr.len();
+        let shrank = self.course.committed.state.isr.len() > state.isr.len();
         if self.appended && shrank && state.isr.len() == 1 {
             let partition = self.subject.partition;
-            let who = brokers(self.cast.members(partition, state.isr));
+            let who = brokers(self.legend.members(partition, state.isr));
             let elr = self.eligible(state);
             self.say(2, format!("From {time} s on only {who} was in sync{elr}."));
         }
@@ -410,7 +410,7 @@ impl Teller<'_> {
         };
         let covers = self.subject.covers(to, from);
         self.pick(place, if covers { 0 } else { 1 });
-        let replica = self.ledger.place(broker).filter(|place| self.holders.has(*place));
+        let replica = self.course.place(broker).filter(|place| self.holders.has(*place));
         let Some(replica) = replica.filter(|_| covers) else { return };
         self.told.notes.insert(place, "the record with it".to_owned());
         if matches!(fact, Fact::TailLost { .. }) {
@@ -429,9 +429,9 @@ impl Teller<'_> {
     fn stop(&mut self, broker: BrokerId, stamp: Stamp) -> &mut Stop {
         let told = self.stop.take();
         let stop = told.filter(|s| s.broker == broker && s.stamp.seq == stamp.seq);
-        let place = self.ledger.place(broker);
+        let place = self.course.place(broker);
         let had = place.is_some_and(|place| self.holders.has(place));
-        let led = self.ledger.committed.state.leader == Some(broker);
+        let led = self.course.committed.state.leader == Some(broker);
         let was_down = self.absent.get(&broker) == Some(&Absence::Down);
         let moment = None;
         self.stop.insert(stop.unwrap_or(Stop {
@@ -449,24 +449,24 @@ impl Teller<'_> {
     fn hear_election(&mut self, place: usize, time: Time, fact: &Fact) {
         let Fact::Elected { leader, leader_epoch, isr, elr, unclean, .. } = *fact else { return };
         self.pick(place, u8::from(!self.appended));
-        let replicas = &self.ledger.replicas;
-        let kind = self.ledger.committed.kind(replicas, leader, leader_epoch, unclean);
-        let name = self.cast.names.partition(self.subject.partition);
+        let replicas = &self.course.replicas;
+        let kind = self.course.committed.kind(replicas, leader, leader_epoch, unclean);
+        let name = self.legend.names.partition(self.subject.partition);
         let Some(leader) = leader else {
             self.told.notes.insert(place, "nobody is eligible".to_owned());
             if self.appended {
-                let elr = self.eligible(PartitionState { elr, ..self.ledger.committed.state });
+                let elr = self.eligible(PartitionState { elr, ..self.course.committed.state });
                 self.say(1, format!("From {time} s on nobody could lead {name}{elr}."));
             }
             return;
         };
-        let end = self.ledger.end(leader);
+        let end = self.course.end(leader);
         self.told.notes.insert(place, format!("ends at {end}"));
         if !self.appended || kind == ElectionKind::Again {
             self.elected = Some(time);
             return;
         }
-        let has = self.ledger.place(leader).is_some_and(|replica| self.holders.has(replica));
+        let has = self.course.place(leader).is_some_and(|replica| self.holders.has(replica));
         let has = if has { "with the record" } else { "without the record" };
         let rank = if kind == ElectionKind::Clean { 1 } else { 0 };
         let alone = match (kind, isr.len()) {
@@ -499,7 +499,7 @@ impl Teller<'_> {
     /// Whether what happens to this node may matter to the record.
     fn concerns(&self, node: NodeId) -> bool {
         let producer = self.subject.record.map(|record| NodeId::Process(record.process));
-        hosts(self.cast, node, self.subject.partition)
+        hosts(self.legend, node, self.subject.partition)
             || matches!(node, NodeId::Controller(_))
             || producer == Some(node)
     }

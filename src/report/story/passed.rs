@@ -9,10 +9,10 @@ use crate::base::ids::{BrokerId, NodeId, Offset, PartitionId};
 use crate::base::time::Time;
 use crate::model::fact::{Fact, Stamp};
 use crate::model::fault::FaultKind;
-use crate::report::committed::ElectionKind;
 use crate::report::number::grouped;
-use crate::report::story::{Ledger, MOST_SENTENCES, Told, at, list};
-use crate::report::trace::Cast;
+use crate::report::partition_history::ElectionKind;
+use crate::report::story::{MOST_SENTENCES, PartitionCourse, Told, at, list};
+use crate::report::trace::Legend;
 
 /// Partitions that a sentence names before it only counts.
 const NAMED: usize = 3;
@@ -58,8 +58,8 @@ impl Episode {
 }
 
 struct Teller<'a> {
-    cast: Cast<'a>,
-    ledgers: Vec<Ledger>,
+    legend: Legend<'a>,
+    courses: Vec<PartitionCourse>,
     /// By partition: one past the last acknowledged offset.
     acked: Vec<Offset>,
     episodes: Vec<Episode>,
@@ -69,11 +69,11 @@ struct Teller<'a> {
 }
 
 /// Tells a whole run.
-pub(super) fn tell(facts: &[(Stamp, Fact)], cast: Cast<'_>) -> Told {
+pub(super) fn tell(facts: &[(Stamp, Fact)], legend: Legend<'_>) -> Told {
     let mut teller = Teller {
-        cast,
-        ledgers: cast.replicas.iter().map(|replicas| Ledger::new(replicas)).collect(),
-        acked: vec![Offset::ZERO; cast.replicas.len()],
+        legend,
+        courses: legend.replicas.iter().map(|replicas| PartitionCourse::new(replicas)).collect(),
+        acked: vec![Offset::ZERO; legend.replicas.len()],
         episodes: Vec::new(),
         records_acked: 0,
         records_failed: 0,
@@ -137,7 +137,7 @@ impl Teller<'_> {
             _ => {}
         }
         if let Some(partition) = fact.partition() {
-            self.ledgers[partition.index()].observe(fact);
+            self.courses[partition.index()].observe(fact);
         }
     }
 
@@ -146,18 +146,18 @@ impl Teller<'_> {
         if leader_epoch.0 == 0 {
             return;
         }
-        let ledger = &self.ledgers[partition.index()];
-        let kind = ledger.committed.kind(&ledger.replicas, leader, leader_epoch, unclean);
+        let course = &self.courses[partition.index()];
+        let kind = course.committed.kind(&course.replicas, leader, leader_epoch, unclean);
         if kind == ElectionKind::Again {
             return;
         }
-        let predecessor = ledger.committed.before(leader, leader_epoch).leader;
+        let predecessor = course.committed.before(leader, leader_epoch).leader;
         let successor = leader.map(|leader| Successor {
             partition,
             leader,
             time: now,
             kind,
-            end: ledger.end(leader),
+            end: course.end(leader),
             acked: self.acked[partition.index()],
         });
         self.told.pick(place, 1);
@@ -175,8 +175,8 @@ impl Teller<'_> {
 
     fn hear_commit(&mut self, place: usize, now: Time, fact: &Fact) {
         let Fact::IsrCommitted { partition, state } = *fact else { return };
-        let ledger = &self.ledgers[partition.index()];
-        let old = ledger.committed.state;
+        let course = &self.courses[partition.index()];
+        let old = course.committed.state;
         let (left, joined) = (old.isr.minus(state.isr), state.isr.minus(old.isr));
         if left.is_empty() && joined.is_empty() {
             return;
@@ -185,13 +185,13 @@ impl Teller<'_> {
         if old.leader_epoch == state.leader_epoch {
             self.told.pick(place, 2);
         }
-        let cast = self.cast;
-        for broker in cast.members(partition, left) {
+        let legend = self.legend;
+        for broker in legend.members(partition, left) {
             if let Some(episode) = self.of_cause(Some(broker)) {
                 episode.left_isr.insert(partition);
             }
         }
-        for broker in cast.members(partition, joined) {
+        for broker in legend.members(partition, joined) {
             if let Some(episode) = self.of_cause(Some(broker)) {
                 episode.back = Some(now);
             }
@@ -274,7 +274,7 @@ impl Teller<'_> {
     fn opening(&self, episode: &Episode) -> String {
         let who = episode
             .node
-            .map_or_else(|| "the cluster".to_owned(), |node| self.cast.names.node(node));
+            .map_or_else(|| "the cluster".to_owned(), |node| self.legend.names.node(node));
         let what = match episode.kind {
             FaultKind::Crash => format!("{who} was killed"),
             FaultKind::PowerLoss => format!("{who} lost power"),
@@ -300,7 +300,7 @@ impl Teller<'_> {
                 "{} was elected for {} {} {}, though its log ended at {} and records below {} had \
                  been acknowledged",
                 worst.leader,
-                self.cast.names.partition(worst.partition),
+                self.legend.names.partition(worst.partition),
                 at(worst.time),
                 worst.kind.words(),
                 worst.end,
@@ -312,7 +312,7 @@ impl Teller<'_> {
                 "{} took over {} {}, {}, with every acknowledged record (it ended at {}, \
                  and all below {} was acknowledged)",
                 one.leader,
-                self.cast.names.partition(one.partition),
+                self.legend.names.partition(one.partition),
                 at(one.time),
                 one.kind.words(),
                 one.end,
@@ -332,7 +332,7 @@ impl Teller<'_> {
     }
 
     fn partitions(&self, partitions: impl Iterator<Item = PartitionId>) -> String {
-        let names: Vec<String> = partitions.map(|p| self.cast.names.partition(p)).collect();
+        let names: Vec<String> = partitions.map(|p| self.legend.names.partition(p)).collect();
         if names.len() > NAMED { format!("{} partitions", names.len()) } else { list(&names) }
     }
 

@@ -17,7 +17,7 @@ fn lost(diary: &Diary, offset: Option<u64>, record: Option<u32>) -> Story {
         offset: offset.map(Offset),
         record: record.map(super::super::forge::record),
     };
-    Story::of_violation(&diary.facts, diary.cast(), &focus)
+    Story::of_violation(&diary.facts, diary.legend(), &focus)
 }
 
 fn filled(diary: &mut Diary, brokers: &[u16], records: std::ops::Range<u32>, epoch: u32) {
@@ -106,7 +106,7 @@ fn a_run_that_passed() {
     diary.at(30_000_000).fact(Fact::Injected { id: 1, kind, node });
     diary.at(35_000_000).fact(Fact::Healed { id: 1, kind, node });
     diary.at(40_000_000).fact(Fact::AllHealed);
-    insta::assert_snapshot!(Story::of_run(&diary.facts, diary.cast()));
+    insta::assert_snapshot!(Story::of_run(&diary.facts, diary.legend()));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_long_run_is_told_shortly_and_always_alike() {
     }
     diary.truncated(1, 5, 2);
     let violation = lost(&diary, Some(2), None);
-    let passed = Story::of_run(&diary.facts, diary.cast());
+    let passed = Story::of_run(&diary.facts, diary.legend());
     for story in [&violation, &passed] {
         assert_eq!(story.lines.len(), MOST_LINES);
         assert!(story.sentences.len() <= MOST_SENTENCES, "{:#?}", story.sentences);
@@ -147,7 +147,7 @@ fn a_violation_without_a_place_has_a_story_too() {
         offset: None,
         record: Some(record(0)),
     };
-    let story = Story::of_violation(&diary.facts, diary.cast(), &focus);
+    let story = Story::of_violation(&diary.facts, diary.legend(), &focus);
     assert_eq!(story.sentences, ["two-controllers: two controllers act in epoch 4."]);
     assert_eq!(story.lines.len(), 2);
 }

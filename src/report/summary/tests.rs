@@ -86,7 +86,7 @@ fn gaps_and_unhealthy_times_are_measured() {
     let summary = summary(&killed_leader());
     assert_eq!(summary.longest_write_gap(), Span::millis(9_500));
     // 9.5 s and the 3 s until the last record was given up, of 42 s of writing.
-    assert_eq!(summary.lanes[0].outage, Span::millis(12_500));
+    assert_eq!(summary.streams[0].outage, Span::millis(12_500));
     assert_eq!(summary.write_availability(), Some(702_380));
     let health = &summary.partitions[0];
     assert_eq!(health.under_replicated, Span::secs(13));

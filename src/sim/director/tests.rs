@@ -1,6 +1,6 @@
 //! The director against a toy world: sources, refusals, rolling restarts, exact replay.
 
-use super::{Action, Fault, FaultKind, FaultLine, RestartHow, Source, Target};
+use super::{Action, Fault, FaultKind, FaultLine, RestartHow, Target, Timing};
 use crate::base::ids::PartitionId;
 use crate::base::rng::Ratio;
 use crate::base::time::Span;
@@ -10,9 +10,9 @@ use crate::model::pattern::Pattern;
 use crate::model::plan::Plan;
 use crate::sim::stage::{Toy, at, broker, line, plan};
 
-fn crash(source: Source, target: Target, seconds: u64) -> FaultLine {
+fn crash(timing: Timing, target: Target, seconds: u64) -> FaultLine {
     let length = Some(Span::secs(seconds));
-    FaultLine { target: Some(target), length, action: Some(Action::Crash), ..line(source) }
+    FaultLine { target: Some(target), length, action: Some(Action::Crash), ..line(timing) }
 }
 
 fn stopped(node: Option<u16>) -> Pattern {
@@ -26,7 +26,7 @@ fn times(toy: &Toy) -> Vec<u64> {
 
 #[test]
 fn a_line_with_a_time_strikes_then_and_heals_after_its_length() {
-    let faults = vec![crash(Source::At(at(5)), Target::Leader(PartitionId(1)), 7)];
+    let faults = vec![crash(Timing::At(at(5)), Target::Leader(PartitionId(1)), 7)];
     let mut toy = Toy::new(&Plan { faults, ..plan(3) }, 1);
     toy.play(at(60));
     let length = Some(Span::secs(7));
@@ -39,8 +39,8 @@ fn a_line_with_a_time_strikes_then_and_heals_after_its_length() {
 #[test]
 fn a_leader_that_there_is_not_is_not_struck() {
     let faults = vec![
-        FaultLine { length: None, ..crash(Source::At(at(1)), Target::All, 1) },
-        crash(Source::At(at(20)), Target::Leader(PartitionId(0)), 1),
+        FaultLine { length: None, ..crash(Timing::At(at(1)), Target::All, 1) },
+        crash(Timing::At(at(20)), Target::Leader(PartitionId(0)), 1),
     ];
     let mut toy = Toy::new(&Plan { faults, ..plan(3) }, 1);
     toy.play(at(60));
@@ -49,11 +49,11 @@ fn a_leader_that_there_is_not_is_not_struck() {
 
 #[test]
 fn a_trigger_strikes_after_the_nth_fact_that_fits() {
-    let when = Source::When { pattern: stopped(None), nth: 2, after: Span::secs(3) };
-    let again = Source::When { pattern: stopped(Some(2)), nth: 1, after: Span::ZERO };
+    let when = Timing::When { pattern: stopped(None), nth: 2, after: Span::secs(3) };
+    let again = Timing::When { pattern: stopped(Some(2)), nth: 1, after: Span::ZERO };
     let faults = vec![
-        crash(Source::At(at(5)), Target::Node(broker(1)), 1),
-        crash(Source::At(at(10)), Target::Node(broker(1)), 1),
+        crash(Timing::At(at(5)), Target::Node(broker(1)), 1),
+        crash(Timing::At(at(10)), Target::Node(broker(1)), 1),
         crash(when, Target::Node(broker(2)), 1),
         crash(again, Target::Node(broker(3)), 1),
     ];
@@ -67,13 +67,13 @@ fn a_trigger_strikes_after_the_nth_fact_that_fits() {
 
 #[test]
 fn a_period_draws_inside_its_window() {
-    let source = |probability| Source::Every {
+    let timing = |probability| Timing::Every {
         period: Span::secs(5),
         probability,
         from: at(30),
         until: at(50),
     };
-    let every = |ratio| vec![crash(source(ratio), Target::One, 1)];
+    let every = |ratio| vec![crash(timing(ratio), Target::One, 1)];
     let mut toy = Toy::new(&Plan { faults: every(Ratio::ALWAYS), ..plan(3) }, 1);
     assert_eq!(times(toy.play(at(60))), [35, 40, 45, 50]);
     let count: usize = (0..200)
@@ -88,11 +88,11 @@ fn a_period_draws_inside_its_window() {
 #[test]
 fn only_luck_is_refused_and_a_refusal_is_noted() {
     let mut faults = Vec::new();
-    for (source, number) in [
-        (Source::At(at(1)), 1),
-        (Source::At(at(2)), 2),
+    for (timing, number) in [
+        (Timing::At(at(1)), 1),
+        (Timing::At(at(2)), 2),
         (
-            Source::Every {
+            Timing::Every {
                 period: Span::secs(3),
                 probability: Ratio::ALWAYS,
                 from: at(0),
@@ -102,7 +102,7 @@ fn only_luck_is_refused_and_a_refusal_is_noted() {
         ),
     ] {
         let action = Some(Action::PowerLoss { keep: Keep::Nothing });
-        faults.push(FaultLine { action, ..crash(source, Target::Node(broker(number)), 9) });
+        faults.push(FaultLine { action, ..crash(timing, Target::Node(broker(number)), 9) });
     }
     let mut toy = Toy::new(&Plan { faults, ..plan(3) }, 1);
     toy.play(at(60));
@@ -117,7 +117,7 @@ fn two_power_losses_of_one_instant_are_judged_together() {
     let lines = (1..=2).map(|number| FaultLine {
         action: action.clone(),
         ..crash(
-            Source::Every {
+            Timing::Every {
                 period: Span::secs(3),
                 probability: Ratio::ALWAYS,
                 from: at(0),
@@ -134,7 +134,7 @@ fn two_power_losses_of_one_instant_are_judged_together() {
 #[test]
 fn a_rolling_restart_waits_for_each_broker_and_is_noted_once() {
     let action = Some(Action::RollingRestart);
-    let faults = vec![FaultLine { action, ..line(Source::At(at(5))) }];
+    let faults = vec![FaultLine { action, ..line(Timing::At(at(5))) }];
     let mut toy = Toy::new(&Plan { faults, ..plan(3) }, 1);
     toy.play(at(60));
     let brokers: Vec<_> = toy.applied.iter().map(|(_, fault)| fault.nodes[0]).collect();
@@ -149,13 +149,13 @@ fn a_rolling_restart_waits_for_each_broker_and_is_noted_once() {
 
 #[test]
 fn a_broker_that_halts_in_a_swarm_is_started_again() {
-    let source = Source::Swarm {
+    let timing = Timing::Swarm {
         level: SwarmLevel::Gentle,
         kinds: vec![FaultKind::ClockSkew],
         from: at(0),
         until: at(60),
     };
-    let mut toy = Toy::new(&Plan { faults: vec![line(source)], ..plan(3) }, 1);
+    let mut toy = Toy::new(&Plan { faults: vec![line(timing)], ..plan(3) }, 1);
     toy.play(at(10));
     toy.stage.down.push(broker(2));
     toy.fact(Fact::Stopped { node: broker(2), how: StopKind::Halt, lost: 0 });
@@ -168,9 +168,9 @@ fn a_broker_that_halts_in_a_swarm_is_started_again() {
 
 #[test]
 fn nothing_is_injected_once_everything_was_healed() {
-    let source =
-        Source::Swarm { level: SwarmLevel::Harsh, kinds: Vec::new(), from: at(0), until: at(60) };
-    let faults = vec![line(source), crash(Source::At(at(50)), Target::One, 1)];
+    let timing =
+        Timing::Swarm { level: SwarmLevel::Harsh, kinds: Vec::new(), from: at(0), until: at(60) };
+    let faults = vec![line(timing), crash(Timing::At(at(50)), Target::One, 1)];
     let mut toy = Toy::new(&Plan { faults, ..plan(3) }, 3);
     toy.play(at(30));
     toy.fact(Fact::AllHealed);
@@ -183,15 +183,15 @@ fn nothing_is_injected_once_everything_was_healed() {
 /// and heals, to the nanosecond and with the same numbers, without a single draw.
 #[test]
 fn a_schedule_written_back_as_lines_gives_the_same_run() {
-    let when = Source::When { pattern: stopped(None), nth: 1, after: Span::millis(1) };
-    let every = Source::Every {
+    let when = Timing::When { pattern: stopped(None), nth: 1, after: Span::millis(1) };
+    let every = Timing::Every {
         period: Span::secs(7),
         probability: Ratio { part: 1, of: 2 },
         from: at(0),
         until: at(60),
     };
     for seed in 0..200 {
-        let swarm = Source::Swarm {
+        let swarm = Timing::Swarm {
             level: SwarmLevel::Harsh,
             kinds: Vec::new(),
             from: at(0),

@@ -7,7 +7,7 @@ use crate::kafka::ctx::CloseReason;
 use crate::model::message::{Content, Lists, Message, MetadataRequest};
 use crate::model::plan::NetworkPlan;
 use crate::sim::event::{Event, HostId};
-use crate::sim::flow::Bench;
+use crate::sim::flow::NetworkCtx;
 use crate::sim::links::{Impair, Links};
 use crate::sim::network::{Arrival, Network, Sent};
 use crate::sim::queue::Queue;
@@ -57,26 +57,26 @@ fn lab() -> Lab {
 }
 
 impl Lab {
-    fn net<R>(&mut self, act: impl FnOnce(&mut Network, &mut Bench<'_>) -> R) -> R {
+    fn net<R>(&mut self, act: impl FnOnce(&mut Network, &mut NetworkCtx<'_>) -> R) -> R {
         let (queue, lists) = (&mut self.queue, &mut self.lists);
-        act(&mut self.network, &mut Bench { now: self.now, seq: 0, queue, lists })
+        act(&mut self.network, &mut NetworkCtx { now: self.now, seq: 0, queue, lists })
     }
 
     fn open(&mut self, id: ConnectionId, timeout: u64) {
         let (now, timeout) = (self.now, Span::millis(timeout));
-        self.net(|n, bench| n.open(bench, id, (A, B), now, timeout));
+        self.net(|n, ctx| n.open(ctx, id, (A, B), now, timeout));
     }
 
     fn send(&mut self, id: ConnectionId, from: HostId, number: u32) -> Sent {
         let message =
             Message { correlation: number, content: Content::MetadataRequest(MetadataRequest {}) };
         let now = self.now;
-        self.net(|n, bench| n.send(bench, id, from, message, now))
+        self.net(|n, ctx| n.send(ctx, id, from, message, now))
     }
 
     fn close(&mut self, id: ConnectionId, from: HostId) {
         let now = self.now;
-        assert!(self.net(|n, bench| n.close(bench, id, from, now)));
+        assert!(self.net(|n, ctx| n.close(ctx, id, from, now)));
     }
 
     fn cut(&mut self, from: HostId, to: HostId) {
@@ -85,7 +85,7 @@ impl Lab {
 
     fn heal(&mut self, from: HostId, to: HostId) {
         self.network.links.repair(from, to, Impair::Cut);
-        self.net(|n, bench| n.retry_held(bench));
+        self.net(|n, ctx| n.retry_held(ctx));
     }
 
     fn hear(&mut self, host: HostId, id: u32, heard: Heard) {
@@ -107,20 +107,20 @@ impl Lab {
     fn happen(&mut self, event: Event) {
         let listens = self.listens;
         match event {
-            Event::Syn { conn, attempt } => self.net(|n, bench| n.syn(bench, conn, attempt)),
+            Event::Syn { conn, attempt } => self.net(|n, ctx| n.syn(ctx, conn, attempt)),
             Event::SynArrive { conn } => {
-                if self.net(|n, bench| n.syn_arrive(bench, conn, |_| listens)) {
+                if self.net(|n, ctx| n.syn_arrive(ctx, conn, |_| listens)) {
                     self.hear(B, conn.slot, Heard::Opened);
                 }
             }
             Event::SetupTimeout { conn } => {
-                if self.net(|n, bench| n.setup_timeout(bench, conn)) {
+                if self.net(|n, ctx| n.setup_timeout(ctx, conn)) {
                     self.hear(A, conn.slot, Heard::Closed(CloseReason::SetupTimeout));
                 }
             }
             Event::Arrive { slot, end, stamp } => {
                 let Some(host) = self.network.receiver(slot, end, stamp) else { return };
-                match self.net(|n, bench| n.arrive(bench, slot, end)) {
+                match self.net(|n, ctx| n.arrive(ctx, slot, end)) {
                     Arrival::Nothing => {}
                     Arrival::Opened { .. } => self.hear(host, slot, Heard::Opened),
                     Arrival::Message { .. } => {
@@ -133,12 +133,12 @@ impl Lab {
                 }
             }
             Event::Retransmit { conn, end } => {
-                self.net(|n, bench| n.retransmit(bench, conn, end));
+                self.net(|n, ctx| n.retransmit(ctx, conn, end));
             }
-            Event::GiveUp { conn, end } => self.net(|n, bench| n.give_up(bench, conn, end)),
+            Event::GiveUp { conn, end } => self.net(|n, ctx| n.give_up(ctx, conn, end)),
             Event::Closed { conn, end, reason } => {
                 let host = self.network.host(conn, end);
-                if self.net(|n, bench| n.closed(bench, conn, end, reason)) {
+                if self.net(|n, ctx| n.closed(ctx, conn, end, reason)) {
                     let host = host.expect("it was there a moment ago");
                     self.hear(host, conn.slot, Heard::Closed(reason));
                 }
@@ -299,7 +299,7 @@ fn nobody_listening_refuses_after_a_round_trip() {
 #[test]
 fn a_machine_without_power_does_not_answer() {
     let mut lab = lab();
-    lab.net(|n, bench| n.power_lost(bench, B));
+    lab.net(|n, ctx| n.power_lost(ctx, B));
     lab.open(C0, 10_000);
     assert_eq!(said(&lab.until(60_000)), [Heard::Closed(CloseReason::SetupTimeout)]);
 }
@@ -309,7 +309,7 @@ fn a_killed_process_resets_its_connections() {
     let mut lab = opened();
     lab.send(C0, B, 1);
     lab.send(C0, A, 2);
-    lab.net(|n, bench| n.process_gone(bench, B, CloseReason::Reset));
+    lab.net(|n, ctx| n.process_gone(ctx, B, CloseReason::Reset));
     let heard = lab.until(1_000);
     assert_eq!(said(&heard), [Heard::Got(1), Heard::Closed(CloseReason::Reset)]);
     assert!(heard[1].0 <= 104, "one latency later: {heard:?}");
@@ -319,10 +319,10 @@ fn a_killed_process_resets_its_connections() {
 #[test]
 fn after_a_power_loss_peers_hear_nothing_until_the_machine_refuses_their_bytes() {
     let mut lab = opened();
-    lab.net(|n, bench| n.power_lost(bench, B));
+    lab.net(|n, ctx| n.power_lost(ctx, B));
     assert_eq!(lab.send(C0, A, 1), Sent::Held { to: B });
     assert!(lab.until(20_000).is_empty());
-    lab.net(|n, bench| n.power_back(bench, B));
+    lab.net(|n, ctx| n.power_back(ctx, B));
     let heard = lab.until(60_000);
     assert_eq!(said(&heard), [Heard::Closed(CloseReason::Reset)]);
     // Tries at 12.6 and 25.4 s after the first one at 0.1 s.
@@ -334,9 +334,9 @@ fn after_a_power_loss_peers_hear_nothing_until_the_machine_refuses_their_bytes()
 fn bytes_on_the_wire_at_a_power_loss_wait_for_the_machine_too() {
     let mut lab = opened();
     assert_eq!(lab.send(C0, A, 1), Sent::OnItsWay { to: B });
-    lab.net(|n, bench| n.power_lost(bench, B));
+    lab.net(|n, ctx| n.power_lost(ctx, B));
     assert!(lab.until(500).is_empty());
-    lab.net(|n, bench| n.power_back(bench, B));
+    lab.net(|n, ctx| n.power_back(ctx, B));
     assert_eq!(said(&lab.until(2_000)), [Heard::Closed(CloseReason::Reset)]);
 }
 
@@ -344,7 +344,7 @@ fn bytes_on_the_wire_at_a_power_loss_wait_for_the_machine_too() {
 fn a_reset_is_heard_at_both_ends_and_nothing_arrives() {
     let mut lab = opened();
     lab.send(C0, A, 1);
-    lab.net(|n, bench| n.reset(bench, |from, _| from == B));
+    lab.net(|n, ctx| n.reset(ctx, |from, _| from == B));
     let heard = lab.until(1_000);
     assert_eq!(said(&heard), [Heard::Closed(CloseReason::Reset); 2]);
     assert_eq!(lab.freed(), [C0]);
@@ -381,7 +381,7 @@ fn what_exceeds_the_socket_buffer_comes_a_round_trip_after_the_reader_goes_on() 
         }
     }
     lab.now = Time::ZERO + Span::secs(1);
-    lab.net(|n, bench| n.reads_again(bench, B));
+    lab.net(|n, ctx| n.reads_again(ctx, B));
     lab.happen(first.expect("something has arrived"));
     let heard = lab.until(2_000);
     let early = heard.iter().filter(|(at, ..)| *at == 1_000).count();
@@ -399,7 +399,7 @@ fn a_close_waits_for_messages_in_a_lane() {
     assert_eq!(said(&lab.until(200)), [Heard::Got(1)]);
     assert!(lab.network.unqueued(conn, 1), "the message may still be handled");
     assert_eq!(
-        lab.net(|n, bench| n.close_told(bench, conn, 1)),
+        lab.net(|n, ctx| n.close_told(ctx, conn, 1)),
         Some(CloseReason::Peer),
         "and then the close is told"
     );

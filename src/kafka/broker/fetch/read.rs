@@ -1,6 +1,6 @@
 //! Reading the partitions of a fetch, in the order of checks of kafka-protocol §1.4.
 //!
-//! Follows `ReplicaManager.readFromLog` and `Partition.fetchRecords`. Every partition that a fetch
+//! Follows `ReplicaManager.scala` and `Partition.scala`. Every partition that a fetch
 //! looks at goes this way, whoever asks: there is no faster one that leaves a ruling out.
 
 use crate::base::ids::{BrokerEpoch, LeaderEpoch, Offset, PartitionId};
@@ -100,6 +100,8 @@ struct Pass<'a> {
 
 impl Broker {
     /// Reads every partition of a fetch into an answer, on the `first` pass or when it has waited.
+    ///
+    /// Kafka: ReplicaManager.readFromLog
     pub(super) fn read_all(
         &mut self,
         context: FetchContext,

@@ -240,6 +240,8 @@ impl FetchSessionCache {
     }
 
     /// A new session, without partitions.
+    ///
+    /// Kafka: FetchSessionCache.newSessionId
     pub(super) fn create(
         &mut self,
         privileged: bool,
@@ -247,7 +249,6 @@ impl FetchSessionCache {
         now: Time,
         rng: &mut Rng,
     ) -> SessionSlot {
-        // As `FetchSessionCache.newSessionId`.
         let id = loop {
             let id = FetchSessionId(1 + rng.below(i32::MAX as u64 - 1) as u32);
             if !self.by_id.contains_key(&id) {

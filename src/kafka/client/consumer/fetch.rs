@@ -9,7 +9,7 @@ use crate::base::ids::{BrokerId, Offset};
 use crate::base::number_set::NumberSet;
 use crate::kafka::client::channel::Request;
 use crate::kafka::client::consumer::Consumer;
-use crate::kafka::client::positions::Stage;
+use crate::kafka::client::positions::FetchState;
 use crate::kafka::ctx::Ctx;
 use crate::kafka::fetch_session::FetchSessionHandler;
 use crate::kafka::network_client::Peer;
@@ -146,7 +146,7 @@ impl Consumer {
     fn is_wanted(&self, place: usize, from: BrokerId) -> bool {
         let assigned = &self.assigned[place];
         let sent = assigned.sent.filter(|(broker, _)| *broker == from);
-        assigned.stage == Stage::Fetching
+        assigned.state == FetchState::Fetching
             && sent.is_some_and(|(_, asked)| asked.fetch_offset == assigned.offset)
     }
 

@@ -19,7 +19,7 @@ impl Teller<'_> {
         let place = self.place_name();
         let role = if leads { "leader" } else { "a follower" };
         // A leader that was replaced goes on until it hears of it.
-        let leader = self.ledger.committed.state.leader.filter(|l| leads && *l != broker);
+        let leader = self.course.committed.state.leader.filter(|l| leads && *l != broker);
         let other = match (leader, self.elected) {
             (Some(leader), Some(since)) => format!(", while {leader} led since {since} s"),
             _ => String::new(),
@@ -34,13 +34,13 @@ impl Teller<'_> {
     /// Who had the record, who was in sync, and who was not there.
     pub(super) fn when(&self) -> String {
         let partition = self.subject.partition;
-        let who = || brokers(self.cast.members(partition, self.holders));
+        let who = || brokers(self.legend.members(partition, self.holders));
         let had = match self.holders.len() {
             0 => "no replica had it yet".to_owned(),
             1 => format!("only {} had it", who()),
             _ => format!("{} had it", who()),
         };
-        let isr = self.cast.set(partition, self.ledger.committed.state.isr);
+        let isr = self.legend.set(partition, self.course.committed.state.isr);
         let mut absent = Vec::new();
         for (wanted, one, some) in [
             (Absence::Down, "was down", "were down"),
@@ -64,7 +64,7 @@ impl Teller<'_> {
     pub(super) fn eligible(&self, state: PartitionState) -> String {
         match state.elr.len() {
             0 => String::new(),
-            _ => format!("; ELR {}", self.cast.set(self.subject.partition, state.elr)),
+            _ => format!("; ELR {}", self.legend.set(self.subject.partition, state.elr)),
         }
     }
 
@@ -75,7 +75,7 @@ impl Teller<'_> {
         to: Offset,
         time: Time,
     ) -> String {
-        let state = self.ledger.committed.state;
+        let state = self.course.committed.state;
         let whom = state.leader.filter(|leader| *leader != broker);
         let whom = whom.map_or_else(String::new, |leader| {
             format!(", to follow {leader}, leader of epoch {},", state.leader_epoch.0)
@@ -137,7 +137,7 @@ impl Teller<'_> {
     }
 
     pub(super) fn conclusion(&self, focus: &Focus) -> String {
-        let leader = self.ledger.leaders.last_key_value().map(|(epoch, leader)| (*leader, *epoch));
+        let leader = self.course.leaders.last_key_value().map(|(epoch, leader)| (*leader, *epoch));
         let is_loss = matches!(
             focus.property.as_str(),
             "acked-lost" | "committed-lost" | "leader-incomplete" | "candidate-incomplete"
@@ -145,11 +145,11 @@ impl Teller<'_> {
         let (Some((leader, epoch)), true, true) = (leader, self.appended, is_loss) else {
             return format!("{} {}: {}.", focus.property, at(focus.at.time), focus.text);
         };
-        let leader_has = self.ledger.place(leader).is_some_and(|place| self.holders.has(place));
+        let leader_has = self.course.place(leader).is_some_and(|place| self.holders.has(place));
         if leader_has {
             return format!("{} {}: {}.", focus.property, at(focus.at.time), focus.text);
         }
-        let end = self.ledger.end(leader);
+        let end = self.course.end(leader);
         let place = self.place_name();
         let head = match self.subject.offset {
             Some(offset) if end <= offset => {
@@ -160,7 +160,7 @@ impl Teller<'_> {
         let rest = if self.holders.is_empty() {
             "no disk holds the record any more".to_owned()
         } else {
-            let who = brokers(self.cast.members(self.subject.partition, self.holders));
+            let who = brokers(self.legend.members(self.subject.partition, self.holders));
             let have = if self.holders.len() == 1 { "has" } else { "have" };
             format!("only {who} {have} it on disk and will have to cut it to follow")
         };
@@ -170,12 +170,12 @@ impl Teller<'_> {
     pub(super) fn record(&self) -> String {
         self.subject.record.map_or_else(
             || "The record".to_owned(),
-            |record| format!("Record {}", records(self.cast.names, record, 1)),
+            |record| format!("Record {}", records(self.legend.names, record, 1)),
         )
     }
 
     pub(super) fn place_name(&self) -> String {
-        let partition = self.cast.names.partition(self.subject.partition);
+        let partition = self.legend.names.partition(self.subject.partition);
         match self.subject.offset {
             Some(offset) => format!("{partition} offset {offset}"),
             None => partition,

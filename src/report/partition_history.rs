@@ -41,13 +41,13 @@ impl ElectionKind {
 
 /// The committed state of one partition, and the one before the present leader and epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Committed {
+pub struct PartitionHistory {
     /// Now.
     pub state: PartitionState,
     before: PartitionState,
 }
 
-impl Committed {
+impl PartitionHistory {
     /// At time zero: every replica in sync, the first one leads.
     #[must_use]
     pub fn initial(replicas: &[BrokerId]) -> Self {
@@ -111,14 +111,22 @@ impl Committed {
 
 #[cfg(test)]
 mod tests {
-    use super::{BrokerId, Committed, ElectionKind, LeaderEpoch, PartitionState, ReplicaSet};
+    use super::{
+        BrokerId, ElectionKind, LeaderEpoch, PartitionHistory, PartitionState, ReplicaSet,
+    };
 
     const REPLICAS: [BrokerId; 3] = [BrokerId(1), BrokerId(2), BrokerId(3)];
 
     fn state(isr: ReplicaSet, elr: ReplicaSet, last: Option<u16>) -> PartitionState {
         let leader = None;
         let last_known_elr = last.map(BrokerId);
-        PartitionState { isr, elr, leader, last_known_elr, ..Committed::initial(&REPLICAS).state }
+        PartitionState {
+            isr,
+            elr,
+            leader,
+            last_known_elr,
+            ..PartitionHistory::initial(&REPLICAS).state
+        }
     }
 
     #[test]
@@ -137,7 +145,7 @@ mod tests {
         ];
         for (old, leader, unclean, kind) in cases {
             let (leader, epoch) = (Some(BrokerId(leader)), LeaderEpoch(1));
-            let mut committed = Committed::initial(&REPLICAS);
+            let mut committed = PartitionHistory::initial(&REPLICAS);
             committed.commit(old);
             assert_eq!(committed.kind(&REPLICAS, leader, epoch, unclean), kind);
             committed.commit(PartitionState { leader, leader_epoch: epoch, ..old });

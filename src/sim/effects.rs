@@ -9,7 +9,7 @@ use crate::kafka::ctx::{Ctx, OPERATOR};
 use crate::model::disk::IoError;
 use crate::model::fact::{Fact, Observer};
 use crate::model::message::{Content, Message};
-use crate::sim::event::{Digest, Event, HostId, Kind};
+use crate::sim::event::{Digest, Event, EventKind, HostId};
 use crate::sim::network::Sent;
 use crate::sim::nodes::{Input, Nodes};
 use crate::sim::queue::Class;
@@ -213,7 +213,7 @@ impl World {
             self.fold_committed(controller, tap);
         }
         let word = log.partition().map_or(u64::MAX, |partition| u64::from(partition.0));
-        let digest = Digest::of(Kind::Flushed, host).word(word).word(up_to.0);
+        let digest = Digest::of(EventKind::Flushed, host).word(word).word(up_to.0);
         self.reached(digest.word(u64::from(failed)), tap);
         self.call(host, input, self.now, tap);
     }
@@ -239,7 +239,7 @@ impl World {
             disk.sim_writeback();
             self.bodies.count(disk.sim_body_counts());
         }
-        tap.event(self.now, Digest::of(Kind::Writeback, host).value());
+        tap.event(self.now, Digest::of(EventKind::Writeback, host).value());
     }
 
     /// Twice in the age at which unsynced bytes are written back: a tick syncs what was unsynced at

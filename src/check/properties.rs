@@ -1,12 +1,12 @@
 //! The names of all properties and marks: what a scenario's `expect` may say and `list` prints.
 //!
 //! A property is named for what must not happen (a liveness property for what must), in
-//! kebab-case, the same everywhere. Metrics have a registry of their own in [`super::metrics`].
+//! kebab-case, the same everywhere. Metrics have a list of their own in [`super::metrics`].
 //! Does not know how any of them is judged.
 
 /// Whether a property is a guarantee about data, a promise to get there, or a sign of coverage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum PropertyKind {
     /// Must never happen, on any step. Judged by observed facts alone.
     Data,
     /// Must come true after the heal.
@@ -27,7 +27,7 @@ pub struct Property {
     /// What one unit of its *exercised* count is.
     pub exercised: &'static str,
     /// What kind it is of.
-    pub kind: Kind,
+    pub kind: PropertyKind,
 }
 
 macro_rules! properties {
@@ -48,7 +48,7 @@ macro_rules! properties {
                 claims: &[$($claim),*],
                 what: $what,
                 exercised: $exercised,
-                kind: Kind::$kind,
+                kind: PropertyKind::$kind,
             },)*
         ];
 

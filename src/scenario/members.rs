@@ -36,7 +36,7 @@ pub(super) struct Client {
 
 /// Everybody.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cast {
+pub(super) struct Members {
     pub(super) names: Names,
     pub(super) brokers: u16,
     pub(super) controllers: u16,
@@ -65,7 +65,7 @@ const WORDS: [&str; 18] = [
     "rack",
 ];
 
-impl Cast {
+impl Members {
     /// Adds the processes of an entry.
     pub(super) fn add_client(&mut self, name: &str, kind: ClientKind, count: u32) {
         let first = self.names.processes.len() as u16;
@@ -305,25 +305,25 @@ mod tests {
     use crate::model::fault::Target;
     use crate::model::names::{Names, TopicName};
 
-    use super::{Cast, ClientKind};
+    use super::{ClientKind, Members};
 
-    fn cast() -> Cast {
+    fn members() -> Members {
         let topic = TopicName { name: "t".to_owned(), first: PartitionId(0), partitions: 2 };
-        let mut cast = Cast {
+        let mut members = Members {
             names: Names { topics: vec![topic], ..Names::default() },
             brokers: 3,
             controllers: 1,
             racks: vec!["a".to_owned(), "b".to_owned()],
             clients: Vec::new(),
         };
-        cast.add_client("p", ClientKind::Producer, 1);
-        cast.add_client("c", ClientKind::Consumer, 2);
-        cast
+        members.add_client("p", ClientKind::Producer, 1);
+        members.add_client("c", ClientKind::Consumer, 2);
+        members
     }
 
     #[test]
     fn words_name_nodes_and_nodes_have_words() {
-        let cast = cast();
+        let members = members();
         let broker = |n| NodeId::Broker(BrokerId(n));
         let process = |n| NodeId::Process(ProcessId(n));
         let table = [
@@ -337,16 +337,16 @@ mod tests {
             ("percent:30", Target::Percent(30)),
         ];
         for (word, target) in table {
-            assert_eq!(cast.target(word), Ok(target), "{word}");
+            assert_eq!(members.target(word), Ok(target), "{word}");
         }
         let nodes = [broker(1), process(2), process(0)];
-        let word = cast.words(&nodes).expect("three nodes have a word");
-        assert_eq!(cast.target(&word), Ok(Target::Nodes(nodes.to_vec())));
+        let word = members.words(&nodes).expect("three nodes have a word");
+        assert_eq!(members.target(&word), Ok(Target::Nodes(nodes.to_vec())));
     }
 
     #[test]
     fn wrong_words_are_explained() {
-        let cast = cast();
+        let members = members();
         for word in [
             "broker:0",
             "broker:4",
@@ -366,7 +366,7 @@ mod tests {
             "nodes:leader:t-0",
             "",
         ] {
-            assert!(cast.target(word).is_err(), "{word}");
+            assert!(members.target(word).is_err(), "{word}");
         }
     }
 }

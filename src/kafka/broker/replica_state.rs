@@ -34,7 +34,7 @@ impl SeenEpoch {
 
 /// What a leader knows of a follower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Progress {
+pub(super) struct ReplicaState {
     /// Its log end offset: the offset of its last fetch. Unknown in a new leader epoch.
     pub(super) end: Option<Offset>,
     /// When it last had all that the leader had.
@@ -47,9 +47,11 @@ pub(super) struct Progress {
     leader_end_at_last_fetch: Option<Offset>,
 }
 
-impl Progress {
-    /// A fetch arrived: it claims possession of everything below its offset
-    /// (`Replica.updateFetchStateOrThrow`). `leader_end` was read before the fetch.
+impl ReplicaState {
+    /// A fetch arrived: it claims possession of everything below its offset. `leader_end` was read
+    /// before the fetch.
+    ///
+    /// Kafka: Replica.updateFetchStateOrThrow
     pub(super) fn fetched(
         &mut self,
         offset: Offset,
@@ -71,7 +73,7 @@ impl Progress {
     /// Takes over what the session's fetches have said meanwhile. A follower that had all keeps
     /// having all with each of them, as long as the leader's log has not grown: so that is asked
     /// before the log grows, and before the follower says something else.
-    pub(super) fn settle(&mut self, sessions: &FetchSessionCache, leader_end: Offset) {
+    pub(super) fn take_over_session(&mut self, sessions: &FetchSessionCache, leader_end: Offset) {
         let last_fetch = self.session.and_then(|slot| sessions.last_fetch(slot));
         self.repeat(last_fetch, leader_end);
     }
@@ -83,7 +85,7 @@ impl Progress {
         sessions: &FetchSessionCache,
         leader_end: Offset,
     ) {
-        self.settle(sessions, leader_end);
+        self.take_over_session(sessions, leader_end);
         self.session = session;
     }
 
@@ -100,8 +102,10 @@ impl Progress {
         }
     }
 
-    /// A leader epoch begins (`Replica.resetReplicaState`). A broker that led before keeps what it
-    /// knew of the log; a new leader knows nothing.
+    /// A leader epoch begins. A broker that led before keeps what it knew of the log; a new leader
+    /// knows nothing.
+    ///
+    /// Kafka: Replica.resetReplicaState
     pub(super) fn reset(&mut self, now: Time, leader_end: Offset, led_before: bool, in_sync: bool) {
         let seen_now = in_sync.then_some(now);
         self.session = None;
@@ -117,16 +121,16 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use super::Progress;
+    use super::ReplicaState;
     use crate::base::ids::Offset;
     use crate::base::time::Time;
 
     /// A follower that is always a little behind is caught up as of its previous fetch.
     #[test]
     fn reaching_the_previous_end_counts_for_the_previous_fetch() {
-        let mut progress = Progress::default();
-        progress.reset(Time(0), Offset(0), false, true);
-        assert_eq!(progress.last_caught_up, Some(Time(0)));
+        let mut replica = ReplicaState::default();
+        replica.reset(Time(0), Offset(0), false, true);
+        assert_eq!(replica.last_caught_up, Some(Time(0)));
         let table = [
             // offset, leader end, time → last caught up
             (0, 10, 100, 0),
@@ -136,20 +140,20 @@ mod tests {
             (30, 30, 500, 500),
         ];
         for (offset, end, now, caught_up) in table {
-            progress.fetched(Offset(offset), Offset(end), None, Time(now));
-            assert_eq!(progress.last_caught_up, Some(Time(caught_up)), "at {now}");
-            assert_eq!(progress.end, Some(Offset(offset)));
+            replica.fetched(Offset(offset), Offset(end), None, Time(now));
+            assert_eq!(replica.last_caught_up, Some(Time(caught_up)), "at {now}");
+            assert_eq!(replica.end, Some(Offset(offset)));
         }
     }
 
     #[test]
     fn a_new_leader_knows_nothing_and_a_re_elected_one_keeps_the_end() {
-        let mut progress = Progress::default();
-        progress.fetched(Offset(5), Offset(5), None, Time(1));
-        let mut again = progress;
+        let mut replica = ReplicaState::default();
+        replica.fetched(Offset(5), Offset(5), None, Time(1));
+        let mut again = replica;
         again.reset(Time(9), Offset(7), true, false);
         assert_eq!((again.end, again.last_caught_up), (Some(Offset(5)), None));
-        progress.reset(Time(9), Offset(7), false, true);
-        assert_eq!((progress.end, progress.last_caught_up), (None, Some(Time(9))));
+        replica.reset(Time(9), Offset(7), false, true);
+        assert_eq!((replica.end, replica.last_caught_up), (None, Some(Time(9))));
     }
 }

@@ -1,7 +1,7 @@
 //! Ghosts of clients: what each producer has open and in the log, and where each consumer stands.
 //!
-//! A *lane* is one producer process writing to one partition. Records of a lane are numbered, so
-//! what is in the log is one number and a short list of holes, whatever the length of the run.
+//! A *stream* is one producer process writing to one partition. Records of a stream are numbered,
+//! so what is in the log is one number and a short list of holes, whatever the length of the run.
 //! Does not judge; [`super::client::duplicate`], [`super::client::order_broken`] and others ask it.
 
 use std::collections::VecDeque;
@@ -12,17 +12,17 @@ use crate::model::batch::{Sequence, decrement_sequence, increment_sequence};
 use crate::model::config::Acks;
 use crate::model::plan::{AppPlan, Plan, ProcessPlan};
 
-/// So many holes are remembered per lane. Older ones belong to records given up long ago.
+/// So many holes are remembered per stream. Older ones belong to records given up long ago.
 const HOLES_KEPT: usize = 1024;
 
-/// What an appended batch is to its lane.
+/// What an appended batch is to its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arrival {
     /// So many of its records are in the log already.
     pub(crate) again: u32,
-    /// So many of its records come behind later records of the lane.
+    /// So many of its records come behind later records of the stream.
     pub(crate) late: u32,
-    /// The producer epoch is the one in which the lane appended last, or there is none.
+    /// The producer epoch is the one in which the stream appended last, or there is none.
     pub(crate) same_epoch: bool,
     /// One past the highest ordinal in the log before it.
     pub(crate) next: u32,
@@ -30,7 +30,7 @@ pub(crate) struct Arrival {
 
 /// A record handed to a producer and not resolved.
 #[derive(Clone, Copy, Debug)]
-struct Waiting {
+struct Unanswered {
     ordinal: u32,
     workload: u32,
     since: Time,
@@ -38,12 +38,12 @@ struct Waiting {
 
 /// One producer process on one partition.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lane {
+pub(crate) struct Stream {
     next: u32,
     floor: u32,
     holes: VecDeque<(u32, u32)>,
     sequence: Option<(ProducerId, ProducerEpoch, u32)>,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Unanswered>,
     /// Records reported as sent without an offset (acks=0).
     pub(crate) sent: u64,
     /// Of those appended, records counted as lost already.
@@ -58,7 +58,7 @@ pub(crate) struct Resolved {
     pub(crate) old: u32,
 }
 
-impl Lane {
+impl Stream {
     /// A batch was appended to the canonical log.
     pub(crate) fn arrive(&mut self, first: u32, count: u32, sequence: Option<Sequence>) -> Arrival {
         let end = first.saturating_add(count);
@@ -135,7 +135,7 @@ impl Lane {
         }
     }
 
-    /// How many records of the lane are in the canonical log, or were when retention took them.
+    /// How many records of the stream are in the canonical log, or were when retention took them.
     pub(crate) fn present(&self) -> u64 {
         let missing: u64 = self.holes.iter().map(|(a, b)| u64::from(b - a)).sum();
         u64::from(self.next).saturating_sub(missing)
@@ -148,7 +148,7 @@ impl Lane {
     }
 
     pub(crate) fn submit(&mut self, ordinal: u32, workload: u32, since: Time) {
-        self.waiting.push_back(Waiting { ordinal, workload, since });
+        self.waiting.push_back(Unanswered { ordinal, workload, since });
     }
 
     /// A result came for consecutive records. `each` hears the workload number of every one, and
@@ -162,7 +162,7 @@ impl Lane {
     ) -> Resolved {
         let mut resolved = Resolved::default();
         let end = first.saturating_add(count);
-        let mut hear = |w: &Waiting| {
+        let mut hear = |w: &Unanswered| {
             resolved.records += 1;
             resolved.old += u32::from(w.since <= healed);
             each(w.ordinal, w.workload, w.since);
@@ -252,13 +252,13 @@ struct Resent {
 pub(crate) struct Clients {
     pub(crate) kinds: Vec<ProcessKind>,
     /// By partition, then producer: so those of a later partition come last.
-    pub(crate) lanes: Vec<Lane>,
+    pub(crate) streams: Vec<Stream>,
     /// By partition, then consumer.
     pub(crate) readers: Vec<Reader>,
     producers: usize,
     consumers: usize,
     /// When the records of the last acknowledgement had been handed over.
-    pub(crate) settled: Vec<Time>,
+    pub(crate) resolved_since: Vec<Time>,
     partitions: usize,
     /// Records whose fate is unknown and that their application will send again.
     given_up: Vec<(ProcessId, u32, (usize, u32))>,
@@ -292,11 +292,11 @@ impl Clients {
         let kinds = plan.processes.iter().map(kind).collect();
         Self {
             kinds,
-            lanes: Vec::new(),
+            streams: Vec::new(),
             readers: Vec::new(),
             producers,
             consumers,
-            settled: Vec::new(),
+            resolved_since: Vec::new(),
             partitions: 0,
             given_up: Vec::new(),
             resent: Vec::new(),
@@ -307,15 +307,15 @@ impl Clients {
     /// There is one more partition.
     pub(crate) fn add_partition(&mut self) {
         self.partitions += 1;
-        self.lanes.resize_with(self.partitions * self.producers, Lane::default);
+        self.streams.resize_with(self.partitions * self.producers, Stream::default);
         self.readers.resize(self.partitions * self.consumers, Reader::default());
     }
 
-    /// Place of the lane of the producer of this number.
+    /// Place of the stream of the producer of this number.
     ///
     /// Speed: one flat table, no box for each pair.
     #[inline(always)]
-    pub(crate) fn lane_of(&self, number: usize, partition: usize) -> usize {
+    pub(crate) fn stream_of(&self, number: usize, partition: usize) -> usize {
         partition * self.producers + number
     }
 
@@ -324,22 +324,22 @@ impl Clients {
         partition * self.consumers + number
     }
 
-    /// Place of the lane of a producer on a partition.
-    pub(crate) fn lane(&self, process: ProcessId, partition: PartitionId) -> Option<usize> {
-        self.lane_and_acks(process, partition).map(|(lane, _)| lane)
+    /// Place of the stream of a producer on a partition.
+    pub(crate) fn stream(&self, process: ProcessId, partition: PartitionId) -> Option<usize> {
+        self.stream_and_acks(process, partition).map(|(stream, _)| stream)
     }
 
     /// The same, and what the producer waits for. With acks=0 its records are reported as sent
     /// before anybody has them.
     #[inline]
-    pub(crate) fn lane_and_acks(
+    pub(crate) fn stream_and_acks(
         &self,
         process: ProcessId,
         partition: PartitionId,
     ) -> Option<(usize, Acks)> {
         let ProducerKind { number, acks, .. } = self.kinds.get(process.index())?.producer?;
         let known = partition.index() < self.partitions;
-        known.then(|| (self.lane_of(number, partition.index()), acks))
+        known.then(|| (self.stream_of(number, partition.index()), acks))
     }
 
     /// Place of the reader of a consumer on a partition.
@@ -361,8 +361,8 @@ impl Clients {
 
     /// Whether any producer has open records for a partition.
     pub(crate) fn has_open(&self, partition: usize) -> bool {
-        let from = self.lane_of(0, partition);
-        self.lanes[from..from + self.producers].iter().any(|lane| lane.open() > 0)
+        let from = self.stream_of(0, partition);
+        self.streams[from..from + self.producers].iter().any(|stream| stream.open() > 0)
     }
 
     /// A record was submitted; if it is an item given up before, the two are a pair from now on.
@@ -395,14 +395,14 @@ impl Clients {
     }
 
     fn pairs_in_log(&self) -> u64 {
-        let holds = |(lane, ordinal): (usize, u32)| self.lanes[lane].holds(ordinal);
+        let holds = |(stream, ordinal): (usize, u32)| self.streams[stream].holds(ordinal);
         self.resent.iter().filter(|r| holds(r.old) && holds(r.new)).count() as u64
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Arrival, Lane};
+    use super::{Arrival, Stream};
     use crate::base::ids::{ProducerEpoch, ProducerId};
     use crate::base::time::Time;
     use crate::model::batch::Sequence;
@@ -413,47 +413,47 @@ mod tests {
 
     #[test]
     fn a_lane_tells_new_late_and_repeated_records() {
-        let mut lane = Lane::default();
+        let mut stream = Stream::default();
         let new = |next| Arrival { again: 0, late: 0, same_epoch: false, next };
-        assert_eq!(lane.arrive(0, 5, sequence(0, 0)), new(0));
-        assert_eq!(lane.arrive(10, 5, sequence(0, 10)), new(5));
-        let late = lane.arrive(5, 3, sequence(0, 5));
+        assert_eq!(stream.arrive(0, 5, sequence(0, 0)), new(0));
+        assert_eq!(stream.arrive(10, 5, sequence(0, 10)), new(5));
+        let late = stream.arrive(5, 3, sequence(0, 5));
         assert_eq!((late.late, late.again, late.same_epoch), (3, 0, true));
-        let again = lane.arrive(10, 5, sequence(0, 10));
+        let again = stream.arrive(10, 5, sequence(0, 10));
         assert_eq!((again.late, again.again, again.same_epoch), (0, 5, true));
-        let bumped = lane.arrive(10, 5, sequence(1, 0));
+        let bumped = stream.arrive(10, 5, sequence(1, 0));
         assert_eq!((bumped.again, bumped.same_epoch), (5, false));
-        assert_eq!(lane.present(), 13);
-        assert!(lane.holds(7) && !lane.holds(8) && !lane.holds(9) && lane.holds(10));
+        assert_eq!(stream.present(), 13);
+        assert!(stream.holds(7) && !stream.holds(8) && !stream.holds(9) && stream.holds(10));
     }
 
     #[test]
     fn what_leaves_the_log_may_come_again() {
-        let mut lane = Lane::default();
+        let mut stream = Stream::default();
         for batch in 0..4 {
-            lane.arrive(batch * 5, 5, sequence(0, batch * 5));
+            stream.arrive(batch * 5, 5, sequence(0, batch * 5));
         }
-        lane.leave(15, 5, sequence(0, 15));
-        lane.leave(10, 5, sequence(0, 10));
-        assert_eq!(lane.present(), 10);
-        let retried = lane.arrive(10, 5, sequence(0, 10));
+        stream.leave(15, 5, sequence(0, 15));
+        stream.leave(10, 5, sequence(0, 10));
+        assert_eq!(stream.present(), 10);
+        let retried = stream.arrive(10, 5, sequence(0, 10));
         assert_eq!((retried.again, retried.late), (0, 0));
-        lane.leave(0, 5, sequence(0, 0));
-        assert_eq!((lane.present(), lane.holds(0), lane.holds(5)), (10, false, true));
+        stream.leave(0, 5, sequence(0, 0));
+        assert_eq!((stream.present(), stream.holds(0), stream.holds(5)), (10, false, true));
     }
 
     #[test]
     fn results_find_their_records() {
-        let mut lane = Lane::default();
+        let mut stream = Stream::default();
         for ordinal in 0..6 {
-            lane.submit(ordinal, 100 + ordinal, Time(u64::from(ordinal)));
+            stream.submit(ordinal, 100 + ordinal, Time(u64::from(ordinal)));
         }
         let mut heard = Vec::new();
-        let resolved = lane.resolve(2, 2, Time(3), |_, workload, _| heard.push(workload));
+        let resolved = stream.resolve(2, 2, Time(3), |_, workload, _| heard.push(workload));
         assert_eq!((resolved.records, resolved.old, &heard[..]), (2, 2, &[102, 103][..]));
-        assert_eq!(lane.resolve(0, 2, Time(0), |_, _, _| ()).records, 2);
-        assert_eq!(lane.resolve(0, 2, Time(0), |_, _, _| ()).records, 0);
-        assert_eq!((lane.oldest(), lane.open()), (Some((4, Time(4))), 2));
-        assert_eq!(lane.abandon(Time(4)).old, 1);
+        assert_eq!(stream.resolve(0, 2, Time(0), |_, _, _| ()).records, 2);
+        assert_eq!(stream.resolve(0, 2, Time(0), |_, _, _| ()).records, 0);
+        assert_eq!((stream.oldest(), stream.open()), (Some((4, Time(4))), 2));
+        assert_eq!(stream.abandon(Time(4)).old, 1);
     }
 }

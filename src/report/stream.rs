@@ -11,9 +11,9 @@ use crate::base::time::{Span, Time};
 /// A gap this long is an outage of writes; shorter ones are latency.
 pub const OUTAGE: Span = Span::secs(1);
 
-/// What a lane has seen in its run, once closed.
+/// What a stream has seen in its run, once closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LaneTotals {
+pub struct StreamTotals {
     /// The longest write gap.
     pub longest_gap: Span,
     /// Write gaps of at least [`OUTAGE`], together.
@@ -22,7 +22,7 @@ pub struct LaneTotals {
     pub active: Span,
 }
 
-impl LaneTotals {
+impl StreamTotals {
     /// Adds another run's.
     pub fn merge(&mut self, other: &Self) {
         self.longest_gap = self.longest_gap.max(other.longest_gap);
@@ -31,9 +31,9 @@ impl LaneTotals {
     }
 }
 
-/// A lane during its run.
+/// A stream during its run.
 #[derive(Clone, Debug)]
-pub struct Lane {
+pub struct Stream {
     /// Records without an answer.
     open: usize,
     /// Since when nothing was acknowledged though something waited; `Time::NEVER` if nothing does.
@@ -42,22 +42,22 @@ pub struct Lane {
     answered: Time,
     /// When its first record was submitted; `Time::NEVER` before.
     began: Time,
-    totals: LaneTotals,
+    totals: StreamTotals,
 }
 
-impl Default for Lane {
+impl Default for Stream {
     fn default() -> Self {
         Self {
             open: 0,
             since: Time::NEVER,
             answered: Time::ZERO,
             began: Time::NEVER,
-            totals: LaneTotals::default(),
+            totals: StreamTotals::default(),
         }
     }
 }
 
-impl Lane {
+impl Stream {
     /// A record was submitted.
     pub fn submitted(&mut self, now: Time) {
         self.open += 1;
@@ -95,7 +95,7 @@ impl Lane {
 
     /// What it has seen. Complete once closed.
     #[must_use]
-    pub const fn totals(&self) -> &LaneTotals {
+    pub const fn totals(&self) -> &StreamTotals {
         &self.totals
     }
 
@@ -111,7 +111,7 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lane, Span, Time};
+    use super::{Span, Stream, Time};
 
     fn at(millis: u64) -> Time {
         Time::ZERO + Span::millis(millis)
@@ -119,39 +119,39 @@ mod tests {
 
     #[test]
     fn a_gap_spans_failures() {
-        let mut lane = Lane::default();
+        let mut stream = Stream::default();
         for millis in 0..4 {
-            lane.submitted(at(millis));
+            stream.submitted(at(millis));
         }
-        lane.acked(1, at(10));
-        lane.acked(1, at(12));
-        lane.failed(1, at(2_000));
-        lane.acked(1, at(4_003));
-        lane.close(at(9_000));
-        assert_eq!(lane.totals().longest_gap, Span::millis(3_991));
-        assert_eq!(lane.totals().outage, Span::millis(3_991));
-        assert_eq!(lane.totals().active, Span::millis(4_003));
+        stream.acked(1, at(10));
+        stream.acked(1, at(12));
+        stream.failed(1, at(2_000));
+        stream.acked(1, at(4_003));
+        stream.close(at(9_000));
+        assert_eq!(stream.totals().longest_gap, Span::millis(3_991));
+        assert_eq!(stream.totals().outage, Span::millis(3_991));
+        assert_eq!(stream.totals().active, Span::millis(4_003));
     }
 
     #[test]
     fn a_producer_with_nothing_to_write_has_no_gap() {
-        let mut lane = Lane::default();
+        let mut stream = Stream::default();
         for round in 0..3 {
-            lane.submitted(at(round * 5_000));
-            lane.acked(1, at(round * 5_000 + 2));
+            stream.submitted(at(round * 5_000));
+            stream.acked(1, at(round * 5_000 + 2));
         }
-        lane.close(at(60_000));
-        assert_eq!(lane.totals().longest_gap, Span::millis(2));
-        assert_eq!(lane.totals().outage, Span::ZERO);
+        stream.close(at(60_000));
+        assert_eq!(stream.totals().longest_gap, Span::millis(2));
+        assert_eq!(stream.totals().outage, Span::ZERO);
     }
 
     #[test]
     fn a_gap_is_open_to_the_end_while_something_waits() {
-        let mut lane = Lane::default();
-        lane.submitted(at(0));
-        lane.acked(1, at(1));
-        lane.submitted(at(10));
-        lane.close(at(8_010));
-        assert_eq!(lane.totals().longest_gap, Span::secs(8));
+        let mut stream = Stream::default();
+        stream.submitted(at(0));
+        stream.acked(1, at(1));
+        stream.submitted(at(10));
+        stream.close(at(8_010));
+        assert_eq!(stream.totals().longest_gap, Span::secs(8));
     }
 }
