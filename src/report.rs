@@ -235,7 +235,7 @@ pub struct Finding {
     pub property: String,
     /// When, if at a moment.
     pub at: Option<Time>,
-    /// The violating event, as the how-manieth of its run.
+    /// The number of the violating event in its run.
     pub step: Option<u64>,
     /// What is wrong, in one sentence.
     pub text: String,

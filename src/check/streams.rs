@@ -214,7 +214,7 @@ pub(crate) struct Reader {
 /// What the plan says of the producer of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProducerKind {
-    /// The how-manieth producer of the plan it is, from 0.
+    /// Its place among the producers of the plan, from 0.
     pub(crate) number: usize,
     pub(crate) acks: Acks,
     pub(crate) delivery_timeout: Span,
@@ -227,7 +227,7 @@ pub(crate) struct ProducerKind {
 /// What the plan says of the consumer of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConsumerKind {
-    /// The how-manieth consumer of the plan it is, from 0.
+    /// Its place among the consumers of the plan, from 0.
     pub(crate) number: usize,
     /// It starts by itself and reads to the end of the run.
     pub(crate) steady: bool,

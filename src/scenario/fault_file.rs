@@ -44,7 +44,7 @@ pub(super) struct FaultEntry {
     /// When this fact happens.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
     pub(super) when: Option<PatternTable>,
-    /// The how-manieth such fact; the first.
+    /// Which of such facts, counted from 1; the first.
     pub(super) nth: Option<u32>,
     /// How long after it; `1ns`, the least.
     pub(super) after: Option<Duration>,

@@ -192,7 +192,7 @@ impl Budget {
         tainted.len() < self.promise.min_insync as usize
     }
 
-    /// Those that have yet to register.
+    /// The brokers that have not registered since their last stop.
     fn kept_out(&self, mut severed: Vec<BrokerId>) -> Vec<BrokerId> {
         severed.retain(|broker| !self.brokers[broker.index()].registered);
         severed

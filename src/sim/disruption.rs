@@ -1,6 +1,7 @@
 //! What outages do to connections: cuts that heal, machines that stop, TCP that gives up.
 //!
-//! The other half of [`Network`]; see there. Does not know why a link or a machine failed.
+//! A part of [`Network`], whose other methods open, send and deliver. Does not know why a link or
+//! a machine failed.
 
 use crate::base::time::{Span, Time};
 use crate::kafka::ctx::CloseReason;

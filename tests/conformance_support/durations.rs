@@ -15,7 +15,7 @@ use crate::compare::{Verdict, duration_difference};
 /// Two things that the lab did within so many ms are one step of a script.
 const AT_ONCE: i64 = 100;
 
-/// What happened in a run, recorded or simulated; the how-manieth of its kind since time zero.
+/// What happened in a run, recorded or simulated; each with its number among those of its kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Did(String, usize),

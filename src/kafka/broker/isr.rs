@@ -206,7 +206,7 @@ impl Broker {
             return;
         }
         let (partitions, broker_states) = (ctx.take_list(), ctx.take_list());
-        // A request that is sent once more says what it said before.
+        // After a lost connection the same items are sent again; newer ones wait for the answer.
         if self.alter.sent == 0 {
             self.alter.sent = self.alter.items.len();
         }
