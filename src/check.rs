@@ -34,6 +34,7 @@ mod streams;
 mod switchboard;
 pub mod violation;
 
+use crate::base::ids::PartitionId;
 use crate::base::time::Time;
 use crate::model::fact::{Fact, Stamp, Subject};
 use crate::model::plan::Plan;
@@ -120,24 +121,25 @@ impl Checks {
         for partition in plan.partitions() {
             let topic = plan.names.topic_of(partition);
             let config = plan.topics[topic.index()].config;
-            checks.ghosts.add_partition(topic, plan.replicas(partition), config);
-            checks.partition_added();
+            checks.ghosts.add_partition(partition, topic, plan.replicas(partition), config);
+            checks.partition_added(partition);
         }
         checks
     }
 
-    /// There is one more ghost of a partition: every list by partition or replica grows with it.
-    fn partition_added(&mut self) {
-        let Some(ghost) = self.ghosts.partitions.last() else { return };
-        self.clients.add_partition();
-        self.metrics.add_partition();
-        self.watermark_fell.add_partition(ghost);
-        self.inconsistent_read.add_partition();
-        self.two_leaders.add_partition();
+    /// A partition has a ghost now, or one with replicas: lists by partition or replica grow.
+    fn partition_added(&mut self, partition: PartitionId) {
+        let (ghost, all) =
+            (&self.ghosts.partitions[partition.index()], self.ghosts.partitions.len());
+        self.clients.grow(all);
+        self.metrics.grow(all);
+        self.watermark_fell.add_partition(ghost, all);
+        self.inconsistent_read.grow(all);
+        self.two_leaders.grow(all);
         self.isr_unjustified.add_partition(ghost);
         self.retention_broken.add_partition(ghost);
-        self.writes_resume.add_partition();
-        self.lag_drains.add_partition(&self.clients);
+        self.writes_resume.grow(all);
+        self.lag_drains.grow(&self.clients);
     }
 
     /// Hears a fact.

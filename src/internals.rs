@@ -13,6 +13,7 @@ pub mod app {
 
 /// Of the ground floor.
 pub mod base {
+    pub use crate::base::ids::PartitionIds;
     pub use crate::base::rng::{Latency, Rng};
 }
 

@@ -20,3 +20,4 @@ pub mod placement;
 pub mod plan;
 pub mod rules;
 pub mod script;
+pub mod topic;

@@ -121,6 +121,9 @@ impl Recorder {
     /// A fact happened.
     pub fn observe(&mut self, stamp: Stamp, fact: &Fact) {
         match *fact {
+            Fact::ReplicaPlaced { partition, broker } => {
+                self.replicas[partition.index()].push(broker);
+            }
             Fact::Submitted { process, partition, record, workload, label, .. } => {
                 self.values[partition.index()].insert(record, (workload, label));
                 self.clients[process.index()].sent += 1;

@@ -482,8 +482,8 @@ impl Drive<'_> {
         self.tap.summary.finish(time);
         self.tap.timeline.finish(time);
         if let Some(mut recorder) = self.tap.recorder.take() {
-            let ends: Vec<PartitionEnd> =
-                self.plan.partitions().map(|p| self.partition_end(p)).collect();
+            let existing = self.world.committed().partitions();
+            let ends: Vec<PartitionEnd> = existing.map(|(p, _)| self.partition_end(p)).collect();
             let running: Vec<(BrokerId, bool)> = (0..self.plan.brokers.len())
                 .map(|b| (BrokerId::at(b), self.world.is_running(NodeId::Broker(BrokerId::at(b)))))
                 .collect();

@@ -128,6 +128,35 @@ impl PartitionId {
     }
 }
 
+/// The ids of one topic's partitions, which Kafka numbers from 0 within their topic. They follow
+/// one another, with room for those that are created later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionIds {
+    /// Partition 0.
+    pub first: PartitionId,
+    /// How many partitions the topic has at most.
+    pub most: u16,
+}
+
+impl PartitionIds {
+    /// The partition of this number within the topic.
+    #[must_use]
+    pub const fn id(self, number: u16) -> PartitionId {
+        PartitionId(self.first.0 + number)
+    }
+
+    /// The number of a partition within the topic; `None` if it belongs to another topic.
+    #[must_use]
+    pub fn number(self, partition: PartitionId) -> Option<u16> {
+        partition.0.checked_sub(self.first.0).filter(|number| *number < self.most)
+    }
+
+    /// All of them, whether they exist or not.
+    pub fn all(self) -> impl Iterator<Item = PartitionId> {
+        (0..self.most).map(move |number| self.id(number))
+    }
+}
+
 /// Something that is appended to, synced, truncated and recovered. Orders as a disk is walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogId {

@@ -64,7 +64,7 @@ pub(crate) fn plan() -> Plan {
     Plan {
         kafka: "4.1".to_owned(),
         names: Names {
-            topics: vec![TopicName { name: "t".to_owned(), first: T0, partitions: 1 }],
+            topics: vec![TopicName { name: "t".to_owned(), first: T0, partitions: 1, most: 1 }],
             processes: vec!["p".to_owned(), "c".to_owned()],
             labels: vec![],
         },
@@ -152,6 +152,7 @@ impl Forge {
     pub(crate) fn with_partitions(partitions: u16) -> Self {
         Self::with(|plan| {
             plan.names.topics[0].partitions = partitions;
+            plan.names.topics[0].most = partitions;
             let replicas = plan.topics[0].replicas[0].clone();
             plan.topics[0].replicas = vec![replicas; partitions.into()];
         })

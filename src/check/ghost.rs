@@ -73,7 +73,12 @@ pub(crate) struct Dues {
     pub(crate) stuck: bool,
 }
 
-/// One partition.
+impl Dues {
+    /// What is asked of a partition that does not exist.
+    pub(crate) const NOTHING: Self = Self { full: true, led: true, stuck: false };
+}
+
+/// One partition. One that a plan names and nobody has created yet has no replicas.
 #[derive(Clone, Debug)]
 pub(crate) struct PartitionGhost {
     pub(crate) id: PartitionId,
@@ -106,6 +111,8 @@ pub(crate) struct PartitionGhost {
     /// Leaders of this epoch and later have heard of `config`; others may use `min_insync_low`.
     min_insync_from: LeaderEpoch,
     min_insync_low: u32,
+    /// It was created after time zero, and its first state is still to be told.
+    pub(crate) is_new: bool,
 }
 
 impl PartitionGhost {
@@ -144,7 +151,21 @@ impl PartitionGhost {
             displaced: ReplicaSet::EMPTY,
             min_insync_from: LeaderEpoch(0),
             min_insync_low: config.min_insync_replicas,
+            is_new: false,
         }
+    }
+
+    /// Whether it has been created.
+    pub(crate) fn exists(&self) -> bool {
+        !self.replicas.is_empty()
+    }
+
+    /// The state in which it was created after time zero: of its replicas those are in sync that
+    /// were active then.
+    pub(crate) fn begin(&mut self, state: PartitionState) {
+        self.is_new = false;
+        (self.state, self.before) = (state, state);
+        self.elected_with(state.isr, state.leader_epoch);
     }
 
     /// One past its last replica in lists of all hosted replicas.
@@ -208,6 +229,9 @@ impl PartitionGhost {
     }
 
     pub(crate) fn dues(&self) -> Dues {
+        if !self.exists() {
+            return Dues::NOTHING;
+        }
         let stuck = self.is_stuck();
         Dues {
             full: stuck || self.missing().is_empty(),
@@ -285,6 +309,8 @@ pub(crate) struct Ghosts {
     overrides: Vec<Vec<(TopicKey, i64)>>,
     /// A partition whose replicas are being told of.
     arriving: Option<Arriving>,
+    /// How many replicas there are in all.
+    hosted: usize,
     /// When everything was healed.
     pub(crate) healed: Option<Time>,
     /// An operator asked for an unclean election at some time.
@@ -318,6 +344,7 @@ impl Ghosts {
         Self {
             partitions: Vec::new(),
             arriving: None,
+            hosted: 0,
             brokers,
             cluster_config: plan.cluster_topic_config.clone(),
             overrides: plan.topics.iter().map(|t| t.overrides.clone()).collect(),
@@ -392,7 +419,7 @@ impl Ghosts {
     }
 
     /// A replica of the partition created last is on this broker. True if it is the last one: the
-    /// partition is known from now on. Ids are given in order; any other is not taken in.
+    /// partition exists from now on.
     pub(crate) fn place(&mut self, partition: PartitionId, broker: BrokerId) -> bool {
         let Some(arriving) = &mut self.arriving else { return false };
         arriving.placed.push(broker);
@@ -401,24 +428,34 @@ impl Ghosts {
             return false;
         }
         let Some(Arriving { topic, placed, .. }) = self.arriving.take() else { return false };
-        let next = partition.index() == self.partitions.len();
-        debug_assert!(next, "partitions are numbered in the order of their creation");
-        if next {
-            self.add_partition(topic, &placed, self.config_of(topic));
+        let config = self.config_of(topic);
+        for id in self.partitions.len()..=partition.index() {
+            self.add_partition(PartitionId(id as u16), topic, &[], config);
         }
-        next
+        self.add_partition(partition, topic, &placed, config);
+        self.partitions[partition.index()].is_new = true;
+        true
     }
 
-    /// There is one more partition, with these replicas.
+    /// There is a partition of this id, with these replicas; if they are none, only the id.
     pub(crate) fn add_partition(
         &mut self,
+        id: PartitionId,
         topic: TopicId,
         replicas: &[BrokerId],
         config: TopicConfig,
     ) {
-        let id = PartitionId(self.partitions.len() as u16);
-        let first = self.partitions.last().map_or(0, PartitionGhost::replicas_end);
-        self.partitions.push(PartitionGhost::new(id, topic, first, replicas, config));
+        let ghost = PartitionGhost::new(id, topic, self.hosted, replicas, config);
+        self.hosted += replicas.len();
+        match self.partitions.get_mut(id.index()) {
+            Some(known) => *known = ghost,
+            None => self.partitions.push(ghost),
+        }
+    }
+
+    /// The partitions that have been created.
+    pub(crate) fn existing(&self) -> impl Iterator<Item = &PartitionGhost> {
+        self.partitions.iter().filter(|ghost| ghost.exists())
     }
 
     /// A topic's configuration: cluster defaults with its own properties over them.

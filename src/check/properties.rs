@@ -152,6 +152,9 @@ properties! {
     ConsumerTruncated Mark "consumer-truncated" ["F4"]
         "a consumer noticed that the log was cut below its position (KIP-320)"; "facts heard";
     OutOfRange Mark "out-of-range" ["C9"] "a consumer's position was out of range"; "facts heard";
+    KeyMoved Mark "key-moved" ["G5"]
+        "a record went to another partition than its key had before the topic grew (allowed)";
+        "facts heard";
     Unavailable Mark "unavailable" ["G12"]
         "at the end an acknowledged record is on a disk but no leader serves it"; "facts heard";
     NeverConsumed Mark "never-consumed" ["F15"]

@@ -305,8 +305,8 @@ impl Clients {
     }
 
     /// There is one more partition.
-    pub(crate) fn add_partition(&mut self) {
-        self.partitions += 1;
+    pub(crate) fn grow(&mut self, partitions: usize) {
+        self.partitions = partitions;
         self.streams.resize_with(self.partitions * self.producers, Stream::default);
         self.readers.resize(self.partitions * self.consumers, Reader::default());
     }

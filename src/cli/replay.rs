@@ -85,7 +85,7 @@ fn show_again(asked: &Asked, args: &ReplayArgs) -> Exit {
     verdicts.add(&judge, judge.judge(*seed, outcome));
     let shown = verdicts.failures().first().or_else(|| verdicts.found().first());
     let story = if args.trace {
-        let replicas = judge::replica_lists(plan);
+        let replicas = judge::replica_lists(plan, &trace);
         let facts = trace.iter();
         let lines = facts.map(|(stamp, fact)| Line::new(*stamp, fact, &plan.names, &replicas));
         lines.map(|line| format!("{line}\n")).collect()

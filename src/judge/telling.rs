@@ -75,7 +75,7 @@ pub(crate) fn tell(
     violations: &[Violation],
     kept: Option<&Kept>,
 ) -> String {
-    let replicas = replica_lists(plan);
+    let replicas = replica_lists(plan, trace);
     let legend = Legend { names: &plan.names, replicas: &replicas };
     // A loss breaks several properties at once; what the producer was told is what hurts.
     let of = |name: &str| violations.iter().find(|v| v.property == name);
@@ -101,9 +101,16 @@ pub(crate) fn tell(
     story.to_string()
 }
 
-/// The replica list of every partition.
-pub(crate) fn replica_lists(plan: &Plan) -> Vec<Vec<BrokerId>> {
-    plan.partitions().map(|p| plan.replicas(p).to_vec()).collect()
+/// The replica list of every partition, those included that were created in a run with these facts.
+pub(crate) fn replica_lists(plan: &Plan, trace: &[(Stamp, Fact)]) -> Vec<Vec<BrokerId>> {
+    let mut lists: Vec<Vec<BrokerId>> =
+        plan.partitions().map(|p| plan.replicas(p).to_vec()).collect();
+    for (_, fact) in trace {
+        if let Fact::ReplicaPlaced { partition, broker } = *fact {
+            lists[partition.index()].push(broker);
+        }
+    }
+    lists
 }
 
 /// What was run, as reports begin.

@@ -328,6 +328,7 @@ impl Broker {
             | Content::InitProducerIdResponse(_)
             | Content::IncrementalAlterConfigsResponse(_)
             | Content::ElectLeadersResponse(_)
+            | Content::CreatePartitionsResponse(_)
             | broker_request!()
             | controller_request!() => debug_assert!(false, "{}", message.content.name()),
         }

@@ -12,13 +12,14 @@
 //! * `elections`: when the controller elects without being asked;
 //! * `registry`: registration, heartbeats, sessions, fencing;
 //! * `alter_partition`: a leader asks for another ISR;
+//! * `topics`: more partitions of a topic;
 //! * `observers`: brokers follow the log;
 //! * `rulings`: what releases have decided differently.
 //!
 //! Follows `QuorumController.java`, `ClusterControlManager.java` and
 //! `ReplicationControlManager.java` of 4.1.1. It does not know the brokers' logs: an election is
 //! decided by the committed sets alone. Not modelled: creation and deletion of topics while the
-//! cluster runs, reassignment, quotas, access control.
+//! cluster runs, deletion of partitions, reassignment, quotas, access control.
 
 mod alter_partition;
 mod election;
@@ -28,9 +29,12 @@ mod registry;
 mod rulings;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod view;
 
-use crate::base::ids::{BrokerEpoch, ConnectionId, LeaderEpoch, LogId, NodeId, Offset, ProducerId};
+use crate::base::ids::{
+    BrokerEpoch, ConnectionId, LeaderEpoch, LogId, NodeId, Offset, PartitionIds, ProducerId,
+};
 use crate::base::time::Span;
 use crate::kafka::controller::election::Election;
 use crate::kafka::controller::elections::Scheduled;
@@ -95,6 +99,10 @@ pub struct Controller {
     registry: Registry,
     observers: Observers,
     scheduled: Scheduled,
+    /// The ids of each topic's partitions: Kafka numbers them within their topic.
+    topics: Vec<PartitionIds>,
+    /// `broker.rack` of each broker, which Kafka's registrations carry: it never changes here.
+    racks: Vec<Option<u16>>,
 }
 
 impl Controller {
@@ -372,7 +380,8 @@ impl Node for Controller {
     type Timer = ControllerTimer;
 
     fn start(config: ControllerStart, mut disk: Disk, ctx: &mut Ctx<'_>) -> Self {
-        let ControllerStart { config, features, brokers, initial } = config;
+        let ControllerStart { config, features, racks, topics, initial } = config;
+        let brokers = racks.len() as u16;
         let loaded = metadata_log::load(ctx.wall, &mut disk);
         let mut image = Image::default();
         let read = loaded.and_then(|mut log| {
@@ -406,6 +415,8 @@ impl Node for Controller {
             registry,
             observers: Observers::new(brokers),
             scheduled: Scheduled::default(),
+            topics,
+            racks,
         };
         // The controller has been active for some time when a run begins: any phase is as good.
         let period = controller.session_check_period().0.max(1);
@@ -440,6 +451,9 @@ impl Node for Controller {
                 IncrementalAlterConfigsResponse { error }.into()
             }
             Content::ElectLeadersRequest(request) => self.on_elect_leaders(request, ctx).into(),
+            Content::CreatePartitionsRequest(request) => {
+                self.on_create_partitions(request, ctx).into()
+            }
             Content::FetchMetadataRequest(request) => {
                 let fetch = Fetch { connection, correlation: message.correlation, request };
                 self.observers.fetch(fetch, &self.log, &self.disk, ctx);

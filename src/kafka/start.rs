@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::base::ids::{
     BrokerEpoch, BrokerId, ControllerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId,
-    ProcessId, ReplicaSet,
+    PartitionIds, ProcessId, ReplicaSet,
 };
 use crate::kafka::image::BootstrapImage;
 use crate::model::config::{BrokerConfig, Features};
@@ -45,8 +45,10 @@ pub struct ControllerStart {
     pub config: BrokerConfig,
     /// Feature levels.
     pub features: Features,
-    /// How many brokers there are.
-    pub brokers: u16,
+    /// The racks of the brokers, as numbers in the order of the racks' names.
+    pub racks: Vec<Option<u16>>,
+    /// The ids of each topic's partitions, by `TopicId`.
+    pub topics: Vec<PartitionIds>,
     /// Time zero of a run: it has been active for some time, and brokers were heard of before.
     pub initial: bool,
 }
@@ -58,10 +60,8 @@ pub struct ProcessStart {
     pub id: ProcessId,
     /// How many brokers there are: its bootstrap servers.
     pub brokers: u16,
-    /// How many partitions there are.
-    pub partitions: usize,
-    /// The topics by `TopicId`: first partition and number of partitions.
-    pub topics: Vec<(PartitionId, u16)>,
+    /// The ids of each topic's partitions, by `TopicId`; metadata tells which of them exist.
+    pub topics: Vec<PartitionIds>,
     /// Which clients it has.
     pub clients: ClientsPlan,
     /// Whether its application begins by itself.

@@ -141,6 +141,11 @@ errors! {
     LogTruncation = 10_003, "LOG_TRUNCATION", Fatal, "LogTruncationException";
     /// Made by a consumer: no position and no reset policy.
     NoOffsetForPartition = 10_004, "NO_OFFSET_FOR_PARTITION", Fatal, "NoOffsetForPartitionException";
+    // A fingerprint takes an error by its place here, so those that came later follow.
+    /// The topic has as many partitions already, or more.
+    InvalidPartitions = 37, "INVALID_PARTITIONS", Fatal, "InvalidPartitionsException";
+    /// So many replicas of a partition cannot be placed now.
+    InvalidReplicationFactor = 38, "INVALID_REPLICATION_FACTOR", Fatal, "InvalidReplicationFactorException";
 }
 
 impl ErrorCode {

@@ -116,6 +116,8 @@ pub enum Action {
     ElectUnclean { partition: PartitionId },
     /// The preferred leaders are asked for.
     ElectPreferred,
+    /// A topic is to have so many partitions.
+    CreatePartitions { topic: TopicId, to: u16 },
 }
 
 macro_rules! kinds {
@@ -186,6 +188,8 @@ kinds! {
     ElectUnclean, "elect-unclean";
     /// The preferred leaders are asked for.
     ElectPreferred, "elect-preferred";
+    /// See [`Action::CreatePartitions`].
+    CreatePartitions, "create-partitions";
 }
 
 impl Action {
@@ -216,6 +220,7 @@ impl Action {
             Self::SetConfig { .. } => FaultKind::SetConfig,
             Self::ElectUnclean { .. } => FaultKind::ElectUnclean,
             Self::ElectPreferred => FaultKind::ElectPreferred,
+            Self::CreatePartitions { .. } => FaultKind::CreatePartitions,
         }
     }
 }
@@ -241,6 +246,12 @@ impl FaultKind {
         Self::RollingRestart,
     ];
 
+    /// Whether nothing but an author can say what is to be done: it cannot be drawn.
+    #[must_use]
+    pub const fn needs_parameters(self) -> bool {
+        matches!(self, Self::SetConfig | Self::CreatePartitions)
+    }
+
     /// Whether a random fault of this kind is never within a promise.
     #[must_use]
     pub const fn is_never_within(self) -> bool {
@@ -250,7 +261,10 @@ impl FaultKind {
     /// Whether it is a request of the operator's, which a controller answers.
     #[must_use]
     pub const fn is_operation(self) -> bool {
-        matches!(self, Self::SetConfig | Self::ElectUnclean | Self::ElectPreferred)
+        matches!(
+            self,
+            Self::SetConfig | Self::ElectUnclean | Self::ElectPreferred | Self::CreatePartitions
+        )
     }
 
     /// Whether it lasts (`for`, `undo`), or happens at once.
@@ -266,6 +280,7 @@ impl FaultKind {
                 | Self::SetConfig
                 | Self::ElectUnclean
                 | Self::ElectPreferred
+                | Self::CreatePartitions
         )
     }
 }

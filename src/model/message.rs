@@ -27,7 +27,7 @@ mod produce;
 mod producer_ids;
 mod quorum;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod words;
 
 pub use admin::{ElectLeadersResult, ElectionType};
@@ -158,5 +158,8 @@ rpcs! {
         "ElectLeaders" in admin:
             ElectLeadersRequest(Control, Control, Nothing)
                 => ElectLeadersResponse(Control, Nothing);
+        "CreatePartitions" in admin:
+            CreatePartitionsRequest(Control, Control, Nothing)
+                => CreatePartitionsResponse(Control, Nothing);
     }
 }

@@ -29,6 +29,14 @@ pub struct PartitionState {
     pub recovering: bool,
 }
 
+impl PartitionState {
+    /// Whether it is the state in which the partition was created.
+    #[must_use]
+    pub const fn is_first(&self) -> bool {
+        self.partition_epoch.0 == 0
+    }
+}
+
 /// One record of the metadata log. What one decision writes is one batch, whose body they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MetadataRecord {
@@ -132,7 +140,13 @@ impl MetadataRecord {
             Self::PartitionCreated { partition, state, .. }
             | Self::PartitionChanged { partition, state }
             | Self::ReplicaAssigned { partition, state, .. } => Some((partition, state)),
-            _ => None,
+            Self::BrokerRegistered { .. }
+            | Self::BrokerFenced { .. }
+            | Self::BrokerUnfenced { .. }
+            | Self::BrokerLogDirsChanged { .. }
+            | Self::BrokerShuttingDown { .. }
+            | Self::ConfigSet { .. }
+            | Self::ProducerIds { .. } => None,
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Used where something is printed or compared with a recording, never by the protocol.
 
-use crate::base::ids::{NodeId, PartitionId, ProcessId, TopicId};
+use crate::base::ids::{NodeId, PartitionId, PartitionIds, ProcessId, TopicId};
+use crate::model::topic::TopicKind;
 
 /// One topic: its name and where its partitions lie among all partitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,8 +12,24 @@ pub struct TopicName {
     pub name: String,
     /// Its partition 0.
     pub first: PartitionId,
-    /// How many partitions.
+    /// How many partitions it has at time zero.
     pub partitions: u16,
+    /// How many it has at most: a plan names those too that will be created later, if at all.
+    pub most: u16,
+}
+
+impl TopicName {
+    /// The ids of its partitions.
+    #[must_use]
+    pub const fn ids(&self) -> PartitionIds {
+        PartitionIds { first: self.first, most: self.most }
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn kind(&self) -> TopicKind {
+        TopicKind::of(&self.name)
+    }
 }
 
 /// All names of a run.
@@ -38,13 +55,10 @@ impl Names {
     }
 
     fn place_of(&self, partition: PartitionId) -> Option<usize> {
-        let holds = |t: &TopicName| {
-            partition.0.checked_sub(t.first.0).is_some_and(|number| number < t.partitions)
-        };
-        self.topics.iter().position(holds)
+        self.topics.iter().position(|topic| topic.ids().number(partition).is_some())
     }
 
-    /// `orders-0`; of a partition that has no name here, because it was created later, its number.
+    /// `orders-0`; of a partition that has no name here, because no plan knows it, its number.
     #[must_use]
     pub fn partition(&self, partition: PartitionId) -> String {
         match self.place_of(partition).map(|place| &self.topics[place]) {
@@ -59,13 +73,25 @@ impl Names {
         let (topic, number) = name.rsplit_once('-')?;
         let topic = self.topics.iter().find(|t| t.name == topic)?;
         let number: u16 = number.parse().ok()?;
-        (number < topic.partitions).then(|| PartitionId(topic.first.0 + number))
+        (number < topic.most).then(|| topic.ids().id(number))
     }
 
-    /// How many partitions there are in all.
+    /// What the topic of a partition is for; one that has no name here is a user's.
+    #[must_use]
+    pub fn kind(&self, partition: PartitionId) -> TopicKind {
+        self.place_of(partition).map_or(TopicKind::User, |place| self.topics[place].kind())
+    }
+
+    /// How many partitions have a name, whether they exist at time zero or are created later.
     #[must_use]
     pub fn partition_count(&self) -> usize {
-        self.topics.iter().map(|t| usize::from(t.partitions)).sum()
+        self.topics.iter().map(|t| usize::from(t.most)).sum()
+    }
+
+    /// The ids of each topic's partitions, by `TopicId`.
+    #[must_use]
+    pub fn partition_ids(&self) -> Vec<PartitionIds> {
+        self.topics.iter().map(TopicName::ids).collect()
     }
 
     /// The name of a process.

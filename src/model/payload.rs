@@ -93,6 +93,7 @@ mod tests {
             name: name.to_owned(),
             first: PartitionId(first),
             partitions,
+            most: partitions,
         };
         Names {
             topics: vec![topic("a", 0, 2), topic("b", 2, 3)],

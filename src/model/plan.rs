@@ -103,7 +103,7 @@ pub struct TopicPlan {
     pub config: TopicConfig,
     /// The properties set on the topic itself, written to the metadata log at its creation.
     pub overrides: Vec<(TopicKey, i64)>,
-    /// Replica list per partition; the first is the preferred leader.
+    /// Replica list of each partition that exists at time zero; the first is the preferred leader.
     pub replicas: Vec<Vec<BrokerId>>,
 }
 
@@ -305,15 +305,30 @@ pub struct RunPlan {
 }
 
 impl Plan {
-    /// The replica list of a partition, as planned.
+    /// The replica list of a partition at time zero; empty if it is created later.
     ///
     /// # Panics
-    /// If there is no such partition.
+    /// If the plan does not name it.
     #[must_use]
     pub fn replicas(&self, partition: PartitionId) -> &[BrokerId] {
         let topic = self.names.topic_of(partition);
         let first = self.names.topics[topic.index()].first;
-        &self.topics[topic.index()].replicas[usize::from(partition.0 - first.0)]
+        let lists = &self.topics[topic.index()].replicas;
+        lists.get(usize::from(partition.0 - first.0)).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many replicas a partition has, whether it exists at time zero or is created later, as
+    /// many as partition 0 of its topic has.
+    ///
+    /// # Panics
+    /// If the plan does not name it.
+    #[must_use]
+    pub fn replication_factor(&self, partition: PartitionId) -> usize {
+        let topic = self.names.topic_of(partition).index();
+        match self.replicas(partition) {
+            [] => self.topics[topic].replicas.first().map_or(0, Vec::len),
+            replicas => replicas.len(),
+        }
     }
 
     /// The process of this name (`p`, or `p/2`) runs an application of the reader's own, with the
@@ -328,7 +343,7 @@ impl Plan {
         }
     }
 
-    /// Every partition.
+    /// Every partition that has a name: those of time zero, and those that are created later.
     pub fn partitions(&self) -> impl Iterator<Item = PartitionId> + use<> {
         (0..self.names.partition_count()).map(|p| PartitionId(p as u16))
     }

@@ -30,7 +30,7 @@ pub(crate) const T0: PartitionId = PartitionId(0);
 /// Topic `t` of two partitions on three brokers, one producer `p`, one consumer `c`.
 pub(crate) fn names() -> Names {
     Names {
-        topics: vec![TopicName { name: "t".to_owned(), first: T0, partitions: 2 }],
+        topics: vec![TopicName { name: "t".to_owned(), first: T0, partitions: 2, most: 2 }],
         processes: vec!["p".to_owned(), "c".to_owned()],
         labels: vec!["a".to_owned()],
     }
@@ -212,7 +212,8 @@ pub(crate) fn state(leader: Option<u16>, epoch: u32, isr: &[u16]) -> PartitionSt
         leader: leader.map(BrokerId),
         last_known_elr: None,
         leader_epoch: LeaderEpoch(epoch),
-        partition_epoch: PartitionEpoch(0),
+        // Not the first state of a partition, which is that of its creation.
+        partition_epoch: PartitionEpoch(1),
         recovering: false,
     }
 }

@@ -51,7 +51,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// At time zero.
+    /// At time zero; without replicas if it is created later.
     #[must_use]
     pub fn new(replicas: Vec<BrokerId>, minimum: u32) -> Self {
         let committed = PartitionHistory::initial(&replicas);
@@ -59,10 +59,20 @@ impl Health {
         Self { replicas, committed, minimum, since: Time::ZERO, totals }
     }
 
+    /// A partition that is created after time zero has another replica, on this broker.
+    pub fn place(&mut self, broker: BrokerId) {
+        self.replicas.push(broker);
+    }
+
     /// A state was committed; returns who left the ISR and who joined it.
     pub fn commit(&mut self, now: Time, state: PartitionState) -> (ReplicaSet, ReplicaSet) {
-        self.advance(now);
-        let changes = self.committed.commit(state);
+        let changes = if state.is_first() {
+            (self.committed, self.since) = (PartitionHistory::created(state), now);
+            (ReplicaSet::EMPTY, ReplicaSet::EMPTY)
+        } else {
+            self.advance(now);
+            self.committed.commit(state)
+        };
         if self.is_under_replicated() {
             self.totals.first_under_replicated.get_or_insert(now);
         }
@@ -102,6 +112,9 @@ impl Health {
     fn advance(&mut self, now: Time) {
         let span = now.since(self.since);
         self.since = now;
+        if self.replicas.is_empty() {
+            return;
+        }
         let in_sync = self.committed.state.isr.len();
         // No more can be asked for than there are replicas (`Partition.effectiveMinIsr`).
         let minimum = (self.minimum as usize).min(self.replicas.len());

@@ -63,6 +63,12 @@ impl PartitionHistory {
         Self { state, before: state }
     }
 
+    /// As a partition is created after time zero.
+    #[must_use]
+    pub const fn created(state: PartitionState) -> Self {
+        Self { state, before: state }
+    }
+
     /// Takes over a committed state; returns who left the ISR and who joined it.
     pub fn commit(&mut self, state: PartitionState) -> (ReplicaSet, ReplicaSet) {
         let old = self.state;

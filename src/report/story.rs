@@ -233,7 +233,11 @@ impl PartitionCourse {
                 self.leaders.insert(leader_epoch, leader);
             }
             Fact::IsrCommitted { state, .. } => {
-                self.committed.commit(state);
+                if state.is_first() {
+                    self.committed = PartitionHistory::created(state);
+                } else {
+                    self.committed.commit(state);
+                }
                 if let Some(leader) = state.leader {
                     self.leaders.insert(state.leader_epoch, leader);
                 }

@@ -5,7 +5,7 @@
 //! (`UnderReplicatedPartitions`, `OfflinePartitionsCount`, `IsrShrinksPerSec`, …), taken from the
 //! committed metadata rather than from what brokers say about themselves.
 
-use crate::base::ids::{NodeId, PartitionId, ProcessId, TopicId};
+use crate::base::ids::{NodeId, PartitionId, PartitionIds, ProcessId, TopicId};
 use crate::base::time::{Span, Time};
 use crate::model::config::TopicKey;
 use crate::model::fact::{Fact, PositionChange, Stamp, StopKind};
@@ -83,11 +83,10 @@ struct Client {
     last_ack: Option<Time>,
 }
 
-/// Where a topic's partitions lie, and whether it follows the cluster's `min.insync.replicas`.
+/// The ids of a topic's partitions, and whether it follows the cluster's `min.insync.replicas`.
 #[derive(Clone, Debug)]
 struct TopicMinimum {
-    first: PartitionId,
-    partitions: u16,
+    ids: PartitionIds,
     own: Option<u32>,
 }
 
@@ -100,11 +99,11 @@ impl Summary {
             let set = values.iter().rfind(|(key, _)| *key == TopicKey::MinInsyncReplicas);
             set.and_then(|(_, value)| u32::try_from(*value).ok())
         };
-        let topics = plan.names.topics.iter().zip(&plan.topics).map(|(name, topic)| TopicMinimum {
-            first: name.first,
-            partitions: name.partitions,
-            own: minimum(&topic.overrides),
-        });
+        let topics =
+            plan.names.topics.iter().zip(&plan.topics).map(|(name, topic)| TopicMinimum {
+                ids: name.ids(),
+                own: minimum(&topic.overrides),
+            });
         let health = plan.partitions().map(|partition| {
             let topic = plan.names.topic_of(partition).index();
             let minimum = plan.topics[topic].config.min_insync_replicas;
@@ -157,6 +156,9 @@ impl Summary {
                 self.counts.tail_records += from - to;
             }
             Fact::Deduplicated { .. } => self.counts.deduplicated += 1,
+            Fact::ReplicaPlaced { partition, broker } => {
+                self.live.health[partition.index()].place(broker);
+            }
             Fact::Elected { .. }
             | Fact::IsrCommitted { .. }
             | Fact::BrokerRegistered { .. }
@@ -382,9 +384,8 @@ impl Summary {
         let live = &mut self.live;
         for topic in &live.topics {
             let minimum = topic.own.unwrap_or(live.cluster_min_insync);
-            let first = topic.first.index();
-            for health in &mut live.health[first..first + usize::from(topic.partitions)] {
-                health.set_minimum(now, minimum);
+            for partition in topic.ids.all() {
+                live.health[partition.index()].set_minimum(now, minimum);
             }
         }
     }

@@ -31,21 +31,22 @@ struct Cell {
     leader: Option<BrokerId>,
     /// Whether anybody else led, or nobody, at some time in it.
     changed: bool,
-    /// The smallest ISR in it.
-    in_sync: u8,
+    /// The smallest ISR in it; none before the partition was created.
+    in_sync: Option<u8>,
 }
 
 impl Cell {
-    const fn of(leader: Option<BrokerId>, in_sync: u8) -> Self {
+    const fn of(leader: Option<BrokerId>, in_sync: Option<u8>) -> Self {
         Self { acked: 0, leader, changed: false, in_sync }
     }
 
     fn join(self, later: Self) -> Self {
+        let (Some(earliest), Some(latest)) = (self.in_sync, later.in_sync) else { return later };
         Self {
             acked: self.acked + later.acked,
             leader: later.leader,
             changed: self.changed || later.changed || self.leader != later.leader,
-            in_sync: self.in_sync.min(later.in_sync),
+            in_sync: Some(earliest.min(latest)),
         }
     }
 }
@@ -54,7 +55,7 @@ impl Cell {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
     leader: Option<BrokerId>,
-    in_sync: u8,
+    in_sync: Option<u8>,
     /// The last bucket that is filled.
     now: usize,
     /// How often its neighbours were merged.
@@ -63,7 +64,7 @@ struct Row {
 }
 
 impl Row {
-    const fn new(leader: Option<BrokerId>, in_sync: u8) -> Self {
+    const fn new(leader: Option<BrokerId>, in_sync: Option<u8>) -> Self {
         let cells = [Cell::of(leader, in_sync); BUCKETS];
         Self { leader, in_sync, now: 0, folds: 0, cells }
     }
@@ -120,8 +121,8 @@ impl Timeline {
     pub fn new(plan: &Plan) -> Self {
         let rows = plan.partitions().map(|partition| {
             let replicas = plan.replicas(partition);
-            let (leader, in_sync) = (replicas.first().copied(), replicas.len() as u8);
-            Row::new(leader, in_sync)
+            let in_sync = (!replicas.is_empty()).then_some(replicas.len() as u8);
+            Row::new(replicas.first().copied(), in_sync)
         });
         let faults = [FaultLane::default(); FaultKind::ALL.len()];
         Self {
@@ -175,7 +176,7 @@ impl Timeline {
     }
 
     /// The picture, one row per line, at most 100 columns wide. Partitions beyond `limit` are
-    /// counted, not drawn.
+    /// counted, not drawn; those of internal topics are neither.
     #[must_use]
     pub fn render(&self, names: &Names, limit: usize) -> String {
         let mut text = String::new();
@@ -183,7 +184,14 @@ impl Timeline {
         let total = length(Span(self.width.0 * used as u64));
         let each = length(self.width);
         let _ = writeln!(text, "{:<LABEL_WIDTH$} 0 … {total}, one column is {each}", "time");
-        for place in 0..self.rows.len().min(limit) {
+        // A partition that is created later, and has not been, is none.
+        let is_drawn = |place: &usize| {
+            let partition = PartitionId(*place as u16);
+            self.rows[*place].in_sync.is_some() && names.kind(partition).is_user()
+        };
+        let places = (0..self.rows.len()).filter(is_drawn);
+        let count = places.clone().count();
+        for place in places.take(limit) {
             let row = self.drawn(place);
             let name = names.partition(PartitionId(place as u16));
             let row = &row.cells[..used];
@@ -192,11 +200,11 @@ impl Timeline {
             draw(
                 &mut text,
                 &format!("{name} in sync"),
-                row.iter().map(|c| digit(c.in_sync.into())),
+                row.iter().map(|c| c.in_sync.map_or(' ', |count| digit(count.into()))),
             );
         }
-        if self.rows.len() > limit {
-            let _ = writeln!(text, "({} more partitions)", self.rows.len() - limit);
+        if count > limit {
+            let _ = writeln!(text, "({} more partitions)", count - limit);
         }
         for (kind, lane) in FaultKind::ALL.iter().zip(&self.faults).filter(|(_, lane)| lane.ever) {
             let marks = (0..used).map(|i| if lane.buckets >> i & 1 == 1 { '■' } else { '·' });
@@ -226,11 +234,11 @@ impl Timeline {
         let in_sync = state.isr.len() as u8;
         let now = self.now;
         let row = self.row(partition);
-        (row.leader, row.in_sync) = (state.leader, in_sync);
+        (row.leader, row.in_sync) = (state.leader, Some(in_sync));
         let cell = &mut row.cells[now];
-        cell.changed |= cell.leader != state.leader;
+        cell.changed |= cell.in_sync.is_some() && cell.leader != state.leader;
         cell.leader = state.leader;
-        cell.in_sync = cell.in_sync.min(in_sync);
+        cell.in_sync = Some(cell.in_sync.map_or(in_sync, |smallest| smallest.min(in_sync)));
     }
 
     /// Speed: the comparison is inline; drawing, once in a while, is a call.
@@ -281,11 +289,13 @@ fn draw(text: &mut String, label: &str, marks: impl Iterator<Item = char>) {
     let _ = writeln!(text, "{label:<LABEL_WIDTH$} {marks}");
 }
 
-/// Eight heights over the row's own maximum; a point where nothing was acknowledged.
+/// Eight heights over the row's own maximum; a point where nothing was acknowledged, and nothing
+/// where there was no partition.
 fn acked(row: &[Cell]) -> impl Iterator<Item = char> {
     const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = row.iter().map(|cell| cell.acked).max().unwrap_or(0).max(1);
     row.iter().map(move |cell| match cell.acked {
+        0 if cell.in_sync.is_none() => ' ',
         0 => '·',
         acked => HEIGHTS[((acked * 8).div_ceil(most) - 1) as usize],
     })
@@ -295,6 +305,7 @@ fn acked(row: &[Cell]) -> impl Iterator<Item = char> {
 fn leader(cell: &Cell) -> char {
     match cell.leader {
         _ if cell.changed => '*',
+        None if cell.in_sync.is_none() => ' ',
         None => '-',
         Some(broker) => digit(u64::from(broker.0)),
     }
@@ -308,10 +319,12 @@ fn digit(number: u64) -> char {
 #[cfg(test)]
 mod tests {
     use super::Timeline;
+    use crate::base::ids::PartitionId;
     use crate::base::time::{Span, Time};
     use crate::model::config::Acks;
-    use crate::model::fact::StopKind;
+    use crate::model::fact::{Fact, Stamp, StopKind};
     use crate::model::fault::FaultKind;
+    use crate::model::names::TopicName;
     use crate::report::forge::{Diary, names, plan, state};
 
     #[test]
@@ -362,5 +375,42 @@ mod tests {
         assert_eq!(acked, 24);
         let widest = timeline.render(&names(), 2).lines().map(|l| l.chars().count()).max();
         assert!(widest <= Some(100));
+    }
+
+    /// Nothing is drawn before it was created, nor of one that never was; an election is one only
+    /// if somebody led before.
+    #[test]
+    fn a_partition_is_drawn_from_its_creation_on() {
+        let mut plan = plan();
+        plan.topics[0].replicas.truncate(1);
+        let (mut diary, mut timeline) = (Diary::new(), Timeline::new(&plan));
+        diary.at(300_000).acked(0, 0, Acks::All);
+        timeline.observe(diary.last(), &diary.facts[0].1);
+        assert!(!timeline.render(&names(), 2).contains("t-1"));
+        let created = state(Some(3), 0, &[1, 3]);
+        let stamp = Stamp { time: Time(1_000_000_000), ..diary.last() };
+        timeline.observe(stamp, &Fact::IsrCommitted { partition: PartitionId(1), state: created });
+        timeline.finish(Time(1_500_000_000));
+        insta::assert_snapshot!(timeline.render(&names(), 2), @r"
+        time                   0 … 1.60 s, one column is 100 ms
+        t-0 acked              ···█············
+        t-0 leader             1111111111111111
+        t-0 in sync            3333333333333333
+        t-1 acked                        ······
+        t-1 leader                       333333
+        t-1 in sync                      222222
+        ");
+    }
+
+    #[test]
+    fn internal_topics_are_not_drawn() {
+        let mut names = names();
+        names.topics[0].partitions = 1;
+        names.topics[0].most = 1;
+        let (name, first) = ("__transaction_state".to_owned(), PartitionId(1));
+        names.topics.push(TopicName { name, first, partitions: 1, most: 1 });
+        let picture = Timeline::new(&plan()).render(&names, 1);
+        assert!(picture.contains("t-0") && !picture.contains("__transaction_state"), "{picture}");
+        assert!(!picture.contains("more partitions"), "nor counted as left out: {picture}");
     }
 }

@@ -8,9 +8,11 @@ use crate::kafka::client::{
 };
 use crate::kafka::start::Command;
 use crate::model::config::{Acks, ProducerConfig};
+use crate::model::fact::Fact;
 use crate::model::plan::{AppPlan, Plan};
 use crate::model::rules::Drill;
 use crate::scenario::builder::{Consumer, Fault, Producer, ScenarioBuilder, Topic};
+use crate::scenario::{load_str, with_schedule};
 
 use super::{AUDITED_AT_ONCE, Ended, Options, Outcome, run, run_with};
 
@@ -217,4 +219,54 @@ fn audits_of_a_large_cluster_go_in_turns_and_the_last_passes_none_over() {
     let looked_at = audits * AUDITED_AT_ONCE as u64 + u64::from(partitions);
     assert!(audits > 1, "{audits} audits");
     assert_eq!(outcome.checks.exercised("audit-failed"), looked_at * replicas);
+}
+
+/// Two topics grow, the later one first: ids, names, checks and reports of both hold.
+#[test]
+fn topics_grow_while_leaders_crash() {
+    let topic = |name: &str, partitions| {
+        Topic::new(name).partitions(partitions).config("min.insync.replicas", 2)
+    };
+    let more = |at: &str, name: &str, to: u32| {
+        Fault::new("create-partitions").at(at).with("topic", name).with("to", to)
+    };
+    let every = ["orders-0", "orders-1", "orders-2", "orders-3", "bills-0", "bills-1", "bills-2"];
+    let reader = Consumer::new("till").assign(&every).config("auto.offset.reset", "earliest");
+    let built = ScenarioBuilder::new("grown")
+        .topic(topic("orders", 2))
+        .topic(topic("bills", 1))
+        .producer(Producer::new("shop").rate("50/s").keys(9).config("metadata.max.age.ms", 1_000))
+        .consumer(reader)
+        .fault(more("3s", "bills", 3))
+        .fault(Fault::new("crash").at("4s").target("leader:bills-2").lasts("5s"))
+        .fault(more("6s", "orders", 4))
+        .fault(Fault::new("crash").at("20s").target("follower:orders-3").lasts("5s"))
+        .duration("30s")
+        .build();
+    let scenario = built.unwrap_or_else(|found| panic!("{found}"));
+    let plan = &scenario.columns[0];
+    for seed in 0..5 {
+        let mut outcome = run(plan, seed, Options { trace: true, ..Options::default() });
+        assert_eq!(outcome.ended, Ended::Done);
+        assert_eq!(outcome.checks.violations(), []);
+        assert!(outcome.checks.count("key-moved") > 0);
+        assert_eq!(outcome.checks.exercised("isr-fills"), 7);
+        assert_eq!(outcome.checks.exercised("lag-drains"), 7);
+        let trace = std::mem::take(&mut outcome.trace);
+        let mut created: Vec<String> = Vec::new();
+        for (_, fact) in &trace {
+            if let Fact::PartitionCreated { partition, replicas: 3, .. } = fact {
+                created.push(plan.names.partition(*partition));
+            }
+        }
+        assert_eq!(created, ["bills-1", "bills-2", "orders-2", "orders-3"]);
+        let picture = outcome.timeline.render(&plan.names, 7);
+        for name in every {
+            assert!(picture.contains(&format!("{name} in sync")), "{picture}");
+        }
+        let again = with_schedule(&scenario, 0, &outcome.schedule).to_string();
+        let again = load_str("again", &again).unwrap_or_else(|found| panic!("{found}"));
+        let again = run(&again.columns[0], seed, Options::default());
+        assert_eq!(again.fingerprint, outcome.fingerprint);
+    }
 }

@@ -126,14 +126,38 @@ fn operation(
                 config::topic_value(found, &paths.0, &paths.1, (key, &value.0), context.version)?;
             Some(Action::SetConfig { topic: topic?, key, value })
         }
+        DoTable::CreatePartitions { topic, to } => {
+            create_partitions(found, &at![path; "create-partitions"], (topic, *to), members)
+        }
         DoTable::StoreSlow(_) => later("store-slow"),
         DoTable::StoreError(_) => later("store-error"),
         DoTable::Reassign(_) => later("reassign"),
-        DoTable::AddPartitions(_) => later("add-partitions"),
         DoTable::DeleteRecords(_) => later("delete-records"),
         DoTable::SetFeature(_) => later("set-feature"),
         _ => unreachable!("faults are read by `action`"),
     }
+}
+
+/// More partitions of a topic than it begins with.
+fn create_partitions(
+    found: &mut Findings<'_>,
+    path: &Path,
+    (topic, to): (&str, u32),
+    members: &Members,
+) -> Option<Action> {
+    let topic = found.take(&at![path; "topic"], members.topic(topic))?;
+    let known = &members.names.topics[topic.index()];
+    let path = at![path; "to"];
+    if to <= u32::from(known.partitions) {
+        let (name, count) = (&known.name, known.partitions);
+        found
+            .error(&path, "not an increase (InvalidPartitionsException)")
+            .label(format!("`{name}` has {count} from the start"))
+            .help("`to` counts all of its partitions, those of before included");
+        return None;
+    }
+    let to = cluster::in_range(found, &path, Some(to), 2, (2, cluster::MOST_OF_A_TOPIC));
+    Some(Action::CreatePartitions { topic, to: to as u16 })
 }
 
 fn keep(
@@ -317,6 +341,9 @@ pub(super) fn written(action: &Action, members: &Members) -> Value {
             "key": key.name(),
             "value": property_text(*key, *value),
         })),
+        Action::CreatePartitions { topic, to } => {
+            one(json!({ "topic": members.names.topics[topic.index()].name, "to": to }))
+        }
         Action::Crash
         | Action::Shutdown
         | Action::Pause

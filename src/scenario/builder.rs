@@ -179,7 +179,7 @@ impl Topic {
 }
 
 impl Producer {
-    /// The topics that it writes to, in turn; all if not said.
+    /// The topics that it writes to, in turn; all but internal ones if not said.
     pub fn topics(self, topics: &[&str]) -> Self {
         self.key("topics", topics)
     }

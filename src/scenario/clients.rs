@@ -178,7 +178,7 @@ fn producer(
     }
 }
 
-/// Topics by name; all if nothing is said.
+/// Topics by name; all user topics if nothing is said.
 fn topics(
     found: &mut Findings<'_>,
     path: &Path,
@@ -187,7 +187,9 @@ fn topics(
 ) -> Vec<TopicId> {
     let path = at![path; "topics"];
     let Some(names) = names else {
-        return (0..members.names.topics.len()).map(|t| TopicId(t as u16)).collect();
+        let topics = members.names.topics.iter().enumerate();
+        let users = topics.filter(|(_, topic)| topic.kind().is_user());
+        return users.map(|(place, _)| TopicId(place as u16)).collect();
     };
     if names.is_empty() {
         found.error(&path, "no topic").help("leave `topics` out for all of them");

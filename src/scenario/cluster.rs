@@ -13,6 +13,7 @@ use crate::model::rules::Rules;
 
 use super::config;
 use super::diagnostic::suggest;
+use super::fault_file::DoTable;
 use super::file::{DiskTable, LatencyTable, NodeTable, ScenarioFile, Topic};
 use super::findings::Findings;
 use super::members::Members;
@@ -21,6 +22,8 @@ use super::versions::{self, Version};
 
 /// Partitions are numbered in 16 bits; this leaves room and is more than a run can afford.
 const MOST_PARTITIONS: u32 = 50_000;
+/// Partitions of one topic.
+pub(super) const MOST_OF_A_TOPIC: u32 = 10_000;
 /// Replica sets are bit sets.
 const MOST_REPLICAS: u32 = 64;
 const MOST_BROKERS: u32 = 1_000;
@@ -111,19 +114,44 @@ fn topic_names(found: &mut Findings<'_>, file: &ScenarioFile, members: &mut Memb
             found.error(&path, "a topic of this name is already there").label("the second one");
         }
         let path = at!["topics", place, "partitions"];
-        let mut count = in_range(found, &path, topic.partitions, 1, (1, 10_000));
-        if first + count > MOST_PARTITIONS {
-            found.error(&path, "too many partitions").label("at most 50000 over all topics");
-            count = 1;
+        let mut count = in_range(found, &path, topic.partitions, 1, (1, MOST_OF_A_TOPIC));
+        let mut most = count.max(most_partitions(found, place, topic, count));
+        most = created_later(file, &topic.name).fold(most, u32::max).min(MOST_OF_A_TOPIC);
+        if first + most > MOST_PARTITIONS {
+            found
+                .error(&path, "too many partitions")
+                .label("at most 50000 over all topics, those that are created later included");
+            (count, most) = (1, 1);
         }
         let name = TopicName {
             name: topic.name.clone(),
             first: PartitionId(first as u16),
             partitions: count as u16,
+            most: most as u16,
         };
         members.names.topics.push(name);
-        first += count;
+        first += most;
     }
+}
+
+/// What a topic says itself of how many partitions it may come to have.
+fn most_partitions(found: &mut Findings<'_>, place: usize, topic: &Topic, count: u32) -> u32 {
+    let path = at!["topics", place, "max-partitions"];
+    let most = in_range(found, &path, topic.max_partitions, count, (1, MOST_OF_A_TOPIC));
+    if most < count {
+        found.error(&path, "fewer than its partitions").label(format!("it begins with {count}"));
+    }
+    most
+}
+
+/// To how many partitions the lines of a file let a topic grow: each of them has a name.
+fn created_later<'a>(file: &'a ScenarioFile, name: &'a str) -> impl Iterator<Item = u32> + 'a {
+    let lines = file.faults.iter().filter_map(|line| line.action.as_ref());
+    let steps = file.script.iter().filter_map(|step| step.action.as_ref());
+    lines.chain(steps).filter_map(move |action| match action {
+        DoTable::CreatePartitions { topic, to } if topic == name => Some(*to),
+        _ => None,
+    })
 }
 
 /// Kafka's rule for topic names (`Topic.java`).

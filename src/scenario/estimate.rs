@@ -26,7 +26,7 @@ pub fn estimate(plan: &Plan) -> (u64, u64) {
     });
     let length = plan.run.duration.max(slept) + plan.run.settle;
     let seconds = length.0.div_ceil(1_000_000_000);
-    let replicas: u64 = plan.topics.iter().flat_map(|t| &t.replicas).map(|r| r.len() as u64).sum();
+    let replicas: u64 = plan.partitions().map(|p| plan.replication_factor(p) as u64).sum();
     let factor = plan.topics.iter().flat_map(|t| &t.replicas).map(Vec::len).max().unwrap_or(1);
     let factor = factor as u64;
     let mut records = 0u64;

@@ -186,6 +186,14 @@ pub(super) enum DoTable {
     },
     /// The preferred leaders of all partitions are asked for.
     ElectPreferred {},
+    /// A topic gets more partitions, which Kafka places.
+    CreatePartitions {
+        /// This topic.
+        topic: String,
+        /// How many partitions it is to have in all.
+        #[schemars(range(min = 2, max = 10000))]
+        to: u32,
+    },
     /// Comes in a later version.
     #[schemars(skip)]
     StoreSlow(IgnoredAny),
@@ -195,9 +203,6 @@ pub(super) enum DoTable {
     /// Comes in a later version.
     #[schemars(skip)]
     Reassign(IgnoredAny),
-    /// Comes in a later version.
-    #[schemars(skip)]
-    AddPartitions(IgnoredAny),
     /// Comes in a later version.
     #[schemars(skip)]
     DeleteRecords(IgnoredAny),

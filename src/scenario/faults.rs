@@ -28,12 +28,13 @@ pub(super) struct FaultContext<'a> {
 }
 
 impl FaultContext<'_> {
-    /// Whether a broker holds a replica of a partition.
+    /// Whether a broker holds a replica of a partition, or may: nobody knows yet who will hold one
+    /// that is created later.
     pub(super) fn holds(&self, broker: BrokerId, partition: PartitionId) -> bool {
         let topic = self.members.names.topic_of(partition);
         let first = self.members.names.topics[topic.index()].first;
         let lists = &self.topics[topic.index()].replicas;
-        lists[usize::from(partition.0 - first.0)].contains(&broker)
+        lists.get(usize::from(partition.0 - first.0)).is_none_or(|list| list.contains(&broker))
     }
 }
 
@@ -200,7 +201,7 @@ fn swarm_kinds(found: &mut Findings<'_>, path: &Path, words: Option<&[String]>) 
     for (place, word) in words.iter().enumerate() {
         let path = at![path; place];
         match FaultKind::ALL.iter().find(|k| k.name() == word) {
-            Some(FaultKind::SetConfig) => {
+            Some(kind) if kind.needs_parameters() => {
                 found.error(&path, "cannot be drawn").label("it needs parameters");
             }
             Some(kind) if kind.is_never_within() => {
@@ -260,6 +261,7 @@ pub(super) const fn target_rule(action: &Action) -> TargetRule {
         | FaultKind::PartitionOneWay
         | FaultKind::RollingRestart
         | FaultKind::SetConfig
+        | FaultKind::CreatePartitions
         | FaultKind::ElectUnclean
         | FaultKind::ElectPreferred => None,
         FaultKind::NetworkDelay

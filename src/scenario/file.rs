@@ -158,6 +158,11 @@ pub(super) struct Topic {
     /// How many partitions; 1.
     #[schemars(range(min = 1, max = 10000))]
     pub(super) partitions: Option<u32>,
+    /// How many partitions it may come to have; as many as `create-partitions` lines let it. Files
+    /// that are written from a run say it, so that a partition has its name where no line creates
+    /// it.
+    #[schemars(range(min = 1, max = 10000))]
+    pub(super) max_partitions: Option<u32>,
     /// Replicas of each partition; 3, but no more than there are brokers.
     #[schemars(range(min = 1, max = 64))]
     pub(super) replication_factor: Option<u32>,
@@ -177,7 +182,7 @@ pub(super) struct Producer {
     /// How many instances; 1.
     #[schemars(range(min = 1, max = 10000))]
     pub(super) count: Option<u32>,
-    /// Topics it writes to, in turn; all if not said.
+    /// Topics it writes to, in turn; all but internal ones if not said.
     pub(super) topics: Option<Vec<String>>,
     /// Records per second of each instance; `100/s`.
     pub(super) rate: Option<Rate>,

@@ -105,7 +105,7 @@ impl Members {
         let number = |text: &str| text.parse::<u16>().is_ok();
         if let Some((topic, _)) = name.rsplit_once('-').filter(|(_, n)| number(n)) {
             if let Some(known) = self.names.topics.iter().find(|t| t.name == topic) {
-                let last = known.partitions.saturating_sub(1);
+                let last = known.most.saturating_sub(1);
                 let label = format!("topic `{topic}` has no such partition");
                 let help = format!("its partitions are {topic}-0 to {topic}-{last}");
                 return Err(Wrong::new("no such partition", label).help(help));
@@ -308,7 +308,8 @@ mod tests {
     use super::{ClientKind, Members};
 
     fn members() -> Members {
-        let topic = TopicName { name: "t".to_owned(), first: PartitionId(0), partitions: 2 };
+        let topic =
+            TopicName { name: "t".to_owned(), first: PartitionId(0), partitions: 2, most: 2 };
         let mut members = Members {
             names: Names { topics: vec![topic], ..Names::default() },
             brokers: 3,

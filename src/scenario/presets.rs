@@ -25,6 +25,8 @@ table![
     "canary/unclean-election",
     "cascade",
     "disk-full",
+    "grow-topic/keys-move",
+    "grow-topic/latest-misses",
     "killers/follower-cut-off",
     "killers/full-for-good",
     "killers/lost-wake-up",

@@ -38,6 +38,11 @@ pub fn with_schedule(scenario: &Scenario, column: usize, schedule: &[(Time, Faul
     let mut file = scenario.resolved.clone();
     let lines: Vec<Value> = schedule.iter().map(|(at, fault)| line(*at, fault, members)).collect();
     file["faults"] = Value::Array(lines);
+    for (place, topic) in members.names.topics.iter().enumerate() {
+        if topic.most > topic.partitions {
+            file["topics"][place]["max-partitions"] = json!(topic.most);
+        }
+    }
     if file.get("cluster").is_none() {
         file["cluster"] = json!({});
     }

@@ -97,6 +97,12 @@ fn broken_files_are_explained() {
         r#""faults": [{ "at": "1s", "do": { "reassign": { "partition": "t-0", "replicas": [1] } } }]"#,
         r#""faults": [{ "at": "1s", "do": { "set-config": { "topic": "t", "key": "min.insync.replica", "value": 2 } } }]"#,
         r#""faults": [{ "at": "1s", "target": "one", "do": { "power-loss": { "keep": "evrything" } } }]"#,
+        r#""faults": [{ "at": "1s", "do": { "create-partitions": { "topic": "u", "to": 4 } } }]"#,
+        r#""faults": [{ "at": "1s", "do": { "create-partitions": { "topic": "t", "to": 2 } } }]"#,
+        r#""faults": [{ "at": "1s", "target": "one", "do": { "create-partitions": { "topic": "t", "to": 4 } } }]"#,
+        r#""faults": [{ "swarm": "gentle", "kinds": ["create-partitions"] }]"#,
+        r#""faults": [{ "at": "1s", "do": { "create-partitions": { "topic": "t", "partitions": 4 } } }]"#,
+        r#""script": [{ "do": { "create-partitions": { "topic": "t", "to": 4 } } }, { "describe": "t-4" }]"#,
         r#""cluster": { "config": { "replica.lag.time.max": 10000 } }"#,
         r#""cluster": { "config": { "acks": "all" } }"#,
         r#""cluster": { "config": { "broker.session.timeout.ms": "nine" } }"#,
@@ -291,6 +297,7 @@ fn every_fault() -> Vec<Fault> {
         (set_config, vec![]),
         (unclean, vec![]),
         (Action::ElectUnclean { partition }, vec![]),
+        (Action::CreatePartitions { topic: TopicId(0), to: 4 }, vec![]),
     ];
     let with_length = |action: &Action| action.kind().has_length().then_some(Span(1_234_567_891));
     let faults = table.into_iter().enumerate().map(|(id, (action, nodes))| Fault {
@@ -308,6 +315,7 @@ fn a_schedule_reads_back_as_itself() {
         r#""faults": [{ "swarm": "gentle" }], "cluster": { "kafka": ["4.0", "4.1"] },
   "expect": [{ "never": "acked-lost", "kafka": "4.0" }, { "never": "duplicate" }]"#,
     );
+    let text = text.replace(r#""partitions": 2"#, r#""partitions": 2, "max-partitions": 4"#);
     let scenario = read(&text).expect("it is a scenario");
     let faults = every_fault();
     let schedule: Vec<(Time, Fault)> =
@@ -517,4 +525,41 @@ fn expectations_keep_their_place_and_bounds() {
     assert_eq!(bound(1), Bound::Span(Span::secs(25)));
     assert_eq!((scenario.expect[0].line, scenario.expect[1].line), (3, 4));
     assert_eq!(scenario.expect[1].kafka.as_deref(), Some("4.1"));
+}
+
+/// Who says nothing of topics means those of users.
+#[test]
+fn a_producer_writes_to_no_internal_topic_unless_told() {
+    let text = |topics: &str| {
+        format!(
+            r#"{{ "version": 1, "title": "t", "topics": [{{ "name": "a" }},
+  {{ "name": "__consumer_offsets" }}, {{ "name": "b" }}], "producers": [{{ "name": "p"{topics} }}] }}"#
+        )
+    };
+    let topics = |said| producer(&read(&text(said)).expect("a scenario")).topics.clone();
+    assert_eq!(topics(""), [TopicId(0), TopicId(2)]);
+    assert_eq!(topics(r#", "topics": ["__consumer_offsets"]"#), [TopicId(1)]);
+}
+
+/// A partition that a line may create has its name, and its file written back has it too, even if
+/// the line came to nothing in that run.
+#[test]
+fn partitions_to_come_have_names() {
+    let text = whole(
+        r#""faults": [{ "when": { "broker-fenced": {} }, "do": { "create-partitions": { "topic": "t", "to": 4 } } }]"#,
+    );
+    let text = text.replace(r#""t-0""#, r#""t-0", "t-3""#);
+    let scenario = read(&text).unwrap_or_else(|errors| panic!("{errors}"));
+    let plan = &scenario.columns[0];
+    assert_eq!(plan.processes[1].app.assigned(), Some(&[PartitionId(0), PartitionId(3)][..]));
+    assert_eq!((plan.topics[0].replicas.len(), plan.names.partition_count()), (2, 4));
+    assert_eq!(
+        (plan.replicas(PartitionId(3)), plan.replication_factor(PartitionId(3))),
+        (&[][..], 3)
+    );
+    let written = with_schedule(&scenario, 0, &[]).to_string();
+    let again = read(&written).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(again.columns[0].names, plan.names);
+    let fewer = text.replace(r#""partitions": 2"#, r#""partitions": 2, "max-partitions": 1"#);
+    assert_eq!(read(&fewer).map_err(|errors| errors.0.len()).err(), Some(1));
 }

@@ -294,6 +294,7 @@ impl Budget {
                 let history = &mut self.brokers[broker.index()];
                 history.started = history.registered;
             }
+            Fact::ReplicaPlaced { partition, broker } => self.on_placed(partition, broker),
             Fact::IsrCommitted { partition, ref state } => self.on_committed(partition, state),
             _ => {}
         }
@@ -342,6 +343,20 @@ impl Budget {
                 taint.cut = taint.cut.with(place);
             }
         }
+    }
+
+    /// A partition that was created after time zero has a replica on this broker. One that is
+    /// tainted elsewhere has not come back yet, so it is tainted here as well.
+    fn on_placed(&mut self, partition: PartitionId, broker: BrokerId) {
+        let tainted = self.partitions.iter().any(|ledger| {
+            let places = ledger.places(&[broker]).iter();
+            places.into_iter().any(|place| ledger.tainted.has(place))
+        });
+        let Some(ledger) = self.partitions.get_mut(partition.index()) else { return };
+        if tainted {
+            ledger.tainted = ledger.tainted.with(ledger.replicas.len());
+        }
+        ledger.replicas.push(broker);
     }
 
     /// A tainted replica is returned by a record that puts it into the ISR, or elects it from an

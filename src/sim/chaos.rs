@@ -139,7 +139,7 @@ impl Swarm {
             Whom::Anybody => anybody(kind, roster, view, rng)?,
             Whom::Replica { storm, leads } => {
                 let storm = &mut self.storms[usize::from(storm)];
-                let broker = storm.pick(leads, roster, view, rng)?;
+                let broker = storm.pick(leads, view, rng)?;
                 storm.hit.push(broker);
                 NodeId::Broker(broker)
             }
@@ -171,7 +171,7 @@ impl Swarm {
         }
         let total = rng.between(expected / 2, expected + expected.div_ceil(2)) as usize;
         let can_storm = self.kinds.iter().any(|k| STOPS.contains(&k.kind))
-            && roster.replicas.iter().any(|replicas| replicas.len() > 1);
+            && roster.partitions.iter().any(|(_, replicas)| *replicas > 1);
         while self.drafts.len() < total {
             let room = total - self.drafts.len();
             if can_storm && room > 1 && rng.chance(STORMS) {
@@ -203,8 +203,8 @@ impl Swarm {
     /// Several faults on the replicas of one partition. They begin early enough in the window for
     /// the last of them to be in it, if the window is long enough for that.
     fn storm(&mut self, roster: &Roster, rng: &mut Rng) {
-        let partition = PartitionId(rng.below(roster.replicas.len() as u64) as u16);
-        let size = roster.replicas[partition.index()].len() as u64;
+        let Some((partition, size)) = pick(&roster.partitions, rng) else { return };
+        let size = size as u64;
         if size < 2 {
             return self.single(rng);
         }
@@ -302,14 +302,8 @@ impl Swarm {
 
 impl Storm {
     /// A replica that runs and has not been hit; the leader first, last, or as luck has it.
-    fn pick(
-        &self,
-        leads: Leads,
-        roster: &Roster,
-        view: &ClusterView<'_>,
-        rng: &mut Rng,
-    ) -> Option<BrokerId> {
-        let replicas = roster.replicas[self.partition.index()].iter().copied();
+    fn pick(&self, leads: Leads, view: &ClusterView<'_>, rng: &mut Rng) -> Option<BrokerId> {
+        let replicas = view.replicas(self.partition).iter().copied();
         let mut left: Vec<BrokerId> = replicas
             .filter(|b| !self.hit.contains(b) && (view.running)(NodeId::Broker(*b)))
             .collect();
@@ -325,7 +319,7 @@ impl Storm {
 
 /// Kinds that a swarm may hold: neither operations nor what is never within a promise.
 const fn may_swarm(kind: FaultKind) -> bool {
-    !kind.is_never_within() && !matches!(kind, FaultKind::SetConfig)
+    !kind.is_never_within() && !kind.needs_parameters()
 }
 
 /// Shortest and longest, in milliseconds.
@@ -374,8 +368,8 @@ fn anybody(
     let running: Vec<NodeId> =
         roster.every_broker().into_iter().filter(|b| (view.running)(*b)).collect();
     let leads = one_in(rng, 2);
-    let partition = PartitionId(rng.below(roster.replicas.len() as u64) as u16);
-    let leader = view.leader(partition).map(NodeId::Broker);
+    let partition = pick(&roster.partitions, rng).map(|(partition, _)| partition);
+    let leader = partition.and_then(|partition| view.leader(partition)).map(NodeId::Broker);
     let leader = leader.filter(|leader| leads && running.contains(leader));
     leader.or_else(|| pick(&running, rng))
 }
@@ -432,6 +426,7 @@ fn action(kind: FaultKind, node: NodeId, in_storm: bool, roster: &Roster, rng: &
         FaultKind::Wipe
         | FaultKind::CorruptLog
         | FaultKind::SetConfig
+        | FaultKind::CreatePartitions
         | FaultKind::ElectUnclean => unreachable!("a swarm holds no {}", kind.name()),
     }
 }

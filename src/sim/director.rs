@@ -79,6 +79,12 @@ impl ClusterView<'_> {
     pub fn leader(&self, partition: PartitionId) -> Option<BrokerId> {
         self.committed.partition(partition)?.state.leader
     }
+
+    /// The replica list of a partition; empty if there is no such partition (yet).
+    #[must_use]
+    pub fn replicas(&self, partition: PartitionId) -> &[BrokerId] {
+        self.committed.partition(partition).map_or(&[], |image| &image.replicas)
+    }
 }
 
 /// What a wake is for.

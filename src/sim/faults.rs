@@ -7,7 +7,9 @@
 use crate::base::ids::{LogId, NodeId};
 use crate::model::fact::{Fact, Observer, Stamp};
 use crate::model::fault::{Action, Direction, Fault, RestartHow, Target};
-use crate::model::message::{ElectLeadersRequest, ElectionType, IncrementalAlterConfigsRequest};
+use crate::model::message::{
+    CreatePartitionsRequest, ElectLeadersRequest, ElectionType, IncrementalAlterConfigsRequest,
+};
 use crate::sim::event::{Digest, EventKind, HostId, Life};
 use crate::sim::host::Condition;
 use crate::sim::links::Impair;
@@ -50,6 +52,10 @@ impl World {
             Action::SetConfig { topic, key, value } => {
                 let (topic, key, value) = (Some(*topic), *key, Some(*value));
                 let request = IncrementalAlterConfigsRequest { topic, key, value };
+                self.ask_controller(request.into());
+            }
+            Action::CreatePartitions { topic, to } => {
+                let request = CreatePartitionsRequest { topic: *topic, count: *to };
                 self.ask_controller(request.into());
             }
             Action::ElectUnclean { partition } => {

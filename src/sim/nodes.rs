@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::base::ids::{BrokerId, ConnectionId, ControllerId, LogId, NodeId, Offset, PartitionId};
+use crate::base::ids::{BrokerId, ConnectionId, ControllerId, LogId, NodeId, Offset, PartitionIds};
 use crate::kafka::broker::Broker;
 use crate::kafka::client::application::Application;
 use crate::kafka::client::process::{Process, Store};
@@ -70,7 +70,7 @@ pub(super) struct Nodes {
     /// What brokers know at time zero of a run.
     initials: Vec<Option<Initial>>,
     bootstrap: Arc<BootstrapImage>,
-    topics: Vec<(PartitionId, u16)>,
+    topics: Vec<PartitionIds>,
 }
 
 impl Nodes {
@@ -91,7 +91,7 @@ impl Nodes {
             apps,
             initials: initials.into_iter().map(Some).collect(),
             bootstrap: Arc::new(bootstrap),
-            topics: plan.names.topics.iter().map(|t| (t.first, t.partitions)).collect(),
+            topics: plan.names.partition_ids(),
         }
     }
 
@@ -105,7 +105,6 @@ impl Nodes {
         ctx: &mut Ctx<'_>,
     ) {
         let brokers = plan.brokers.len() as u16;
-        let partitions = plan.names.partition_count();
         match node {
             NodeId::Broker(id) => {
                 let start = BrokerStart {
@@ -121,13 +120,15 @@ impl Nodes {
             NodeId::Controller(id) => {
                 let config = plan.controllers[id.index()].config;
                 let (features, initial) = (plan.features, incarnation == 0);
-                let start = ControllerStart { config, features, brokers, initial };
+                let (topics, racks) = (self.topics.clone(), plan.brokers.iter().map(|b| b.rack));
+                let racks = racks.collect();
+                let start = ControllerStart { config, features, racks, topics, initial };
                 start_node(&mut self.controllers[id.index()], start, ctx);
             }
             NodeId::Process(id) => {
                 let topics = self.topics.clone();
                 let clients = plan.processes[id.index()].app.clients();
-                let start = ProcessStart { id, brokers, partitions, topics, clients, begins };
+                let start = ProcessStart { id, brokers, topics, clients, begins };
                 let slot = &mut self.processes[id.index()];
                 let Slot::Down(store) = slot.change() else {
                     panic!("a process was started twice")

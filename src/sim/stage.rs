@@ -63,7 +63,7 @@ pub(super) fn plan(brokers: u16) -> Plan {
     Plan {
         kafka: "4.1".to_owned(),
         names: Names {
-            topics: vec![TopicName { name: "t".to_owned(), first, partitions: 3 }],
+            topics: vec![TopicName { name: "t".to_owned(), first, partitions: 3, most: 3 }],
             processes: vec!["p".to_owned(), "reader".to_owned()],
             labels: vec!["a".to_owned()],
         },

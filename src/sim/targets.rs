@@ -20,8 +20,9 @@ pub struct Roster {
     pub processes: u16,
     /// Log directories, by broker.
     pub log_dirs: Vec<u16>,
-    /// Replica list, by partition.
-    pub replicas: Vec<Vec<BrokerId>>,
+    /// The partitions of user topics, whether they exist at time zero or are created later, and how
+    /// many replicas each has: what is drawn is about them.
+    pub partitions: Vec<(PartitionId, usize)>,
 }
 
 impl Roster {
@@ -33,7 +34,11 @@ impl Roster {
             controllers: plan.controllers.len() as u16,
             processes: plan.processes.len() as u16,
             log_dirs: plan.brokers.iter().map(|b| b.config.log_dirs).collect(),
-            replicas: plan.partitions().map(|p| plan.replicas(p).to_vec()).collect(),
+            partitions: plan
+                .partitions()
+                .filter(|partition| plan.names.kind(*partition).is_user())
+                .map(|partition| (partition, plan.replication_factor(partition)))
+                .collect(),
         }
     }
 
@@ -68,7 +73,7 @@ impl Roster {
             Target::Node(node) => Some(vec![*node]),
             Target::ActiveController => Some(vec![NodeId::Controller(view.active_controller?)]),
             Target::Leader(partition) => Some(vec![NodeId::Broker(view.leader(*partition)?)]),
-            Target::Follower(partition) => self.follower(*partition, view).map(|b| vec![b]),
+            Target::Follower(partition) => follower(*partition, view).map(|b| vec![b]),
             Target::Nodes(nodes) => (!nodes.is_empty()).then(|| nodes.clone()),
             Target::One => self.some(1, rng),
             Target::Minority => self.some(brokers.saturating_sub(1) / 2, rng),
@@ -108,13 +113,6 @@ impl Roster {
         Some(Action::Partition { groups: resolved, direction: *direction })
     }
 
-    /// The first replica in replica order that runs and does not lead.
-    fn follower(&self, partition: PartitionId, view: &ClusterView<'_>) -> Option<NodeId> {
-        let leader = view.leader(partition);
-        let others = self.replicas[partition.index()].iter().filter(|b| Some(**b) != leader);
-        others.map(|b| NodeId::Broker(*b)).find(|b| (view.running)(*b))
-    }
-
     /// So many brokers, drawn, in order; `None` for none.
     fn some(&self, count: usize, rng: &mut Rng) -> Option<Vec<NodeId>> {
         let mut all = self.every_broker();
@@ -125,6 +123,13 @@ impl Roster {
     }
 }
 
+/// The first replica in replica order that runs and does not lead.
+fn follower(partition: PartitionId, view: &ClusterView<'_>) -> Option<NodeId> {
+    let leader = view.leader(partition);
+    let others = view.replicas(partition).iter().filter(|b| Some(**b) != leader);
+    others.map(|b| NodeId::Broker(*b)).find(|b| (view.running)(*b))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Roster, Target};
@@ -132,6 +137,8 @@ mod tests {
     use crate::base::rng::Rng;
     use crate::base::time::Time;
     use crate::model::fault::{Action, Direction};
+    use crate::model::names::TopicName;
+    use crate::model::plan::TopicPlan;
     use crate::sim::stage::{Stage, broker, plan, state};
 
     const P0: PartitionId = PartitionId(0);
@@ -189,5 +196,31 @@ mod tests {
         let mut rng = Rng::named(1, "chaos");
         let resolved = stage.view(Time::ZERO, |view| roster.resolve_action(&words, view, &mut rng));
         assert_eq!(resolved, Some(cut(vec![nodes(&[1]), nodes(&[2, 3])])));
+    }
+
+    /// A swarm draws leaders and storms of user topics only.
+    #[test]
+    fn what_is_drawn_is_of_user_topics() {
+        let mut plan = plan(3);
+        let internal = TopicName {
+            name: "__consumer_offsets".to_owned(),
+            first: PartitionId(3),
+            partitions: 2,
+            most: 2,
+        };
+        plan.names.topics.push(internal);
+        let replicas = plan.topics[0].replicas[..2].to_vec();
+        plan.topics.push(TopicPlan { replicas, ..plan.topics[0].clone() });
+        plan.names.topics.push(TopicName {
+            name: "later".to_owned(),
+            first: PartitionId(5),
+            partitions: 1,
+            most: 2,
+        });
+        let replicas = vec![plan.topics[0].replicas[0][..2].to_vec()];
+        plan.topics.push(TopicPlan { replicas, ..plan.topics[0].clone() });
+        let drawn = Roster::new(&plan).partitions;
+        let drawn: Vec<_> = drawn.into_iter().map(|(partition, of)| (partition.0, of)).collect();
+        assert_eq!(drawn, [(0, 3), (1, 3), (2, 3), (5, 2), (6, 2)]);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use highwater::client::Command;
 use highwater::fact::Fact;
 use highwater::internals::app;
-use highwater::internals::base::Rng;
+use highwater::internals::base::{PartitionIds, Rng};
 use highwater::internals::kafka::{CloseReason, Ctx, Effects, Process, ProcessStart, Store, Timer};
 use highwater::internals::model::{
     ApiVersionsResponse, AppPlan, Batch, Bodies, Content, FetchPartition, FetchResponse,
@@ -69,16 +69,15 @@ impl Bench {
             facts: Vec::new(),
             producer_ids: 0,
         };
-        bench.start(app, Store::default(), partitions);
+        bench.start(app, Store::default());
         bench
     }
 
-    fn start(&mut self, app: &AppPlan, store: Store, partitions: u16) {
+    fn start(&mut self, app: &AppPlan, store: Store) {
         let start = ProcessStart {
             id: ProcessId(0),
             brokers: 3,
-            partitions: usize::from(partitions),
-            topics: vec![(PartitionId(0), partitions)],
+            topics: vec![PartitionIds { first: PartitionId(0), most: 16 }],
             clients: app.clients(),
             begins: false,
         };
@@ -89,12 +88,12 @@ impl Bench {
     }
 
     /// The process is killed and started again on what survives.
-    pub(crate) fn restart(&mut self, app: &AppPlan, partitions: u16) {
+    pub(crate) fn restart(&mut self, app: &AppPlan) {
         let store = self.process.take().expect("the process is up").stop();
         self.timers.clear();
         self.connections.clear();
         self.inbox.clear();
-        self.start(app, store, partitions);
+        self.start(app, store);
     }
 
     fn with_ctx<T>(&mut self, act: impl FnOnce(&mut Ctx<'_>) -> T) -> T {

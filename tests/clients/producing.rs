@@ -4,7 +4,7 @@ use highwater::client::Command;
 use highwater::fact::Fact;
 use highwater::internals::model::{AppPlan, Batch, ProducerPlan, Rules};
 use highwater::plan::{Acks, ClientConfig, Drill, ProducerConfig};
-use highwater::types::{BrokerId, ErrorCode, LeaderEpoch, PartitionId, Span, TopicId};
+use highwater::types::{BrokerId, ErrorCode, LeaderEpoch, PartitionId, Span, Time, TopicId};
 
 use crate::bench::{Bench, Request};
 
@@ -342,6 +342,76 @@ fn every_key_occurs_and_keeps_its_partition() {
     assert!(homes.iter().all(Option::is_some));
 }
 
+/// `KafkaProducer.waitOnMetadata` and `BuiltInPartitioner.partitionForKey`: a producer hashes over
+/// as many partitions as its latest metadata names, and hears of more when it asks again.
+#[test]
+fn a_topic_that_grows_moves_keys_once_metadata_says_so() {
+    let client = ClientConfig { metadata_max_age: Span::secs(5), ..ClientConfig::default() };
+    let config =
+        ProducerConfig { acks: Acks::None, idempotence: false, batch_size: 1, client, ..quick() };
+    let app =
+        AppPlan::Producer(ProducerPlan { keys: 5, ..plan(config, Some(Span::millis(100)), None) });
+    let mut bench = Bench::new(&app, 3, Rules::default());
+    bench.command(Command::Start);
+    bench.pass(Span::secs(1));
+    bench.leaders.extend([(Some(B2), LeaderEpoch(0)); 3]);
+    bench.pass(Span::secs(8));
+    bench.leaders.truncate(3);
+    bench.pass(Span::secs(5));
+    bench.leaders.extend([(Some(B2), LeaderEpoch(0)); 3]);
+    bench.restart(&app);
+    bench.command(Command::Start);
+    bench.pass(Span::secs(1));
+    // murmur2 of key-0 to key-4, without the sign. The last two move.
+    let hashes = [29_210_041, 193_331_640, 852_269_702, 308_347_547, 647_367_033_u32];
+    let mut counts = Vec::new();
+    let mut ordinals = std::collections::BTreeMap::new();
+    for (at, fact) in &bench.facts {
+        let Fact::Submitted { key: Some(key), partition, record, .. } = *fact else { continue };
+        let next = ordinals.entry(partition).or_insert(0);
+        assert_eq!(record.ordinal, *next, "{partition}: a process goes on where it was");
+        *next += 1;
+        let hash = hashes[key as usize];
+        let of = |count: u16| PartitionId((hash % u32::from(count)) as u16);
+        if of(3) != of(6) {
+            let count = if partition == of(3) { 3 } else { 6 };
+            assert_eq!(partition, of(count));
+            counts.push((at.since(Time::ZERO).as_millis() / 1_000, count));
+        }
+    }
+    // Asked at 0, 5, 10 and, by the next process, 14 s; the third answer is of a broker that lags.
+    let known = |from: u64, to: u64| {
+        let then = counts.iter().filter(|(second, _)| (from..to).contains(second));
+        let mut known: Vec<u16> = then.map(|(_, count)| *count).collect();
+        known.dedup();
+        known
+    };
+    assert_eq!((known(0, 5), known(6, 10)), (vec![3], vec![6]));
+    assert_eq!((known(11, 14), known(14, 17)), (vec![3], vec![6]), "{counts:?}");
+}
+
+/// A record for a partition that is not there yet waits, and `max.block.ms` ends the wait.
+#[test]
+fn a_send_to_a_partition_to_come_waits_for_it() {
+    let config = ProducerConfig { max_block: Span::secs(3), ..quick() };
+    let mut bench = bench(plan(config, None, None), 1);
+    let send = |bench: &mut Bench, number| {
+        let (partition, label) = (Some(PartitionId(number)), None);
+        bench.command(Command::Send { count: 1, label, partition, awaits: false });
+    };
+    send(&mut bench, 1);
+    bench.pass(Span::secs(2));
+    assert_eq!((bench.named("submitted").len(), bench.named("send-failed").len()), (0, 0));
+    bench.leaders.push((Some(B2), LeaderEpoch(0)));
+    bench.pass(Span::millis(1_500));
+    let [Fact::Submitted { partition, .. }] = bench.named("submitted")[..] else { panic!("one") };
+    assert_eq!(partition, PartitionId(1));
+    send(&mut bench, 2);
+    bench.pass(Span::secs(4));
+    let [Fact::SendFailed { error, .. }] = bench.named("send-failed")[..] else { panic!("one") };
+    assert_eq!(error, ErrorCode::Expired);
+}
+
 #[test]
 fn the_key_drill_scatters_keys_and_a_crash_reuses_no_record() {
     let rules = Rules { drill: Some(Drill::KeyIgnored), ..Rules::default() };
@@ -351,7 +421,7 @@ fn the_key_drill_scatters_keys_and_a_crash_reuses_no_record() {
     let mut bench = Bench::new(&app, 3, rules);
     bench.command(Command::Start);
     bench.pass(Span::millis(300));
-    bench.restart(&app, 3);
+    bench.restart(&app);
     bench.command(Command::Start);
     bench.pass(Span::secs(1));
     let mut seen = std::collections::BTreeSet::new();

@@ -45,7 +45,7 @@ pub(crate) fn plan() -> Plan {
     Plan {
         kafka: "4.1".to_owned(),
         names: Names {
-            topics: vec![TopicName { name: "t".to_owned(), first: P0, partitions: 1 }],
+            topics: vec![TopicName { name: "t".to_owned(), first: P0, partitions: 1, most: 1 }],
             processes: vec!["p".to_owned(), "c".to_owned()],
             labels: Vec::new(),
         },

@@ -58,8 +58,9 @@ pub(crate) struct InconsistentRead {
 }
 
 impl InconsistentRead {
-    pub(crate) fn add_partition(&mut self) {
-        self.aside.push(Vec::new());
+    /// There are so many partitions.
+    pub(crate) fn grow(&mut self, partitions: usize) {
+        self.aside.resize_with(partitions, Vec::new);
     }
 
     /// Batches fell out of the canonical log.

@@ -3,17 +3,33 @@
 //! Key number n is the text `key-n`; the partition is the positive murmur2 hash of its bytes modulo
 //! the number of partitions (`BuiltInPartitioner.java`, `Utils.murmur2`). The hash here is the
 //! oracle's own, on purpose: it must not use the code it judges.
+//!
+//! A topic that grows moves keys: from then on a key may belong to another partition, beside the
+//! one it belonged to, and order per key ends there. That is documented, and a mark (`key-moved`).
 
-use crate::base::ids::{NodeId, PartitionId, ProcessId};
+use crate::base::ids::{NodeId, PartitionId, PartitionIds, ProcessId, TopicId};
+use crate::base::time::Time;
 use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::batch::RecordId;
 use crate::model::fact::Stamp;
 
-/// Where the partitions of each partition's topic begin, and how many there are.
+/// A topic, and how many partitions it has had: whoever hashes a key may not have heard of the
+/// latest yet, or ask a broker that has not. Those that are created at one instant are one step,
+/// for nobody sees a part of them.
+#[derive(Clone, Debug)]
+struct Topic {
+    ids: PartitionIds,
+    counts: Vec<(Time, u16)>,
+}
+
+/// The topics, and what is remembered of keys.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyMisplaced {
-    topics: Vec<(u16, u16)>,
+    topics: Vec<Topic>,
+    /// By partition, where those of its topic begin and how many there have always been; none if
+    /// the topic has grown.
+    always: Vec<(u16, u16)>,
     /// Of small key numbers.
     known: Vec<Known>,
 }
@@ -39,11 +55,24 @@ const UNKNOWN: u32 = u32::MAX;
 
 impl KeyMisplaced {
     pub(crate) fn new(names: &crate::model::names::Names) -> Self {
-        let topics = names
-            .topics
-            .iter()
-            .flat_map(|t| std::iter::repeat_n((t.first.0, t.partitions), t.partitions.into()));
-        Self { topics: topics.collect(), known: Vec::new() }
+        let topics = names.topics.iter().map(|topic| {
+            let counts = (topic.partitions > 0).then_some((Time::ZERO, topic.partitions));
+            Topic { ids: topic.ids(), counts: counts.into_iter().collect() }
+        });
+        let always =
+            names.topics.iter().flat_map(|t| t.ids().all().map(|_| (t.first.0, t.partitions)));
+        Self { always: always.collect(), topics: topics.collect(), known: Vec::new() }
+    }
+
+    /// A topic has one partition more.
+    pub(crate) fn created(&mut self, topic: TopicId, now: Time) {
+        let Some(Topic { ids, counts }) = self.topics.get_mut(topic.index()) else { return };
+        let more = counts.last().map_or(0, |(_, count)| *count) + 1;
+        counts.retain(|(at, _)| *at != now);
+        counts.push((now, more));
+        for partition in ids.all() {
+            self.always[partition.index()].1 = 0;
+        }
     }
 
     /// A record with a key was handed over and partitioned by the default partitioner.
@@ -57,9 +86,13 @@ impl KeyMisplaced {
         stamp: Stamp,
         findings: &mut Findings,
     ) {
-        let Some(&(first, count)) = self.topics.get(partition.index()) else { return };
+        let Some(&(first, count)) = self.always.get(partition.index()) else { return };
         findings.exercise(PropertyId::KeyMisplaced);
-        let belongs = PartitionId(first + self.belongs(key, count));
+        let belongs = if count > 0 {
+            PartitionId(first + self.belongs(key, count))
+        } else {
+            self.belongs_since_it_grew(partition, key, findings)
+        };
         if belongs == partition {
             return;
         }
@@ -69,6 +102,27 @@ impl KeyMisplaced {
             .record(record, 1)
             .node(NodeId::Process(process));
         findings.add(PropertyId::KeyMisplaced, violation);
+    }
+
+    /// The partition itself if a key belongs or belonged there, else where it belongs by now.
+    #[cold]
+    fn belongs_since_it_grew(
+        &mut self,
+        partition: PartitionId,
+        key: u32,
+        findings: &mut Findings,
+    ) -> PartitionId {
+        let topic = self.topics.iter().find(|topic| topic.ids.number(partition).is_some());
+        let Some(Topic { ids, counts }) = topic.cloned() else { return partition };
+        let places = counts.iter().map(|(_, count)| ids.id(self.belongs(key, *count)));
+        let places: Vec<PartitionId> = places.collect();
+        if !places.contains(&partition) {
+            return places.last().copied().unwrap_or(partition);
+        }
+        if places[0] != partition {
+            findings.mark(PropertyId::KeyMoved);
+        }
+        partition
     }
 
     /// To which of so many partitions a key belongs; remembered, since workloads use few keys again
@@ -135,7 +189,9 @@ fn murmur2(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::{hash_of_key, murmur2};
+    use crate::base::ids::{BrokerId, PartitionId, TopicId};
     use crate::check::forge::Forge;
+    use crate::model::fact::Fact;
 
     /// The vectors of Kafka's own `UtilsTest.testMurmur2`.
     #[test]
@@ -173,5 +229,37 @@ mod tests {
         forge.expect_none("key-misplaced");
         let wrong = ((hash_of_key(3) + 1) % 4) as u16;
         forge.submit_key(wrong, 3).expect("key-misplaced", 1);
+    }
+
+    /// 4 partitions become 6: a key belongs to its place among either, and nowhere else.
+    #[test]
+    fn a_key_moves_when_its_topic_grows() {
+        let mut forge = Forge::with(|plan| {
+            let topic = &mut plan.names.topics[0];
+            (topic.partitions, topic.most) = (4, 6);
+            plan.topics[0].replicas = vec![plan.topics[0].replicas[0].clone(); 4];
+        });
+        let place = |key, count| (hash_of_key(key) % count) as u16;
+        let moves = |key: &u32| place(*key, 4) != place(*key, 6);
+        let moving = (0..).find(|key| moves(key)).expect("some do");
+        let staying = (0..).find(|key| !moves(key)).expect("some do not");
+        let (old, new) = (place(moving, 4), place(moving, 6));
+        forge.submit_key(old, moving).submit_key(place(staying, 4), staying);
+        forge.submit_key(new, moving).expect("key-misplaced", 1).expect_none("key-moved");
+        forge.now(|forge| {
+            for partition in [4, 5].map(PartitionId) {
+                forge.tell(Fact::PartitionCreated { partition, topic: TopicId(0), replicas: 3 });
+                for broker in [1, 2, 3].map(BrokerId) {
+                    forge.tell(Fact::ReplicaPlaced { partition, broker });
+                }
+            }
+            forge
+        });
+        forge.submit_key(old, moving).submit_key(place(staying, 6), staying);
+        forge.expect("key-misplaced", 1).expect_none("key-moved");
+        forge.submit_key(new, moving).expect("key-moved", 1).expect("key-misplaced", 1);
+        let third = |key: &u32| ![place(*key, 4), place(*key, 6)].contains(&place(*key, 5));
+        let halfway = (0..).find(third).expect("some do");
+        forge.submit_key(place(halfway, 5), halfway).expect("key-misplaced", 2);
     }
 }

@@ -19,8 +19,9 @@ pub(crate) struct TwoLeaders {
 }
 
 impl TwoLeaders {
-    pub(crate) fn add_partition(&mut self) {
-        self.leaders.push([None; EPOCHS_KEPT]);
+    /// There are so many partitions.
+    pub(crate) fn grow(&mut self, partitions: usize) {
+        self.leaders.resize(partitions, [None; EPOCHS_KEPT]);
     }
 
     /// A broker led in an epoch: it was elected, or answered a fetch as the leader.

@@ -1,10 +1,10 @@
 //! `isr-fills`, claims F3 and F10: after the heal every committed ISR holds all replicas again, but
-//! for those on brokers that only a restart can bring back ([`PartitionGhost::displaced`]), and for
-//! partitions that nobody can lead because of them ([`PartitionGhost::is_stuck`]).
+//! for those on brokers that only a restart can bring back (`PartitionGhost::displaced`), and for
+//! partitions that nobody can lead because of them (`PartitionGhost::is_stuck`).
 
 use super::account::Account;
 use crate::base::time::Time;
-use crate::check::ghost::PartitionGhost;
+use crate::check::ghost::Ghosts;
 use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
@@ -27,14 +27,9 @@ impl IsrFills {
 }
 
 /// Judges what stands at the end.
-pub(crate) fn finish(
-    partitions: &[PartitionGhost],
-    healed: Time,
-    stamp: Stamp,
-    findings: &mut Findings,
-) {
-    findings.exercise_many(PropertyId::IsrFills, partitions.len() as u64);
-    for ghost in partitions.iter().filter(|g| !g.dues().full) {
+pub(crate) fn finish(ghosts: &Ghosts, healed: Time, stamp: Stamp, findings: &mut Findings) {
+    findings.exercise_many(PropertyId::IsrFills, ghosts.existing().count() as u64);
+    for ghost in ghosts.existing().filter(|g| !g.dues().full) {
         let missing = ghost.missing().iter().next().unwrap_or_default();
         let detail = Detail::After { heal: stamp.time.since(healed) };
         let violation = Violation::of(PropertyId::IsrFills, stamp, detail)

@@ -33,7 +33,8 @@ impl LagDrains {
     }
 
     /// There are more readers.
-    pub(crate) fn add_partition(&mut self, clients: &Clients) {
+    /// There are so many readers.
+    pub(crate) fn grow(&mut self, clients: &Clients) {
         self.owed.resize(clients.readers.len(), None);
         self.reads.resize(clients.readers.len(), false);
     }

@@ -38,11 +38,11 @@ impl MetadataConverges {
 
 /// Judges what stands at the end.
 pub(crate) fn finish(ghosts: &Ghosts, healed: Time, stamp: Stamp, findings: &mut Findings) {
-    let all = ghosts.partitions.len() + ghosts.broker_count();
+    let all = ghosts.existing().count() + ghosts.broker_count();
     findings.exercise_many(PropertyId::MetadataConverges, all as u64);
     let detail = Detail::After { heal: stamp.time.since(healed) };
     let violation = Violation::of(PropertyId::MetadataConverges, stamp, detail);
-    for ghost in ghosts.partitions.iter().filter(|g| !g.dues().led) {
+    for ghost in ghosts.existing().filter(|g| !g.dues().led) {
         findings.add(PropertyId::MetadataConverges, violation.partition(ghost.id));
     }
     for broker in (0..ghosts.broker_count()).map(BrokerId::at) {

@@ -41,8 +41,9 @@ pub(crate) struct WritesResume {
 }
 
 impl WritesResume {
-    pub(crate) fn add_partition(&mut self) {
-        self.partitions.push(Owes::Nothing);
+    /// There are so many partitions.
+    pub(crate) fn grow(&mut self, partitions: usize) {
+        self.partitions.resize(partitions, Owes::Nothing);
     }
 
     /// Everything is healed; `open` tells whether a partition has open records.

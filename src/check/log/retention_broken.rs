@@ -53,11 +53,15 @@ impl RetentionBroken {
     }
 
     pub(crate) fn add_partition(&mut self, ghost: &PartitionGhost) {
-        self.ages.push(Ages {
+        let ages = Ages {
             samples: VecDeque::new(),
             retention: ghost.config.retention,
             by_size: ghost.config.retention_bytes != u64::MAX,
-        });
+        };
+        match self.ages.get_mut(ghost.id.index()) {
+            Some(known) => *known = ages,
+            None => self.ages.push(ages),
+        }
     }
 
     /// A topic's configuration changed.

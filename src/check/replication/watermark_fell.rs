@@ -82,9 +82,9 @@ pub(crate) struct WatermarkFell {
 }
 
 impl WatermarkFell {
-    pub(crate) fn add_partition(&mut self, ghost: &PartitionGhost) {
+    pub(crate) fn add_partition(&mut self, ghost: &PartitionGhost, partitions: usize) {
         self.replicas.resize(ghost.replicas_end(), Shown::NOTHING);
-        self.clients.push(Vec::new());
+        self.clients.resize_with(partitions, Vec::new);
     }
 
     /// What a receiver was shown last; none if it is no replica and no client that was.

@@ -19,6 +19,7 @@ impl Checks {
         match *fact {
             Fact::PartitionCreated { partition, topic, replicas } => {
                 self.ghosts.expect(partition, topic, replicas.into());
+                self.key_misplaced.created(topic, stamp.time);
             }
             Fact::ReplicaPlaced { partition, broker } => self.replica_placed(partition, broker),
             Fact::BrokerRegistered { broker, incarnation, unclean, .. } => {
@@ -41,8 +42,25 @@ impl Checks {
     /// A replica of a partition that was created after time zero: the last of them makes it known.
     pub(in crate::check) fn replica_placed(&mut self, partition: PartitionId, broker: BrokerId) {
         if self.ghosts.place(partition, broker) {
-            self.partition_added();
+            self.partition_added(partition);
         }
+    }
+
+    /// The state in which a partition was created after time zero: nobody left an ISR or joined
+    /// one, nor was the leader elected.
+    fn first_state(&mut self, stamp: Stamp, partition: PartitionId, state: PartitionState) {
+        let alive = self.ghosts.alive(partition);
+        let Some(ghost) = self.ghosts.partition(partition) else { return };
+        ghost.begin(state);
+        let known = ghost.everyone().0;
+        for place in ReplicaSet(state.isr.0 & known).iter() {
+            self.findings.exercise(PropertyId::FencedInIsr);
+            if !alive.has(place) {
+                self.late.push((stamp, Late::Joined(partition, place)));
+            }
+        }
+        self.dues_changed(partition, Dues::NOTHING, stamp.time);
+        self.note_health(partition.index(), stamp.time);
     }
 
     #[cold]
@@ -96,6 +114,9 @@ impl Checks {
     ) {
         let alive = self.ghosts.alive(partition);
         let Some(ghost) = self.ghosts.partition(partition) else { return };
+        if ghost.is_new {
+            return self.first_state(stamp, partition, state);
+        }
         let (was, old) = (ghost.dues(), ghost.state);
         ghost.commit(state);
         self.dues_changed(partition, was, stamp.time);
@@ -147,6 +168,9 @@ impl Checks {
 
     pub(in crate::check) fn note_health(&mut self, partition: usize, now: Time) {
         let ghost = &self.ghosts.partitions[partition];
+        if !ghost.exists() {
+            return;
+        }
         let needed = (ghost.config.min_insync_replicas as usize).min(ghost.replicas.len());
         let (size, all) = (ghost.state.isr.len(), ghost.replicas.len());
         let health = Health {
@@ -176,11 +200,26 @@ impl Checks {
 
 #[cfg(test)]
 mod tests {
-    use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId, TopicId};
+    use crate::base::ids::{
+        BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ProcessId, ReplicaSet, TopicId,
+    };
     use crate::base::time::Span;
     use crate::check::forge::Forge;
     use crate::model::batch::{RecordId, Records};
     use crate::model::fact::Fact;
+    use crate::model::metadata::PartitionState;
+
+    fn state(leader: BrokerId, members: &[usize]) -> PartitionState {
+        PartitionState {
+            isr: members.iter().fold(ReplicaSet::EMPTY, |isr, place| isr.with(*place)),
+            elr: ReplicaSet::EMPTY,
+            leader: Some(leader),
+            last_known_elr: None,
+            leader_epoch: LeaderEpoch(0),
+            partition_epoch: PartitionEpoch(0),
+            recovering: false,
+        }
+    }
 
     /// A partition that no plan knows is known from the facts of its creation on, to every check.
     #[test]
@@ -215,5 +254,46 @@ mod tests {
         forge.expect("requests-end", 1).expect("writes-resume", 1).expect_none("isr-fills");
         let Some(ghost) = forge.checks.ghosts.partitions.last() else { panic!("no ghost") };
         assert_eq!((ghost.id, ghost.first_replica, ghost.replicas_end()), (partition, 3, 5));
+    }
+
+    /// A broker in controlled shutdown is not in the first ISR: it left none, and the leader was
+    /// not elected. What is fenced may not be in it.
+    #[test]
+    fn the_first_state_of_a_partition_is_taken_as_it_is() {
+        let created = |fenced_member: bool| {
+            let mut forge = Forge::with(|plan| plan.names.topics[0].most = 2);
+            assert_eq!(forge.checks.ghosts.existing().count(), 1);
+            forge.fence(1).wait(Span::millis(1));
+            let (partition, topic) = (PartitionId(1), TopicId(0));
+            let places = if fenced_member { [0, 1] } else { [1, 2] };
+            let leader = if fenced_member { BrokerId(1) } else { BrokerId(2) };
+            let state = state(leader, &places);
+            let shrunk = forge.checks.count("isr-shrunk");
+            forge.now(|forge| {
+                forge.tell(Fact::PartitionCreated { partition, topic, replicas: 3 });
+                for broker in [1, 2, 3].map(BrokerId) {
+                    forge.tell(Fact::ReplicaPlaced { partition, broker });
+                }
+                forge.tell(Fact::IsrCommitted { partition, state });
+                forge.tell(Fact::Elected {
+                    partition,
+                    leader: state.leader,
+                    leader_epoch: state.leader_epoch,
+                    isr: state.isr,
+                    elr: state.elr,
+                    unclean: false,
+                })
+            });
+            forge.wait(Span::millis(1)).touch();
+            forge.expect_none("election-unjustified").expect_none("isr-unjustified");
+            assert_eq!(forge.checks.count("isr-shrunk"), shrunk);
+            assert_eq!(forge.checks.count("election-clean"), 0);
+            assert_eq!(forge.checks.ghosts.partitions[1].state, state);
+            forge
+        };
+        let mut forge = created(false);
+        forge.heal().wait(Span::secs(200)).finish();
+        forge.expect("isr-fills", 1).expect("fenced-in-isr", 1);
+        created(true).expect("fenced-in-isr", 2);
     }
 }

@@ -45,7 +45,7 @@ impl Checks {
         let findings = &mut self.findings;
         self.writes_resume.finish(healed, stamp, findings);
         requests_end::finish(&self.clients, healed, stamp, findings);
-        isr_fills::finish(&self.ghosts.partitions, healed, stamp, findings);
+        isr_fills::finish(&self.ghosts, healed, stamp, findings);
         self.lag_drains.finish(&self.clients, healed, stamp, findings);
         metadata_converges::finish(&self.ghosts, healed, stamp, findings);
     }

@@ -197,25 +197,29 @@ impl Accumulator {
         memory: u64,
         first_ordinals: impl Iterator<Item = u32>,
     ) -> Self {
-        let queues = first_ordinals
-            .map(|first_item| Queue {
-                waiting: VecDeque::new(),
-                muted: false,
-                used: false,
-                sequences: Sequences::default(),
-                items: VecDeque::new(),
-                first_item,
-            })
-            .collect();
-        Self {
+        let mut accumulator = Self {
             process,
             batch_size: batch_size.max(1),
             free_memory: memory,
             batches: Slab::default(),
-            queues,
+            queues: Vec::new(),
             waiting: NumberSet::default(),
             incomplete: 0,
-        }
+        };
+        accumulator.add_queues(first_ordinals);
+        accumulator
+    }
+
+    /// There are more partitions, in which the process goes on with these ordinals.
+    pub(super) fn add_queues(&mut self, first_ordinals: impl Iterator<Item = u32>) {
+        self.queues.extend(first_ordinals.map(|first_item| Queue {
+            waiting: VecDeque::new(),
+            muted: false,
+            used: false,
+            sequences: Sequences::default(),
+            items: VecDeque::new(),
+            first_item,
+        }));
     }
 
     /// Whether the last batch of the queue takes no more (or there is none).

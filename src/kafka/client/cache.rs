@@ -2,7 +2,9 @@
 //!
 //! Follows `Metadata.java`: a request for an update is granted after a back-off that grows with
 //! failures and with answers that said nothing new; a leader epoch never goes back, so an answer
-//! of a broker that lags is ignored partition by partition. Does not know which broker is asked.
+//! of a broker that lags is ignored partition by partition. A partition exists for a client if the
+//! latest answer named it: a broker that lags behind the creation of a partition takes it away
+//! again, until the next answer. Does not know which broker is asked.
 
 use crate::base::ids::{BrokerId, LeaderEpoch, PartitionId};
 use crate::base::number_set::NumberSet;
@@ -25,6 +27,10 @@ pub(super) struct Leadership {
 pub(super) struct Cache {
     config: ClientConfig,
     leaders: Vec<Leadership>,
+    /// By partition, the number of the last answer that named it.
+    named: Vec<u32>,
+    /// How many answers have been asked for.
+    answers: u32,
     /// By broker, the partitions that it leads, in order.
     led: Vec<Vec<PartitionId>>,
     /// Partitions whose leader or epoch has changed since [`Cache::next_moved`] named them.
@@ -41,10 +47,12 @@ pub(super) struct Cache {
 
 impl Cache {
     /// Nothing is known, and an update is wanted.
-    pub(super) fn new(config: ClientConfig, partitions: usize) -> Self {
+    pub(super) fn new(config: ClientConfig) -> Self {
         Self {
             config,
-            leaders: vec![Leadership::default(); partitions],
+            leaders: Vec::new(),
+            named: Vec::new(),
+            answers: 0,
             led: Vec::new(),
             moved: NumberSet::default(),
             known: false,
@@ -145,6 +153,7 @@ impl Cache {
     /// The request is on its way.
     pub(super) const fn asked(&mut self) {
         self.asking = true;
+        self.answers += 1;
     }
 
     /// The request failed.
@@ -162,7 +171,12 @@ impl Cache {
         leader: Option<BrokerId>,
         epoch: LeaderEpoch,
     ) -> bool {
-        let Some(entry) = self.leaders.get(partition.index()) else { return false };
+        if self.leaders.len() <= partition.index() {
+            self.leaders.resize(partition.index() + 1, Leadership::default());
+            self.named.resize(partition.index() + 1, 0);
+        }
+        self.named[partition.index()] = self.answers;
+        let entry = self.leaders[partition.index()];
         if entry.epoch.is_some_and(|known| known > epoch) {
             return false;
         }
@@ -181,8 +195,15 @@ impl Cache {
         self.equivalent = if news { 0 } else { self.equivalent + 1 };
         self.not_before = now + self.wait(self.equivalent.saturating_sub(1), rng);
         // A partition without a leader is worth another look (`Metadata.update`,
-        // `requestUpdate` on LEADER_NOT_AVAILABLE).
-        self.wanted = self.leaders.iter().any(|l| l.leader.is_none());
+        // `requestUpdate` on LEADER_NOT_AVAILABLE); one that was not named exists no more.
+        for place in 0..self.leaders.len() {
+            let known = self.leaders[place];
+            if self.named[place] == self.answers {
+                self.wanted |= known.leader.is_none();
+            } else if known.leader.is_some() {
+                self.set(PartitionId(place as u16), Leadership { leader: None, ..known });
+            }
+        }
     }
 
     /// A produce answer named the present leader (KIP-951). Only a newer epoch counts.
@@ -213,7 +234,7 @@ mod tests {
 
     #[test]
     fn an_older_epoch_is_ignored() {
-        let mut cache = Cache::new(ClientConfig::default(), 1);
+        let mut cache = Cache::new(ClientConfig::default());
         assert!(cache.learn(P, Some(BrokerId(2)), LeaderEpoch(5)));
         assert!(!cache.learn(P, Some(BrokerId(1)), LeaderEpoch(4)));
         assert_eq!(cache.leader(P), Some(BrokerId(2)));
@@ -224,9 +245,30 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_is_there_if_the_latest_answer_names_it() {
+        let (mut rng, grown) = (Rng::named(1, "cache"), PartitionId(3));
+        let mut cache = Cache::new(ClientConfig::default());
+        let mut answer = |cache: &mut Cache, named: &[PartitionId]| {
+            cache.asked();
+            for partition in named {
+                cache.learn(*partition, Some(BrokerId(1)), LeaderEpoch(0));
+            }
+            cache.answered(true, Time::ZERO, &mut rng);
+            (cache.leader(P), cache.leader(grown))
+        };
+        let leader = Some(BrokerId(1));
+        assert_eq!(answer(&mut cache, &[P]), (leader, None));
+        assert_eq!(cache.due(), Some(Time::ZERO + Span::secs(300)), "what is not there has none");
+        assert_eq!(answer(&mut cache, &[P, grown]), (leader, leader));
+        assert_eq!(cache.led_by(BrokerId(1)), [P, grown]);
+        assert_eq!(answer(&mut cache, &[P]), (leader, None), "a broker that lags does not name it");
+        assert_eq!(answer(&mut cache, &[P, grown]), (leader, leader));
+    }
+
+    #[test]
     fn answers_without_news_are_spaced_out() {
         let mut rng = Rng::named(1, "cache");
-        let mut cache = Cache::new(ClientConfig::default(), 1);
+        let mut cache = Cache::new(ClientConfig::default());
         assert!(cache.is_due(Time::ZERO), "the first update is due at once");
         let mut now = Time::ZERO;
         let mut waits = Vec::new();
@@ -246,7 +288,7 @@ mod tests {
     #[test]
     fn metadata_ages() {
         let mut rng = Rng::named(1, "cache");
-        let mut cache = Cache::new(ClientConfig::default(), 1);
+        let mut cache = Cache::new(ClientConfig::default());
         cache.asked();
         cache.learn(P, Some(BrokerId(1)), LeaderEpoch(0));
         cache.answered(true, Time::ZERO, &mut rng);

@@ -83,7 +83,8 @@ impl Consumer {
         config: ConsumerConfig,
         assigned: &[PartitionId],
     ) -> Self {
-        let mut places = vec![None; start.partitions];
+        let last = assigned.iter().map(|partition| partition.index()).max();
+        let mut places = vec![None; last.map_or(0, |last| last + 1)];
         for (place, partition) in assigned.iter().enumerate() {
             places[partition.index()] = Some(place as u16);
         }
@@ -92,7 +93,7 @@ impl Consumer {
             config,
             channels: ClientThread::channels(Role::Consumer, &config.client, MAX_IN_FLIGHT),
             bootstrap: Bootstrap::default(),
-            cache: Cache::new(config.client, start.partitions),
+            cache: Cache::new(config.client),
             assigned: assigned.iter().map(|p| Assigned::new(*p)).collect(),
             places,
             arrived: VecDeque::new(),
@@ -519,8 +520,16 @@ impl Consumer {
                     self.lose(peer, ctx);
                 }
             }
-            // What waited for this looks by itself in the next `run`; the rest is not its own.
-            _ => {}
+            // What waited for this looks by itself in the next `run`.
+            ClientTimer::Reconnect(_) => {}
+            // Not the consumer's.
+            ClientTimer::RequestTimeout(_)
+            | ClientTimer::MetadataRefresh(_)
+            | ClientTimer::Linger
+            | ClientTimer::Delivery
+            | ClientTimer::MaxBlock
+            | ClientTimer::InitProducerId
+            | ClientTimer::Application(_) => {}
         }
     }
 }

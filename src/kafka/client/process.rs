@@ -91,7 +91,7 @@ impl Process {
         ctx: &mut Ctx<'_>,
     ) -> Self {
         let producer = start.clients.producer;
-        let producer = producer.map(|config| Producer::new(&start, config, &store));
+        let producer = producer.map(|config| Producer::new(&start, config));
         let consumer = start.clients.consumer.as_ref();
         let consumer = consumer.map(|(config, assigned)| Consumer::new(&start, *config, assigned));
         let set = ClientSet {
@@ -123,9 +123,9 @@ impl Process {
 
     /// An answer arrived.
     pub fn on_message(&mut self, connection: ConnectionId, message: &Message, ctx: &mut Ctx<'_>) {
-        let ClientSet { producer, consumer, calls, .. } = &mut self.set;
+        let ClientSet { store, producer, consumer, calls, .. } = &mut self.set;
         if let Some(producer) = producer {
-            producer.on_message(connection, message, ctx, calls);
+            producer.on_message(connection, message, store, ctx, calls);
         }
         if let Some(consumer) = consumer {
             consumer.on_message(connection, message, ctx);

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use crate::base::ids::{ConnectionId, PartitionId, ProcessId, TopicId};
+use crate::base::ids::{ConnectionId, PartitionId, PartitionIds, ProcessId, TopicId};
 use crate::base::number_set::NumberSet;
 use crate::base::time::{Span, Time};
 use crate::kafka::client::accumulator::{
@@ -29,7 +29,7 @@ use crate::model::error::ErrorCode;
 use crate::model::fact::Fact;
 use crate::model::message::{
     Content, InitProducerIdRequest, InitProducerIdResponse, Message, MetadataRequest,
-    MetadataResponse,
+    MetadataResponse, MetadataResponsePartition,
 };
 use crate::model::rules::Drill;
 
@@ -38,6 +38,14 @@ use crate::model::rules::Drill;
 struct BlockedSend {
     record: NewRecord,
     deadline: Time,
+    wait: Wait,
+}
+
+/// A topic, and how many partitions it has by the latest answer about metadata.
+#[derive(Clone, Copy, Debug)]
+struct KnownTopic {
+    ids: PartitionIds,
+    partitions: u16,
 }
 
 /// When a broker could last take data, and when there last was data for it
@@ -53,7 +61,7 @@ pub(super) struct Availability {
 pub(super) struct Producer {
     pub(super) process: ProcessId,
     pub(super) config: ProducerConfig,
-    topics: Vec<(PartitionId, u16)>,
+    topics: Vec<KnownTopic>,
     pub(super) channels: ClientChannels,
     bootstrap: Bootstrap,
     pub(super) cache: Cache,
@@ -93,21 +101,21 @@ enum Wait {
 
 impl Producer {
     /// A producer that has not been opened.
-    pub(super) fn new(start: &ProcessStart, config: ProducerConfig, store: &Store) -> Self {
+    pub(super) fn new(start: &ProcessStart, config: ProducerConfig) -> Self {
         let brokers = usize::from(start.brokers);
-        let ordinals = (0..start.partitions).map(|p| store.ordinal(PartitionId(p as u16)));
+        let topics = start.topics.iter().map(|ids| KnownTopic { ids: *ids, partitions: 0 });
         Self {
             process: start.id,
             config,
-            topics: start.topics.clone(),
+            topics: topics.collect(),
             channels: ClientThread::channels(Role::Producer, &config.client, config.max_in_flight),
             bootstrap: Bootstrap::default(),
-            cache: Cache::new(config.client, start.partitions),
+            cache: Cache::new(config.client),
             accumulator: Accumulator::new(
                 start.id,
                 config.batch_size,
                 config.buffer_memory,
-                ordinals,
+                std::iter::empty(),
             ),
             identity: Identity::default(),
             sticky: vec![Sticky::default(); start.topics.len()],
@@ -173,7 +181,7 @@ impl Producer {
                 if self.blocked.is_empty() {
                     ctx.set(ClientTimer::MaxBlock, self.config.max_block);
                 }
-                self.blocked.push_back(BlockedSend { record, deadline });
+                self.blocked.push_back(BlockedSend { record, deadline, wait });
                 Sending::Blocked
             }
         }
@@ -188,7 +196,12 @@ impl Producer {
         if !self.cache.is_known() {
             return Err(Wait::Metadata);
         }
-        let (_, partitions) = self.topics[record.topic.index()];
+        let KnownTopic { ids, partitions } = self.topics[record.topic.index()];
+        // Kafka: KafkaProducer.waitOnMetadata
+        let chosen = record.partition.and_then(|partition| ids.number(partition));
+        if partitions == 0 || chosen.is_some_and(|number| number >= partitions) {
+            return Err(Wait::Metadata);
+        }
         let key = record.key.map(|key| self.keys[record.topic.index()].place(key, partitions));
         let key_bytes = key.map_or(0, |key| key.bytes);
         let payload = record.value_bytes.saturating_add(key_bytes);
@@ -251,14 +264,14 @@ impl Producer {
             return (partition, false);
         }
         let topic = record.topic;
-        let (first, _) = self.topics[topic.index()];
+        let ids = self.topics[topic.index()].ids;
         if self.config.round_robin {
             self.fill_candidates(topic);
             return (self.sticky[topic.index()].round_robin(&self.candidates), false);
         }
         let heeded = !self.config.ignore_keys && !ctx.rules.drills(Drill::KeyIgnored);
         if let Some(key) = key.filter(|_| heeded) {
-            return (PartitionId(first.0 + key.partition), false);
+            return (ids.id(key.partition), false);
         }
         match self.sticky[topic.index()].current() {
             Some(partition) => (partition, true),
@@ -281,10 +294,10 @@ impl Producer {
 
     #[cold]
     fn fill_candidates(&mut self, topic: TopicId) {
-        let (first, count) = self.topics[topic.index()];
+        let KnownTopic { ids, partitions } = self.topics[topic.index()];
         let limit = self.config.availability_timeout;
         self.candidates.clear();
-        for partition in (first.0..first.0 + count).map(PartitionId) {
+        for partition in ids.all().take(partitions.into()) {
             let queue = &self.accumulator.queues[partition.index()];
             let leader = self.cache.leader(partition);
             let stats = leader.map(|b| self.availability[b.index()]).unwrap_or_default();
@@ -326,7 +339,7 @@ impl Producer {
     ///
     /// Kafka: BufferPool.queued
     pub(super) fn is_exhausted(&self) -> bool {
-        self.cache.is_known() && !self.blocked.is_empty()
+        self.blocked.front().is_some_and(|blocked| blocked.wait == Wait::Memory)
     }
 
     /// Everything the client can do now. Whatever it calls back for is in `calls`. What is only a
@@ -361,9 +374,19 @@ impl Producer {
     /// Blocked sends return in the order in which they blocked.
     fn admit_blocked(&mut self, store: &mut Store, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) {
         while let Some(BlockedSend { record, .. }) = self.blocked.front().copied() {
-            let Ok(sending) = self.submit(record, store, ctx) else { return };
-            self.blocked.pop_front();
-            calls.push_back(Call::Unblocked(record.thread, sending));
+            match self.submit(record, store, ctx) {
+                Ok(sending) => {
+                    self.blocked.pop_front();
+                    calls.push_back(Call::Unblocked(record.thread, sending));
+                }
+                Err(wait) => {
+                    self.blocked[0].wait = wait;
+                    if wait == Wait::Metadata {
+                        self.cache.want_update();
+                    }
+                    return;
+                }
+            }
         }
     }
 
@@ -371,8 +394,8 @@ impl Producer {
     #[cold]
     fn expire_blocked(&mut self, ctx: &mut Ctx<'_>, calls: &mut VecDeque<Call>) {
         let now = ctx.monotonic();
-        let wait = if self.cache.is_known() { Wait::Memory } else { Wait::Metadata };
-        while let Some(BlockedSend { record, deadline }) = self.blocked.front().copied() {
+        let Some(BlockedSend { wait, .. }) = self.blocked.front().copied() else { return };
+        while let Some(BlockedSend { record, deadline, .. }) = self.blocked.front().copied() {
             if deadline > now {
                 ctx.set(ClientTimer::MaxBlock, deadline.since(now));
                 return;
@@ -495,6 +518,7 @@ impl Producer {
         &mut self,
         connection: ConnectionId,
         message: &Message,
+        store: &Store,
         ctx: &mut Ctx<'_>,
         calls: &mut VecDeque<Call>,
     ) {
@@ -509,6 +533,7 @@ impl Producer {
             }
             (Request::Metadata, Content::MetadataResponse(response)) => {
                 learn_leaders(&mut self.cache, &response, ctx);
+                self.learn_topics(ctx.list(response.partitions), store);
             }
             (
                 Request::InitProducerId,
@@ -516,6 +541,23 @@ impl Producer {
             ) => self.on_producer_id(error, (producer, epoch), ctx),
             _ => debug_assert!(false, "an answer of another kind: {}", message.content.name()),
         }
+    }
+
+    /// A topic has so many partitions as the answer names: keys go by that number from now on.
+    fn learn_topics(&mut self, named: &[MetadataResponsePartition], store: &Store) {
+        let before = |id: PartitionId| named.partition_point(|known| known.partition < id);
+        for (topic, keys) in self.topics.iter_mut().zip(&mut self.keys) {
+            let PartitionIds { first, most } = topic.ids;
+            let partitions = (before(PartitionId(first.0 + most)) - before(first)) as u16;
+            if partitions != topic.partitions {
+                topic.partitions = partitions;
+                *keys = Keys::default();
+            }
+        }
+        let known = self.accumulator.queues.len();
+        let end = named.last().map_or(0, |last| last.partition.index() + 1);
+        let more = (known..end).map(|place| store.ordinal(PartitionId(place as u16)));
+        self.accumulator.add_queues(more);
     }
 
     #[cold]

@@ -5,3 +5,4 @@ mod lab;
 mod power;
 mod recordings;
 mod requests;
+mod topics;

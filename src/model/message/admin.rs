@@ -1,5 +1,5 @@
 //! What an operator asks of the controller: `IncrementalAlterConfigsRequest.json`,
-//! `ElectLeadersRequest.json`, and their responses.
+//! `ElectLeadersRequest.json`, `CreatePartitionsRequest.json`, and their responses.
 
 use crate::base::ids::{PartitionId, TopicId};
 use crate::model::config::TopicKey;
@@ -55,3 +55,19 @@ entry! {
 }
 
 impl Entry for ElectLeadersResult {}
+
+message! {
+    /// Asks for more partitions of a topic. Who holds them is the controller's choice.
+    pub struct CreatePartitionsRequest {
+        pub topic: TopicId,
+        /// How many the topic is to have in all.
+        pub count: u16,
+    }
+}
+
+message! {
+    /// Whether they were created.
+    pub struct CreatePartitionsResponse {
+        pub error: ErrorCode,
+    }
+}

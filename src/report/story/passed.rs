@@ -86,7 +86,12 @@ pub(super) fn tell(facts: &[(Stamp, Fact)], legend: Legend<'_>) -> Told {
 }
 
 impl Teller<'_> {
+    /// What happens to internal topics is not told: nobody writes there what could be missed.
     fn hear(&mut self, place: usize, now: Time, fact: &Fact) {
+        let internal = |partition| !self.legend.names.kind(partition).is_user();
+        if fact.partition().is_some_and(internal) {
+            return;
+        }
         match *fact {
             Fact::Injected { kind, node, .. } => {
                 self.told.pick(place, 0);
@@ -175,6 +180,9 @@ impl Teller<'_> {
 
     fn hear_commit(&mut self, place: usize, now: Time, fact: &Fact) {
         let Fact::IsrCommitted { partition, state } = *fact else { return };
+        if state.is_first() {
+            return;
+        }
         let course = &self.courses[partition.index()];
         let old = course.committed.state;
         let (left, joined) = (old.isr.minus(state.isr), state.isr.minus(old.isr));

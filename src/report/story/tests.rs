@@ -6,7 +6,8 @@ use crate::model::config::Acks;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::fault::FaultKind;
 use crate::model::metadata::PartitionState;
-use crate::report::forge::{Diary, T0, record, set, state};
+use crate::report::forge::{Diary, T0, names, record, set, state};
+use crate::report::trace::Legend;
 
 fn lost(diary: &Diary, offset: Option<u64>, record: Option<u32>) -> Story {
     let focus = Focus {
@@ -92,8 +93,8 @@ fn a_follower_cuts_to_its_watermark_and_is_elected() {
     insta::assert_snapshot!(lost(&diary, Some(2), None));
 }
 
-#[test]
-fn a_run_that_passed() {
+/// A run that passed, in which a leader was killed.
+fn passed() -> Diary {
     let mut diary = Diary::new();
     filled(&mut diary, &[1, 2, 3], 0..5, 0);
     diary.at(50_500).appended(1, 5, 5, 0);
@@ -106,7 +107,25 @@ fn a_run_that_passed() {
     diary.at(30_000_000).fact(Fact::Injected { id: 1, kind, node });
     diary.at(35_000_000).fact(Fact::Healed { id: 1, kind, node });
     diary.at(40_000_000).fact(Fact::AllHealed);
+    diary
+}
+
+#[test]
+fn a_run_that_passed() {
+    let diary = passed();
     insta::assert_snapshot!(Story::of_run(&diary.facts, diary.legend()));
+}
+
+#[test]
+fn a_run_is_told_by_its_user_topics() {
+    let diary = passed();
+    let told = |topic: &str| {
+        let mut names = names();
+        names.topics[0].name = topic.to_owned();
+        Story::of_run(&diary.facts, Legend { names: &names, ..diary.legend() }).to_string()
+    };
+    assert!(told("orders").contains("orders-0"), "{}", told("orders"));
+    assert!(!told("__consumer_offsets").contains("__consumer_offsets"));
 }
 
 #[test]

@@ -239,3 +239,33 @@ fn faults_that_stop_nobody_are_never_refused() {
         assert!(budget.allows(&action, &[broker(2)]), "{action:?}");
     }
 }
+
+/// A partition that is created later counts like any other, and one of its replicas that has not
+/// come back since it stopped uncleanly is tainted from the beginning.
+#[test]
+fn a_partition_created_later_is_within_the_promise_too() {
+    let mut plan = within(2);
+    plan.names.topics[0].most = 4;
+    let created = PartitionId(3);
+    let create = |budget: &mut Budget, isr: &[usize]| {
+        for broker in [1, 2, 3].map(BrokerId) {
+            budget.on_fact(&Fact::ReplicaPlaced { partition: created, broker });
+        }
+        let state = state(Some(1), 0, isr);
+        budget.on_fact(&Fact::IsrCommitted { partition: created, state });
+    };
+    let mut budget = Budget::new(&plan);
+    stop(&mut budget, 3, StopKind::Crash);
+    create(&mut budget, &[0, 1, 2]);
+    isrs(&mut budget, 1, &[1, 2]);
+    register(&mut budget, 3);
+    isrs(&mut budget, 1, &[1, 2, 3]);
+    assert!(!budget.allows(&POWER_LOSS, &[broker(1)]), "only the new partition waits for it");
+    let back = state(Some(2), 1, &[0, 1, 2]);
+    budget.on_fact(&Fact::IsrCommitted { partition: created, state: state(Some(1), 0, &[0, 1]) });
+    budget.on_fact(&Fact::IsrCommitted { partition: created, state: back });
+    assert!(budget.allows(&POWER_LOSS, &[broker(1)]));
+    let mut budget = Budget::new(&plan);
+    create(&mut budget, &[0, 1, 2]);
+    assert!(budget.allows(&POWER_LOSS, &[broker(1)]));
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::base::ids::{
     BrokerEpoch, BrokerId, ConnectionId, ControllerId, DiskId, LeaderEpoch, LogId, NodeId, Offset,
-    PartitionEpoch, PartitionId, ReplicaSet, TopicId,
+    PartitionEpoch, PartitionId, PartitionIds, ReplicaSet, TopicId,
 };
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
@@ -84,7 +84,8 @@ pub(super) fn start(elr: bool, log_dirs: u16) -> ControllerStart {
     ControllerStart {
         config: BrokerConfig { log_dirs, ..BrokerConfig::default() },
         features: Features { eligible_leader_replicas: elr },
-        brokers: 3,
+        racks: vec![None; 3],
+        topics: vec![PartitionIds { first: T0, most: 4 }],
         initial: false,
     }
 }

@@ -1,0 +1,116 @@
+//! Partitions that are created while the cluster runs: who holds them, what is refused, and when it
+//! is answered.
+
+use crate::base::ids::{BrokerId, PartitionId, ReplicaSet, TopicId};
+use crate::base::time::Span;
+use crate::kafka::controller::tests::lab::{B1, B2, B3, Lab, T0, ctx, kafka_4_1, start};
+use crate::kafka::controller::{Controller, ControllerStart};
+use crate::kafka::ctx::{Ctx, Node, OPERATOR};
+use crate::model::error::ErrorCode;
+use crate::model::message::{Content, CreatePartitionsRequest, CreatePartitionsResponse, Message};
+
+fn ask(lab: &mut Lab, topic: u16, count: u16) -> ErrorCode {
+    let request = CreatePartitionsRequest { topic: TopicId(topic), count };
+    match lab.ask(OPERATOR, request.into()) {
+        Content::CreatePartitionsResponse(CreatePartitionsResponse { error }) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn replicas(lab: &Lab, number: u16) -> Vec<BrokerId> {
+    let partition = lab.controller.image().partition(PartitionId(number));
+    partition.expect("it was created").replicas.to_vec()
+}
+
+/// `ReplicationControlManagerTest.testCreatePartitions`: the errors of its four topics.
+#[test]
+fn a_topic_grows_and_nothing_else_is_done() {
+    let mut lab = kafka_4_1(2);
+    let before = lab.records().len();
+    assert_eq!(ask(&mut lab, 0, 1), ErrorCode::InvalidPartitions, "it has as many");
+    assert_eq!(ask(&mut lab, 0, 0), ErrorCode::InvalidPartitions, "a topic never shrinks");
+    assert_eq!(ask(&mut lab, 7, 2), ErrorCode::UnknownTopicOrPartition);
+    assert_eq!(lab.records().len(), before, "what is refused writes nothing");
+    assert_eq!(ask(&mut lab, 0, 4), ErrorCode::None);
+    assert_eq!(lab.records().len(), before + 3);
+    assert_eq!(ask(&mut lab, 0, 3), ErrorCode::InvalidPartitions);
+    for number in 1..4 {
+        let partition = lab.controller.image().partition(PartitionId(number)).expect("created");
+        let state = partition.state;
+        assert_eq!((partition.topic, partition.replicas.len()), (TopicId(0), 3));
+        assert_eq!((state.leader, state.isr), (Some(partition.replicas[0]), ReplicaSet::first(3)));
+        assert!(state.is_first() && state.leader_epoch.0 == 0 && state.elr.is_empty());
+    }
+    let mut leaders = [1, 2, 3].map(|number| replicas(&lab, number)[0]);
+    leaders.sort_unstable();
+    assert_eq!(leaders, [B1, B2, B3], "the brokers take turns");
+}
+
+#[test]
+fn fenced_brokers_come_last_and_are_not_in_sync() {
+    let mut lab = kafka_4_1(2);
+    lab.kill(B2);
+    lab.until_fenced(B2);
+    assert_eq!(ask(&mut lab, 0, 4), ErrorCode::None);
+    for number in 1..4 {
+        assert_eq!(replicas(&lab, number)[2], B2);
+        let partition = lab.controller.image().partition(PartitionId(number)).expect("created");
+        assert_eq!(partition.state.isr, ReplicaSet::first(2));
+    }
+}
+
+/// One that is shutting down is not fenced: it may come first in the list, but does not lead.
+#[test]
+fn the_first_active_replica_leads() {
+    let mut lab = kafka_4_1(2);
+    lab.heartbeat(B1, true);
+    assert!(lab.controller.image().broker(B1).is_some_and(|broker| broker.shutting_down));
+    assert_eq!(ask(&mut lab, 0, 4), ErrorCode::None);
+    let first = (1..4).find(|number| replicas(&lab, *number)[0] == B1).expect("it has its turn");
+    let partition = lab.controller.image().partition(PartitionId(first)).expect("created");
+    assert_eq!(partition.state.leader, Some(partition.replicas[1]));
+    assert_eq!(partition.state.isr, ReplicaSet::first(3).without(0));
+}
+
+#[test]
+fn without_an_active_broker_there_are_no_partitions() {
+    let mut lab = kafka_4_1(1);
+    [B1, B2, B3].into_iter().for_each(|broker| lab.kill(broker));
+    lab.pass(Span::secs(20));
+    assert_eq!(ask(&mut lab, 0, 2), ErrorCode::InvalidReplicationFactor);
+    assert_eq!(lab.controller.image().partition(PartitionId(1)), None);
+}
+
+/// With two racks a partition of two replicas is in both, whatever the draw.
+#[test]
+fn replicas_are_striped_over_racks() {
+    for seed in 0..20 {
+        let mut lab = kafka_4_1(1);
+        lab.rng = crate::base::rng::Rng::named(seed, "racks");
+        let racks = vec![Some(0), Some(1), Some(1)];
+        let disk = lab.controller.clone().stop();
+        let start = ControllerStart { racks, ..start(true, 1) };
+        lab.controller = Controller::start(start, disk, &mut ctx!(lab));
+        lab.drain();
+        assert_eq!(ask(&mut lab, 0, 4), ErrorCode::None);
+        for number in 1..4 {
+            let rack = |broker: &BrokerId| u16::from(*broker != B1);
+            let list = replicas(&lab, number);
+            assert_ne!(rack(&list[0]), rack(&list[1]), "{list:?}");
+        }
+    }
+}
+
+#[test]
+fn it_is_answered_when_the_metadata_log_has_committed_it() {
+    let mut lab = kafka_4_1(2);
+    let request = CreatePartitionsRequest { topic: TopicId(0), count: 2 };
+    let message = Message { correlation: 5, content: request.into() };
+    lab.controller.on_message(OPERATOR, &message, &mut ctx!(lab));
+    assert!(lab.controller.image().partition(PartitionId(1)).is_some(), "it is replayed at once");
+    assert_eq!(lab.effects.sends, [], "the answer waits for the sync");
+    let answers = lab.drain();
+    let done = Content::from(CreatePartitionsResponse { error: ErrorCode::None });
+    assert_eq!(answers, [Message { correlation: 5, content: done }]);
+    assert!(lab.controller.image().partition(T0).is_some());
+}
