@@ -5,8 +5,8 @@
 //! or partition; `on_timer` of the node does not compile until it says what happens. Whoever wants
 //! it sets it by `Ctx::set`; setting it again replaces its deadline. The machine room keeps a slot
 //! per variant and payload, found by [`Timer::slot`]; a payload is a small dense number
-//! ([`TimerPayload`]). A timer whose handler writes to the disk is listed in `sim::deliver`, as it
-//! waits for a disk that hangs.
+//! ([`TimerPayload`]). Of a broker's timer `sim::deliver` says whether its handler writes to the
+//! disk, as it then waits for a disk that hangs. `docs/adding.md` has the steps.
 
 use crate::base::ids::{BrokerId, PartitionId};
 use crate::base::time::Time;

@@ -322,13 +322,26 @@ impl World {
 
 /// Whether the handler of a broker's timer writes to its disk.
 const fn writes(timer: Timer) -> bool {
-    matches!(
-        timer,
-        Timer::Broker(
-            BrokerTimer::WatermarkCheckpoint
-                | BrokerTimer::RecoveryCheckpoint
-                | BrokerTimer::Retention
-                | BrokerTimer::FlushInterval(_)
-        )
-    )
+    let Timer::Broker(timer) = timer else { return false };
+    match timer {
+        BrokerTimer::WatermarkCheckpoint
+        | BrokerTimer::RecoveryCheckpoint
+        | BrokerTimer::Retention
+        | BrokerTimer::FlushInterval(_) => true,
+        BrokerTimer::Heartbeat
+        | BrokerTimer::RequestTimeout(_)
+        | BrokerTimer::Reconnect(_)
+        | BrokerTimer::IsrCheck
+        | BrokerTimer::ProducerExpiry
+        | BrokerTimer::ProduceExpiry
+        | BrokerTimer::FetchExpiry
+        | BrokerTimer::FetchBackoff(_)
+        | BrokerTimer::AlterPartition
+        | BrokerTimer::ProducerIds
+        | BrokerTimer::FirstPublication
+        | BrokerTimer::Assignments
+        | BrokerTimer::LogDirFailure(_)
+        | BrokerTimer::ShutdownDeadline
+        | BrokerTimer::Registration => false,
+    }
 }

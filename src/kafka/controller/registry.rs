@@ -115,7 +115,14 @@ impl Registry {
                     liveness.session = None;
                 }
             }
-            _ => {}
+            MetadataRecord::BrokerUnfenced { .. }
+            | MetadataRecord::BrokerLogDirsChanged { .. }
+            | MetadataRecord::BrokerShuttingDown { .. }
+            | MetadataRecord::PartitionCreated { .. }
+            | MetadataRecord::PartitionChanged { .. }
+            | MetadataRecord::ReplicaAssigned { .. }
+            | MetadataRecord::ConfigSet { .. }
+            | MetadataRecord::ProducerIds { .. } => {}
         }
     }
 

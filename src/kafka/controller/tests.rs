@@ -6,3 +6,4 @@ mod power;
 mod recordings;
 mod requests;
 mod topics;
+mod toy;

@@ -73,14 +73,15 @@ fn only_messages_with_records_wait_for_a_disk() {
     }
 }
 
-/// A table with two APIs that Kafka does not have, added as `docs/adding.md` says.
-mod toy {
+/// A table with three APIs that Kafka does not have, added as `docs/adding.md` says. A controller
+/// with a real metadata log serves `Remember` in `kafka::controller::tests::toy`.
+pub(crate) mod toy {
     #![expect(unreachable_pub, reason = "the table makes public types, for a public module")]
 
     use crate::model::message::{Appends, Cost, Entry, Holds, Lane, List, Pool};
 
     /// Who serves them.
-    pub(super) mod nodes {
+    pub(crate) mod nodes {
         use super::{Content, CountResponse, GreetResponse, Lists};
         use super::{broker_request, controller_request, response};
 
@@ -99,7 +100,7 @@ mod toy {
         pub(crate) fn controller(content: &Content, greeted: u64) -> Option<Content> {
             match content {
                 Content::CountRequest(_) => Some(CountResponse { greeted }.into()),
-                broker_request!() | response!() => None,
+                Content::RememberRequest(_) | broker_request!() | response!() => None,
             }
         }
     }
@@ -116,13 +117,15 @@ mod toy {
         served by controllers {
             "Count" in greet:
                 CountRequest(Control, Fetch, Nothing) => CountResponse(Control, Nothing);
+            "Remember" in greet:
+                RememberRequest(Control, Control, Nothing) => RememberResponse(Control, Nothing);
         }
     }
 
     pub(super) use greet::Guest;
 
     mod greet {
-        use crate::base::ids::BrokerId;
+        use crate::base::ids::{BrokerId, Offset};
         use crate::base::time::Span;
         use crate::model::message::{Entry, List};
 
@@ -162,6 +165,20 @@ mod toy {
                 pub greeted: u64,
             }
         }
+
+        message! {
+            /// That so many were greeted is to be written into the metadata log.
+            pub struct RememberRequest {
+                pub greeted: u32,
+            }
+        }
+
+        message! {
+            /// It is committed there, below this offset.
+            pub struct RememberResponse {
+                pub end: Offset,
+            }
+        }
     }
 }
 
@@ -196,7 +213,7 @@ fn a_table_of_its_own_has_everything_that_messages_have() {
     assert!(lists.get(guests).is_empty(), "a list comes back empty");
     Content::from(GreetRequest { guests, timeout: Span::millis(1) }).give_back(&mut lists);
     assert_eq!(lists.in_use(), 0);
-    assert_eq!(Content::examples(&mut lists).len(), 4);
+    assert_eq!(Content::examples(&mut lists).len(), 6);
     for (word, one, other) in Content::differences(&mut lists) {
         assert_ne!(one.word(&lists), other.word(&lists), "{word}");
     }
