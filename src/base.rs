@@ -3,6 +3,7 @@
 //! Knows nothing of Kafka and nothing of the simulator above it. Everything here is integer
 //! arithmetic on virtual quantities; there is no wall clock, no environment and no hash order.
 
+pub mod chunked;
 pub mod ids;
 pub mod number_set;
 pub mod replicas;

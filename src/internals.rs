@@ -58,6 +58,7 @@ pub mod sim {
 
 /// Of the oracle and of what is made of it.
 pub mod check {
+    pub use crate::check::Checks;
     pub use crate::check::audit::Compared;
     pub use crate::check::properties::{PROPERTIES, PropertyKind};
     pub use crate::check::violation::Detail;

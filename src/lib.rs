@@ -210,6 +210,13 @@
 //! assertions are on. `benches/growth.rs` measures it; `docs/speed.md` tells the other tricks, and
 //! a note stands where one of them costs plainness.
 //!
+//! Memory follows what is retained, and what is retained is batches: one in the ghost of the
+//! canonical log, and one on the disk of each replica. Long lists of them are
+//! `base::chunked::Chunked`. What lies far enough back in replicas of a partition is the same in
+//! memory while it is equal and retention has deleted nothing: a disk says for which of its full
+//! chunks nobody was asked, and with the writeback the machine room asks the other replicas.
+//! `tests/allocation.rs` says what a record costs.
+//!
 //! ## Faults
 //!
 //! Four sources (`at`, `when`, a script's `do`, random `every` and `swarm`) go through one door:

@@ -535,16 +535,14 @@ fn audited(world: &World, broker: BrokerId, partition: PartitionId) -> Option<Au
     let log = world.log(broker, partition)?;
     let view = world.replica_view(broker, partition).filter(|v| !v.offline);
     let leads = view.filter(|v| v.leads);
-    let readable = log.readable();
-    let (front, back) = log.batches().as_slices();
-    let in_front = readable.min(front.len());
     Some(AuditReplica {
         broker,
         partition,
         end: view.map_or_else(|| log.end(), |v| v.end),
         watermark: view.map(|v| v.watermark),
         isr: leads.map(|v| LeaderIsr { partition_epoch: v.partition_epoch, isr: v.isr }),
-        batches: [&front[..in_front], &back[..readable - in_front]],
+        batches: log.batches(),
+        readable: log.readable(),
         torn: log.torn().is_some(),
     })
 }

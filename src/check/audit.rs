@@ -11,6 +11,7 @@
 //! mark. So a lie about a new batch is found by the next audit, and one about a batch that was
 //! compared before by the audit at the end, which compares everything.
 
+use crate::base::chunked::Chunked;
 use crate::base::ids::{BrokerId, NodeId, Offset, PartitionEpoch, PartitionId, ReplicaSet};
 use crate::model::batch::{Batch, Records};
 use crate::model::fact::Stamp;
@@ -98,9 +99,10 @@ pub struct AuditReplica<'a> {
     pub watermark: Option<Offset>,
     /// What the node takes for committed, if it believes to lead.
     pub isr: Option<LeaderIsr>,
-    /// Every readable batch on the disk, oldest first, in two pieces; a torn one at the end is left
-    /// out.
-    pub batches: [&'a [Batch]; 2],
+    /// Every batch on the disk, oldest first.
+    pub batches: &'a Chunked<Batch>,
+    /// So many of them can be read; a torn one is left out, and what is behind it.
+    pub readable: usize,
     /// The last batch on the disk is torn, so the facts may or may not count it.
     pub torn: bool,
 }
@@ -133,7 +135,7 @@ impl Checks {
         let difference = compare(ghost, place, &replica)
             .or_else(|| compare_batches(ghost, place, &replica, from));
         let Some(Difference { at, what, expected, found }) = difference else {
-            let last = replica.batches.iter().rev().find_map(|piece| piece.last());
+            let last = replica.readable.checked_sub(1).map(|last| replica.batches[last]);
             ghost.canon.note_audited(place, last.map_or(Offset::ZERO, |batch| batch.end()));
             return None;
         };
@@ -190,18 +192,14 @@ fn compare_batches(
     let differs = |at: Offset, what, expected: u32, found: u32| {
         Some(Difference { at, what, expected: expected.into(), found: found.into() })
     };
-    let log = ghost.canon.log(place);
-    let last = log.iter().rev().find_map(|piece| piece.last());
+    let last = ghost.canon.log(place, Offset::ZERO).rev().find_map(|piece| piece.last());
     let from = from.min(last.map_or(from, |last| last.base));
-    let unseen = log.map(|piece| &piece[piece.partition_point(|entry| entry.end() <= from)..]);
-    let mut told = Pieces { now: &[], next: unseen };
+    let mut told = Pieces::of(ghost.canon.log(place, from));
     // The disk may hold more at the front: retention undone by a power loss, or forgotten here.
     let first = told.front().map_or(replica.end, |entry| entry.base);
-    let known = replica.batches.map(|piece| {
-        let below = piece.partition_point(|batch| batch.end() <= first);
-        &piece[below..]
-    });
-    let mut real = Pieces { now: &[], next: known };
+    let below = replica.batches.partition_point(|batch| batch.end() <= first);
+    let readable = replica.readable.max(below);
+    let mut real = Pieces::of(replica.batches.pieces(below..readable));
     while let (Some(entry), Some(batch)) = (told.front(), real.front()) {
         let pairs = told.now.iter().zip(real.now);
         let agreed = pairs.take_while(|(entry, batch)| entry.is(batch)).count();
@@ -224,18 +222,22 @@ fn compare_batches(
 
 /// A list in some pieces, of which any may be empty. It is walked piece by piece, because every
 /// batch of a run comes by here.
-struct Pieces<'a, T, const N: usize> {
+struct Pieces<'a, T, I> {
     now: &'a [T],
-    next: [&'a [T]; N],
+    next: I,
 }
 
-impl<'a, T, const N: usize> Pieces<'a, T, N> {
+impl<'a, T, I: Iterator<Item = &'a [T]>> Pieces<'a, T, I> {
+    const fn of(next: I) -> Self {
+        Self { now: &[], next }
+    }
+
     /// The first of what is left.
     fn front(&mut self) -> Option<&'a T> {
         if self.now.is_empty()
-            && let Some(piece) = self.next.iter_mut().find(|piece| !piece.is_empty())
+            && let Some(piece) = self.next.find(|piece| !piece.is_empty())
         {
-            self.now = std::mem::take(piece);
+            self.now = piece;
         }
         self.now.first()
     }
@@ -244,6 +246,7 @@ impl<'a, T, const N: usize> Pieces<'a, T, N> {
 #[cfg(test)]
 mod tests {
     use super::{AuditReplica, Compared, Depth, LeaderIsr};
+    use crate::base::chunked::{CHUNK, Chunked};
     use crate::base::ids::{BrokerId, Offset, PartitionEpoch, PartitionId, ReplicaSet};
     use crate::check::forge::{Forge, batch};
     use crate::check::violation::Detail;
@@ -251,7 +254,7 @@ mod tests {
     use crate::model::fact::Stamp;
 
     /// Broker 2 as a leader that has heard of nothing since the partition was created.
-    fn replica(end: u64, watermark: u64, batches: [&[Batch]; 2]) -> AuditReplica<'_> {
+    fn replica(end: u64, watermark: u64, batches: &Chunked<Batch>) -> AuditReplica<'_> {
         let isr = LeaderIsr { partition_epoch: PartitionEpoch(0), isr: ReplicaSet::first(3) };
         AuditReplica {
             broker: BrokerId(2),
@@ -260,6 +263,7 @@ mod tests {
             watermark: Some(Offset(watermark)),
             isr: Some(isr),
             batches,
+            readable: batches.len(),
             torn: false,
         }
     }
@@ -272,7 +276,11 @@ mod tests {
     }
 
     fn audit(forge: &mut Forge, end: u64, watermark: u64, batches: &[Batch]) -> Option<Compared> {
-        told(forge, replica(end, watermark, [batches, &[]]), Depth::Whole)
+        told(forge, replica(end, watermark, &of(batches)), Depth::Whole)
+    }
+
+    fn of(batches: &[Batch]) -> Chunked<Batch> {
+        batches.iter().copied().collect()
     }
 
     #[test]
@@ -292,16 +300,20 @@ mod tests {
     }
 
     #[test]
-    fn where_a_log_lies_in_memory_does_not_matter() {
+    fn a_lie_is_found_wherever_in_a_long_log_it_is() {
         let mut forge = Forge::new();
-        for base in 0..3 {
+        let all = 0..2 * CHUNK as u64 + 3;
+        for base in all.clone() {
             forge.append(1, base, 1, 0).append(2, base, 1, 0);
         }
-        let log = [batch(0, 1, 0), batch(1, 1, 0), batch(2, 1, 0)];
-        for (front, back) in (0..=log.len()).map(|at| log.split_at(at)) {
-            assert_eq!(told(&mut forge, replica(3, 3, [front, back]), Depth::Whole), None);
-            let swapped = told(&mut forge, replica(3, 3, [back, front]), Depth::Whole);
-            assert_eq!(swapped.is_some(), !front.is_empty() && !back.is_empty());
+        let mut batches: Vec<Batch> = all.map(|base| batch(base, 1, 0)).collect();
+        let end = batches.len() as u64;
+        assert_eq!(audit(&mut forge, end, end, &batches), None);
+        for place in [0, CHUNK - 1, CHUNK, 2 * CHUNK + 2] {
+            let lie = batch(place as u64, 1, 7);
+            let truth = std::mem::replace(&mut batches[place], lie);
+            assert_eq!(audit(&mut forge, end, end, &batches), Some(Compared::Batch), "{place}");
+            batches[place] = truth;
         }
     }
 
@@ -319,7 +331,7 @@ mod tests {
         let mut forge = Forge::new();
         let believes = |forge: &mut Forge, epoch, isr| {
             let isr = Some(LeaderIsr { partition_epoch: PartitionEpoch(epoch), isr });
-            told(forge, AuditReplica { isr, ..replica(0, 0, [&[], &[]]) }, Depth::New)
+            told(forge, AuditReplica { isr, ..replica(0, 0, &of(&[])) }, Depth::New)
         };
         let (full, two) = (ReplicaSet::first(3), ReplicaSet::first(2));
         assert_eq!(believes(&mut forge, 0, full), None);
@@ -338,18 +350,18 @@ mod tests {
             forge.append(1, base, 1, 0).append(2, base, 1, 0);
         }
         let mut log = vec![batch(0, 1, 0), batch(1, 1, 0), batch(2, 1, 0)];
-        assert_eq!(told(&mut forge, replica(3, 0, [&log, &[]]), Depth::New), None);
+        assert_eq!(told(&mut forge, replica(3, 0, &of(&log)), Depth::New), None);
         log[0] = batch(0, 1, 7);
-        assert_eq!(told(&mut forge, replica(3, 0, [&log, &[]]), Depth::New), None, "compared");
-        let all = told(&mut forge, replica(3, 0, [&log, &[]]), Depth::Whole);
+        assert_eq!(told(&mut forge, replica(3, 0, &of(&log)), Depth::New), None, "compared");
+        let all = told(&mut forge, replica(3, 0, &of(&log)), Depth::Whole);
         assert_eq!(all, Some(Compared::Batch), "the disk changed it behind everybody's back");
         log[0] = batch(0, 1, 0);
         forge.append(1, 3, 1, 0).append(2, 3, 1, 0);
         log.push(batch(3, 1, 7));
-        let new = told(&mut forge, replica(4, 0, [&log, &[]]), Depth::New);
+        let new = told(&mut forge, replica(4, 0, &of(&log)), Depth::New);
         assert_eq!(new, Some(Compared::Batch), "a lie in new data");
         log.pop();
-        let cut = told(&mut forge, replica(4, 0, [&log, &[]]), Depth::New);
+        let cut = told(&mut forge, replica(4, 0, &of(&log)), Depth::New);
         assert_eq!(cut, Some(Compared::BatchMissing), "a log cut in silence");
     }
 
@@ -361,7 +373,7 @@ mod tests {
         }
         let log = [batch(0, 1, 0), batch(1, 1, 0), batch(2, 1, 0), batch(3, 1, 0)];
         let audit =
-            |forge: &mut Forge, log: &[Batch]| told(forge, replica(4, 0, [log, &[]]), Depth::New);
+            |forge: &mut Forge, log: &[Batch]| told(forge, replica(4, 0, &of(log)), Depth::New);
         assert_eq!(audit(&mut forge, &log), None);
         forge.truncate(2, 4, 1);
         for base in 1..4 {

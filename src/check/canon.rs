@@ -9,8 +9,7 @@
 
 mod entry;
 
-use std::collections::VecDeque;
-
+use crate::base::chunked::Chunked;
 use crate::base::ids::{LeaderEpoch, Offset};
 use crate::base::time::Time;
 use crate::model::batch::RecordId;
@@ -45,7 +44,7 @@ struct Elected {
 /// The logs of one partition.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Canon {
-    entries: VecDeque<Entry>,
+    entries: Chunked<Entry>,
     /// How many entries have been dropped from the front: entries are numbered over all time.
     dropped: u64,
     start: Offset,
@@ -109,7 +108,7 @@ impl Canon {
         &self.replicas
     }
 
-    pub(crate) const fn entries(&self) -> &VecDeque<Entry> {
+    pub(crate) const fn entries(&self) -> &Chunked<Entry> {
         &self.entries
     }
 
@@ -165,16 +164,21 @@ impl Canon {
         &mut self.entries[place]
     }
 
-    /// The batches of a replica that are still remembered, oldest first, in four pieces.
-    pub(crate) fn log(&self, place: usize) -> [&[Entry]; 4] {
+    /// The batches of a replica that are still remembered and end above `above`, oldest first, in
+    /// pieces.
+    pub(crate) fn log(
+        &self,
+        place: usize,
+        above: Offset,
+    ) -> impl DoubleEndedIterator<Item = &[Entry]> + Clone {
         let replica = &self.replicas[place];
         let matched = (replica.next.saturating_sub(self.dropped) as usize).min(self.entries.len());
-        let from = replica.start.max(replica.rejoined);
-        let (front, back) = self.entries.as_slices();
-        let in_front = matched.min(front.len());
-        let (tail_front, tail_back) = replica.tail.as_slices();
-        let pieces = [&front[..in_front], &back[..matched - in_front], tail_front, tail_back];
-        pieces.map(|piece| &piece[piece.partition_point(|entry| entry.end() <= from)..])
+        let from = replica.start.max(replica.rejoined).max(above);
+        let first = self.entries.partition_point(|entry| entry.end() <= from).min(matched);
+        let (front, back) = replica.tail.as_slices();
+        let tail =
+            [front, back].map(|piece| &piece[piece.partition_point(|entry| entry.end() <= from)..]);
+        self.entries.pieces(first..matched).chain(tail)
     }
 
     /// Up to where a replica's batches were compared with those on its disk and have not been cut
@@ -273,7 +277,8 @@ impl Canon {
         let matched = self.replicas[leader].matched;
         let keep = self.replicas[leader].next;
         let kept = (keep.saturating_sub(self.dropped) as usize).min(self.entries.len());
-        removed.extend(self.entries.drain(kept..));
+        removed.extend(self.entries.walk(kept));
+        self.entries.truncate(kept);
         self.end = matched;
         self.start = self.start.min(matched);
         for replica in &mut self.replicas {
@@ -417,7 +422,8 @@ impl Canon {
 
     /// The leader's append of this batch is all that its producer waits for (acks=0).
     pub(crate) fn acked_at_once(&mut self, entry: &Entry, now: Time) {
-        if let Some(last) = self.entries.back_mut().filter(|last| last.same(entry)) {
+        let last = self.entries.len().wrapping_sub(1);
+        if let Some(last) = self.entries.get_mut(last).filter(|last| last.same(entry)) {
             last.acked = now;
         }
     }
@@ -517,7 +523,9 @@ impl Canon {
         if held >= self.number_end() {
             return false;
         }
-        removed.extend(self.entries.drain((held - self.dropped) as usize..));
+        let held = (held - self.dropped) as usize;
+        removed.extend(self.entries.walk(held));
+        self.entries.truncate(held);
         self.end = removed[0].base;
         let end = self.end;
         for replica in &mut self.replicas {

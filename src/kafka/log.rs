@@ -281,7 +281,7 @@ impl Log {
             Some(last) if last.base <= from => batches.len() - 1,
             _ => batches.partition_point(|batch| batch.end() <= from),
         };
-        for batch in batches.range(place..) {
+        for batch in batches.walk(place) {
             let bytes = taken + u64::from(batch.bytes);
             let fits = bytes <= max_bytes || (taken == 0 && at_least_one);
             if batch.end() > limit || !fits {

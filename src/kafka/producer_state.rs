@@ -5,8 +5,7 @@
 //! says the same as long as retention has not removed the batch. Does not decide anything: that is
 //! [`crate::kafka::rulings::accept_sequence`].
 
-use std::collections::VecDeque;
-
+use crate::base::chunked::Chunked;
 use crate::base::ids::{Offset, ProducerEpoch, ProducerId};
 use crate::base::time::{Span, Time};
 use crate::kafka::rulings::{KnownBatch, KnownProducer};
@@ -94,7 +93,7 @@ impl ProducerState {
     /// (`UnifiedLog.rebuildProducerState`): below the snapshot only the last batch is known.
     pub fn rebuild(
         &mut self,
-        batches: &VecDeque<Batch>,
+        batches: &Chunked<Batch>,
         snapshot: Offset,
         now: Time,
         expiration: Span,
@@ -102,13 +101,13 @@ impl ProducerState {
         self.entries.clear();
         self.hint = 0;
         let below = batches.partition_point(|batch| batch.end() <= snapshot);
-        for batch in batches.range(..below).rev() {
+        for batch in batches.pieces(..below).flatten().rev() {
             if batch.sequence.is_some_and(|sequence| self.find(sequence.producer).is_err()) {
                 self.update(batch);
             }
         }
         self.expire(now, expiration);
-        for batch in batches.range(below..) {
+        for batch in batches.walk(below) {
             self.update(batch);
         }
     }

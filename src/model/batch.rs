@@ -117,7 +117,7 @@ pub struct Batch {
     pub sequence: Option<Sequence>,
 }
 
-const _: () = assert!(size_of::<Batch>() <= 64, "a batch is copied a lot");
+const _: () = assert!(size_of::<Batch>() <= 56, "a batch is copied a lot, and kept in every log");
 
 /// Bytes of a batch beside its records (`DefaultRecordBatch.RECORD_BATCH_OVERHEAD`).
 pub const BATCH_OVERHEAD_BYTES: u32 = 61;

@@ -22,6 +22,7 @@ mod log_file;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::base::ids::{BrokerEpoch, BrokerId, DiskId, LogId, NodeId, Offset, PartitionId};
 use crate::model::batch::Batch;
@@ -44,6 +45,13 @@ pub enum IoError {
 /// A log of this disk, opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogHandle(u32);
+
+/// Where a chunk of batches lies on a disk: in which log, and as which of its full chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChunkPlace {
+    log: usize,
+    chunk: usize,
+}
 
 /// How much of the unsynced operations a power loss leaves, per log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,11 +169,7 @@ impl Disk {
         self.check_dir(dir)?;
         // The directory entry is synced at creation.
         let handle = LogHandle(self.logs.len() as u32);
-        let room = match log {
-            LogId::Partition(_) => (1_024 / (self.logs.len() + 1)).clamp(4, 256),
-            LogId::Metadata => 16,
-        };
-        self.logs.push(LogFile::new(log, dir, start, room));
+        self.logs.push(LogFile::new(log, dir, start));
         self.places.insert(log, handle);
         Ok(handle)
     }
@@ -417,6 +421,27 @@ impl Disk {
         for file in &mut self.logs {
             file.write_back(&mut self.bodies);
         }
+    }
+
+    /// The next chunk that this disk could share with other replicas of its log and for which they
+    /// were not asked yet, in the logs from this place on: its place, the log, the batches.
+    #[must_use]
+    pub fn sim_unshared(&self, from: ChunkPlace) -> Option<(ChunkPlace, LogId, Arc<[Batch]>)> {
+        let files = self.logs.iter().enumerate().skip(from.log);
+        let mut found = files.filter_map(|(log, file)| Some((log, file.id, file.unshared()?)));
+        let (log, id, (chunk, batches)) = found.next()?;
+        Some((ChunkPlace { log, chunk }, id, Arc::clone(batches)))
+    }
+
+    /// The same batches as this disk has them in memory, for another one to take over.
+    #[must_use]
+    pub fn sim_known(&self, log: LogId, batches: &[Batch]) -> Option<Arc<[Batch]>> {
+        self.file(*self.places.get(&log)?).known(batches).cloned()
+    }
+
+    /// The other replicas were asked for a chunk; takes over what was found, if anything was.
+    pub fn sim_share(&mut self, at: ChunkPlace, known: Option<&Arc<[Batch]>>) {
+        self.logs[at.log].share(at.chunk, known);
     }
 
     /// Loses power: of each log what `kept` says of so many unsynced operations is left. Returns

@@ -34,7 +34,7 @@ impl Committed {
     ) {
         let from = self.image.end();
         let place = log.batches().partition_point(|batch| batch.end() <= from);
-        let new = log.batches().range(place..).take_while(|batch| batch.end() <= to);
+        let new = log.batches().walk(place).take_while(|batch| batch.end() <= to);
         for body in new.filter_map(|batch| batch.records.body()) {
             for record in bodies.metadata(body) {
                 self.fold_record(record, from > Offset::ZERO, &mut note);

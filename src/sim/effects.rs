@@ -3,10 +3,10 @@
 //!
 //! Here also end the syncs that were asked for. Does not know why a handler asked, or what waits.
 
-use crate::base::ids::{ConnectionId, ControllerId, LogId, NodeId};
+use crate::base::ids::{BrokerId, ConnectionId, ControllerId, LogId, NodeId};
 use crate::base::time::{Span, Time};
 use crate::kafka::ctx::{Ctx, OPERATOR};
-use crate::model::disk::IoError;
+use crate::model::disk::{ChunkPlace, IoError};
 use crate::model::fact::{Fact, Observer};
 use crate::model::message::{Content, Message};
 use crate::sim::event::{Digest, Event, EventKind, HostId};
@@ -235,11 +235,34 @@ impl World {
         if machine.outages > 0 || machine.disk.hangs > 0 {
             return;
         }
-        if let Some(disk) = self.nodes.disk_mut(machine.node) {
+        let node = machine.node;
+        if let Some(disk) = self.nodes.disk_mut(node) {
             disk.sim_writeback();
             self.bodies.count(disk.sim_body_counts());
         }
+        if let NodeId::Broker(broker) = node {
+            self.share_chunks(broker);
+        }
         tap.event(self.now, Digest::of(EventKind::Writeback, host).value());
+    }
+
+    /// Equal batches of replicas become one in memory. Nothing that happens depends on it; it is
+    /// done with the writeback because that comes seldom.
+    fn share_chunks(&mut self, broker: BrokerId) {
+        let mut from = ChunkPlace::default();
+        while let Some((at, log, batches)) = self.nodes.broker_disk(broker).sim_unshared(from) {
+            let image = match log {
+                LogId::Partition(partition) => self.committed.image().partition(partition),
+                LogId::Metadata => None,
+            };
+            let others = image.into_iter().flat_map(|image| image.replicas.iter());
+            let mut others = others.filter(|other| **other != broker);
+            let known =
+                others.find_map(|other| self.nodes.broker_disk(*other).sim_known(log, &batches));
+            let disk = self.nodes.disk_mut(NodeId::Broker(broker)).expect("a broker has a disk");
+            disk.sim_share(at, known.as_ref());
+            from = at;
+        }
     }
 
     /// Twice in the age at which unsynced bytes are written back: a tick syncs what was unsynced at

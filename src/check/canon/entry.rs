@@ -23,6 +23,8 @@ pub(crate) struct Entry {
     pub(crate) kept: bool,
 }
 
+const _: () = assert!(size_of::<Entry>() <= 56, "a run remembers every batch that is retained");
+
 impl Entry {
     pub(crate) fn end(&self) -> Offset {
         self.base + u64::from(self.count)

@@ -3,9 +3,15 @@
 //! There is one copy of the batches. Of the operations not yet synced only their kind is kept, for
 //! an append or a new segment is undone by cutting the end, and a deletion by putting back what
 //! waits in `deleted`. Does not know when anything is synced; the disk says so.
+//!
+//! Replicas of a partition hold equal batches, so what lies far enough back in a log is shared in
+//! memory, chunk by chunk. It is never seen in what a log holds: a chunk is taken over only if it
+//! is equal, and copied before it is changed.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use crate::base::chunked::Chunked;
 use crate::base::ids::{LogId, Offset};
 use crate::model::batch::Batch;
 use crate::model::body::{BodyCounts, BodyId};
@@ -18,7 +24,7 @@ pub struct LogImage {
     /// Base offsets of the segments; the first is where the files start. Never empty once created.
     pub(super) segments: VecDeque<Offset>,
     /// Every batch, oldest first.
-    pub(super) batches: VecDeque<Batch>,
+    pub(super) batches: Chunked<Batch>,
     /// Where a torn batch begins (one that fails its checksum). Whole ones may lie behind it.
     pub(super) torn: Option<Offset>,
 }
@@ -26,11 +32,11 @@ pub struct LogImage {
 impl LogImage {
     /// The files of a log that does not exist.
     pub(super) const NONE: Self =
-        Self { segments: VecDeque::new(), batches: VecDeque::new(), torn: None };
+        Self { segments: VecDeque::new(), batches: Chunked::new(), torn: None };
 
     /// Every batch, oldest first.
     #[must_use]
-    pub const fn batches(&self) -> &VecDeque<Batch> {
+    pub const fn batches(&self) -> &Chunked<Batch> {
         &self.batches
     }
 
@@ -69,6 +75,10 @@ impl LogImage {
     }
 }
 
+/// So many full chunks at the end of a log are its own: it may yet be cut there, and a short log is
+/// not worth the asking.
+const OWN_CHUNKS: usize = 16;
+
 /// What was done to a log and may be undone by a power loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LogOp {
@@ -100,6 +110,13 @@ pub(super) struct LogFile {
     /// How many operations were synced before those.
     synced: u64,
     pub(super) bytes: u64,
+    /// Up to here other replicas were asked for equal chunks, and may take over those of this log.
+    shared: Offset,
+    /// Old batches have been deleted.
+    ///
+    /// Speed: such a log asks for no chunks, because it fills its own again, which it could not if
+    /// others had them. So a steady run allocates nothing.
+    trimmed: bool,
 }
 
 /// What a power loss has taken of a log: its tail, from `to` up to `from`.
@@ -111,14 +128,10 @@ pub(super) struct Lost {
 }
 
 impl LogFile {
-    /// An empty log from `start` on. It has room, for a run's first batches would be moved from one
-    /// small ring to the next; a disk with many logs has less for each.
-    pub(super) fn new(id: LogId, dir: u16, start: Offset, room: usize) -> Self {
-        let image = LogImage {
-            batches: VecDeque::with_capacity(room),
-            segments: VecDeque::from([start]),
-            torn: None,
-        };
+    /// An empty log from `start` on.
+    pub(super) fn new(id: LogId, dir: u16, start: Offset) -> Self {
+        let segments = VecDeque::from([start]);
+        let image = LogImage { segments, batches: Chunked::new(), torn: None };
         Self {
             id,
             dir,
@@ -126,10 +139,12 @@ impl LogFile {
             checkpoints: Checkpoints::default(),
             deleted: VecDeque::new(),
             deleted_segments: VecDeque::new(),
-            unsynced: VecDeque::with_capacity(room),
+            unsynced: VecDeque::new(),
             aged: 0,
             synced: 0,
             bytes: 0,
+            shared: start,
+            trimmed: false,
         }
     }
 
@@ -147,9 +162,11 @@ impl LogFile {
     pub(super) fn durable_end(&self) -> Offset {
         let unsynced = |op: &LogOp| self.unsynced.iter().filter(|o| *o == op).count();
         let (appends, rolls) = (unsynced(&LogOp::Append), unsynced(&LogOp::Roll));
-        let all = self.deleted.iter().chain(&self.image.batches);
         let synced = self.deleted.len() + self.image.batches.len() - appends;
-        let last = synced.checked_sub(1).and_then(|place| all.clone().nth(place));
+        let last = synced.checked_sub(1).and_then(|place| {
+            let there = place.checked_sub(self.deleted.len());
+            there.map_or(self.deleted.get(place), |place| self.image.batches.get(place))
+        });
         let segments = self.deleted_segments.iter().chain(&self.image.segments);
         let place = self.deleted_segments.len() + self.image.segments.len() - rolls;
         let start = place.checked_sub(1).and_then(|place| segments.clone().nth(place));
@@ -196,7 +213,9 @@ impl LogFile {
                 *op = LogOp::Removed;
             }
         }
-        self.image.torn = self.image.torn.filter(|torn| *torn < self.image.end());
+        let end = self.image.end();
+        self.image.torn = self.image.torn.filter(|torn| *torn < end);
+        self.shared = self.shared.min(end);
     }
 
     /// Deletes whole segments that end at or below `to`.
@@ -209,6 +228,7 @@ impl LogFile {
         let start = segments.front().copied().unwrap_or_default();
         while let Some(batch) = batches.front().copied().filter(|batch| batch.end() <= start) {
             batches.pop_front();
+            self.trimmed = true;
             self.bytes -= u64::from(batch.bytes);
             self.deleted.push_back(batch);
         }
@@ -220,13 +240,17 @@ impl LogFile {
 
     /// Throws everything away and starts empty at `start`, for good.
     pub(super) fn reset(&mut self, start: Offset, counts: &mut BodyCounts) {
-        let batches = self.deleted.drain(..).chain(self.image.batches.drain(..));
-        batches.for_each(|batch| drop_body(&batch, counts));
+        let batches = self.deleted.iter().chain(self.image.batches.iter());
+        batches.for_each(|batch| drop_body(batch, counts));
+        self.deleted.clear();
+        self.image.batches.clear();
         self.deleted_segments.clear();
         self.image.segments.clear();
         self.image.segments.push_back(start);
         self.image.torn = None;
         self.bytes = 0;
+        self.shared = start;
+        self.trimmed = false;
         self.unsynced.iter_mut().for_each(|op| *op = LogOp::Removed);
     }
 
@@ -319,14 +343,17 @@ impl LogFile {
         // ...and to which nothing was added after them.
         self.image.segments.truncate(self.image.segments.len() - rolls);
         let whole = self.image.batches.len() - appends;
-        let lost = self.image.batches.range(whole..);
+        let lost = self.image.batches.walk(whole);
         let records = lost.clone().map(|batch| u64::from(batch.count)).sum();
         let to = lost.map(|batch| batch.base).next();
-        for batch in self.image.batches.drain(whole + half_written..) {
+        for batch in self.image.batches.walk(whole + half_written) {
             self.bytes -= u64::from(batch.bytes);
-            drop_body(&batch, counts);
+            drop_body(batch, counts);
         }
-        let torn = self.image.torn.filter(|torn| *torn < self.image.end());
+        self.image.batches.truncate(whole + half_written);
+        let end = self.image.end();
+        self.shared = self.shared.min(end);
+        let torn = self.image.torn.filter(|torn| *torn < end);
         self.image.torn = torn.or(to.filter(|_| half_written > 0));
         (to, records)
     }
@@ -339,6 +366,42 @@ impl LogFile {
         self.reset(Offset::ZERO, counts);
         lost.map(|to| Lost { from, to, records })
     }
+
+    // ---- what is shared with other replicas ----
+
+    /// The oldest chunk that may be shared and for which nobody was asked yet: its place among the
+    /// full ones, and its batches.
+    pub(super) fn unshared(&self) -> Option<(usize, &Arc<[Batch]>)> {
+        let chunks = self.image.batches.sealed();
+        let newest = chunks.len().checked_sub(OWN_CHUNKS + 1).filter(|_| !self.trimmed)?;
+        let asked = |chunk: &Arc<[Batch]>| end_of(chunk) <= self.shared;
+        if asked(&chunks[newest]) {
+            return None;
+        }
+        let place = chunks.partition_point(asked);
+        Some((place, &chunks[place]))
+    }
+
+    /// The chunk of this log that is equal to one of another replica and may be taken over. Who
+    /// asks first keeps its own, and all others come to have that one.
+    pub(super) fn known(&self, wanted: &[Batch]) -> Option<&Arc<[Batch]>> {
+        let (chunks, from) = (self.image.batches.sealed(), wanted.first()?.base);
+        let chunk = chunks.get(chunks.partition_point(|chunk| chunk[0].base < from))?;
+        (end_of(chunk) <= self.shared && **chunk == *wanted).then_some(chunk)
+    }
+
+    /// The others were asked for a chunk; takes over the one that was found.
+    pub(super) fn share(&mut self, place: usize, known: Option<&Arc<[Batch]>>) {
+        self.shared = end_of(&self.image.batches.sealed()[place]);
+        if let Some(known) = known {
+            self.image.batches.share(place, known);
+        }
+    }
+}
+
+/// One past the last offset of a full chunk.
+fn end_of(chunk: &[Batch]) -> Offset {
+    chunk.last().map_or(Offset::ZERO, Batch::end)
 }
 
 /// A batch is on no file any more, and with it a reference to its body.

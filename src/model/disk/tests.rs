@@ -1,15 +1,20 @@
 //! A disk against a naive one: a list of all operations of each log, replayed from the start
 //! whenever its files are looked at.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
+use crate::base::chunked::CHUNK;
 use crate::base::ids::{
     BrokerEpoch, BrokerId, LeaderEpoch, LogId, NodeId, Offset, PartitionId, ProcessId,
 };
 use crate::base::time::Time;
 use crate::model::batch::{Batch, RecordId, Records};
 use crate::model::body::{Bodies, Body};
-use crate::model::disk::{Checkpoints, Disk, IoError, Kept, LogHandle, LogImage, Write};
+use crate::model::disk::{
+    Checkpoints, ChunkPlace, Disk, IoError, Kept, LogHandle, LogImage, Write,
+};
 
 /// The logs of the test, each with its directory.
 const LOGS: [(LogId, u16); 3] = [
@@ -383,7 +388,7 @@ impl Pair {
             };
             let (segments, batches) = naive.replay();
             assert_eq!(*image.segments(), segments);
-            assert_eq!(*image.batches(), batches);
+            assert!(image.batches().iter().eq(&batches), "{:?}, not {batches:?}", image.batches());
             assert_eq!((image.end(), image.torn()), (naive.end(), naive.torn));
             let mut synced = naive.clone();
             synced.ops.retain(|(_, synced)| *synced);
@@ -487,4 +492,91 @@ fn bodies_that_come_and_go_for_long_take_the_room_of_those_that_are_there() {
     }
     let left = disk.image(log).expect("a good disk").batches().len();
     assert_eq!(bodies.len(), left);
+}
+
+/// A disk with so many batches in its log of partition 0, all alike on every disk up to `apart`.
+fn long(batches: u64, apart: u64) -> (Disk, LogHandle) {
+    let mut disk = Disk::new(NodeId::Broker(BrokerId(1)), 1, u64::MAX);
+    let log = disk.create_log(PartitionId(0).into(), 0, Offset::ZERO).expect("a good disk");
+    (0..batches).for_each(|base| write(&mut disk, log, base, u32::from(base >= apart)));
+    (disk, log)
+}
+
+fn write(disk: &mut Disk, log: LogHandle, base: u64, epoch: u32) {
+    let batch = Batch {
+        base: Offset(base),
+        max_timestamp: Time::ZERO,
+        records: Records::Workload(RecordId { process: ProcessId(0), ordinal: base as u32 }),
+        count: 1,
+        bytes: 70,
+        leader_epoch: LeaderEpoch(epoch),
+        sequence: None,
+    };
+    disk.append(log, batch).expect("a good disk");
+}
+
+/// What `sim` does with each writeback; says of how many chunks an equal one was found.
+fn share(disk: &mut Disk, other: &Disk) -> usize {
+    let (mut from, mut found) = (ChunkPlace::default(), 0);
+    while let Some((at, log, batches)) = disk.sim_unshared(from) {
+        let known = other.sim_known(log, &batches);
+        found += usize::from(known.is_some());
+        disk.sim_share(at, known.as_ref());
+        from = at;
+    }
+    found
+}
+
+/// How many of the full chunks of both are one.
+fn shared(one: &Disk, other: &Disk) -> usize {
+    let sealed = |disk: &Disk| {
+        let log = disk.log(PartitionId(0)).expect("a good disk");
+        log.batches().sealed().clone()
+    };
+    sealed(one).iter().zip(&sealed(other)).filter(|(a, b)| Arc::ptr_eq(a, b)).count()
+}
+
+const LONG: u64 = (CHUNK * 30) as u64;
+
+#[test]
+fn equal_chunks_of_two_replicas_are_one_in_memory() {
+    let ((mut one, log), (mut other, _)) = (long(LONG, LONG), long(LONG + 5, LONG));
+    assert_eq!(share(&mut other, &one), 0, "nobody asked for them yet");
+    let found = share(&mut one, &other);
+    assert!(found > 10, "{found}");
+    assert_eq!((share(&mut one, &other), share(&mut other, &one)), (0, 0), "all were asked for");
+    assert_eq!(shared(&one, &other), found);
+    // What one of them does to its log is not seen in the other.
+    let before = other.log(PartitionId(0)).cloned();
+    one.truncate(log, Offset(700)).expect("a good disk");
+    (700..LONG).for_each(|base| write(&mut one, log, base, 1));
+    assert_eq!(shared(&one, &other), 700 / CHUNK);
+    assert_eq!(other.log(PartitionId(0)).cloned(), before);
+    assert_eq!(share(&mut one, &other), 0, "the new ones were asked for, and differ");
+    assert_eq!(share(&mut one, &other), 0);
+}
+
+#[test]
+fn chunks_that_differ_in_one_batch_stay_apart() {
+    let apart = LONG / 6 - 1;
+    let ((mut one, _), (mut other, _)) = (long(LONG, LONG), long(LONG, apart));
+    share(&mut one, &other);
+    let found = share(&mut other, &one);
+    assert_eq!((found, shared(&one, &other)), (4, 4), "the fifth one differs at its end");
+}
+
+#[test]
+fn a_log_that_retention_keeps_short_fills_its_own_chunks() {
+    let ((mut one, log), (mut other, _)) = (long(LONG, LONG), long(LONG, LONG));
+    share(&mut one, &other);
+    one.roll(log, Offset(600)).expect("a good disk");
+    one.delete_before(log, Offset(600)).expect("a good disk");
+    (LONG..2 * LONG).for_each(|base| write(&mut one, log, base, 0));
+    assert!(one.sim_unshared(ChunkPlace::default()).is_none());
+    // The other one still finds those for which this one asked before.
+    let found = share(&mut other, &one);
+    assert!(found > 5, "{found}");
+    one.sim_lose_power(|_, _| Kept::SYNCED);
+    assert_eq!(one.log(PartitionId(0)).map(|log| log.batches().len()), Ok(0));
+    assert_eq!(other.log(PartitionId(0)).map(|log| log.batches().len()), Ok(LONG as usize));
 }
