@@ -57,7 +57,7 @@ impl<T> Chunked<T> {
     #[must_use]
     #[inline]
     pub fn get(&self, place: usize) -> Option<&T> {
-        let at = place + self.deleted;
+        let at = place.checked_add(self.deleted)?;
         match at.checked_sub(self.begin_of_open()) {
             Some(at) => self.open.get(at),
             None => Some(&self.sealed[at / CHUNK][at % CHUNK]),
@@ -171,7 +171,7 @@ impl<T: Copy + Eq> Chunked<T> {
     /// The entry at a place, to change it.
     #[inline]
     pub fn get_mut(&mut self, place: usize) -> Option<&mut T> {
-        let at = place + self.deleted;
+        let at = place.checked_add(self.deleted)?;
         match at.checked_sub(self.begin_of_open()) {
             Some(at) => self.open.get_mut(at),
             None => Some(&mut Arc::make_mut(&mut self.sealed[at / CHUNK])[at % CHUNK]),
@@ -540,5 +540,19 @@ mod tests {
             list.push_back(entry);
         }
         assert_eq!(Arc::as_ptr(list.sealed().back().expect("two are full")), first);
+    }
+
+    #[test]
+    fn a_place_beyond_every_entry_has_none() {
+        let mut list = Chunked::new();
+        for entry in 0..3 {
+            list.push_back(entry);
+        }
+        list.pop_front();
+        for place in [2, 3, CHUNK, usize::MAX - 1, usize::MAX] {
+            assert_eq!(list.get(place), None, "{place}");
+            assert_eq!(list.get_mut(place), None, "{place}");
+        }
+        assert_eq!((list.get(0), list.get(1)), (Some(&1), Some(&2)));
     }
 }
