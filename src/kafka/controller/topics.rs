@@ -58,7 +58,7 @@ impl Controller {
     }
 }
 
-/// Every registered broker.
+/// Every registered broker, but those in a controlled shutdown that are not fenced yet.
 ///
 /// Kafka: ClusterControlManager.usableBrokers
 fn usable_brokers(image: &Image, racks: &[Option<u16>]) -> Vec<UsableBroker> {
@@ -67,7 +67,7 @@ fn usable_brokers(image: &Image, racks: &[Option<u16>]) -> Vec<UsableBroker> {
         rack: racks.get(id.index()).copied().flatten(),
         fenced: broker.fenced,
     };
-    image.brokers().map(usable).collect()
+    image.brokers().filter(|(_, b)| b.fenced || !b.shutting_down).map(usable).collect()
 }
 
 /// The record of a new partition: in sync are those of its replicas that are active, and the first

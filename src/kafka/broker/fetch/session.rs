@@ -33,7 +33,8 @@ pub(super) struct CachedPartition {
     watermark: Option<Offset>,
     /// The log start offset told last.
     log_start: Option<Offset>,
-    /// Partitions are read in this order; those that were answered come last.
+    /// Partitions are read in this order; those of which records were answered come last, so that
+    /// each has its turn when they do not fit into one answer.
     pub(super) order: u64,
 }
 
@@ -145,14 +146,18 @@ impl FetchSession {
         }
     }
 
-    /// This is answered of a partition, which goes to the end.
+    /// This is answered of a partition, which goes to the end if there are records in it.
+    ///
+    /// Kafka: IncrementalFetchContext.PartitionIterator
     pub(super) fn respond(&mut self, found: &FetchablePartition) {
         let Some(cached) = self.partitions.get_mut(found.partition.index()) else { return };
         let told = found.error == ErrorCode::None;
         cached.watermark = told.then_some(found.high_watermark);
         cached.log_start = Some(found.log_start_offset);
-        cached.order = self.next_order;
-        self.next_order += 1;
+        if !found.records.is_empty() {
+            cached.order = self.next_order;
+            self.next_order += 1;
+        }
     }
 
     /// Which session goes first if one must. Follows `EvictableKey`.
@@ -291,8 +296,12 @@ impl FetchSessionCache {
 #[cfg(test)]
 mod tests {
     use super::{FetchSessionCache, SessionSlot};
+    use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
     use crate::base::rng::Rng;
     use crate::base::time::{Span, Time};
+    use crate::model::batch::Batch;
+    use crate::model::error::ErrorCode;
+    use crate::model::message::{FetchPartition, FetchablePartition, Sublist};
 
     /// A cache with room for two, and a session of a consumer and one of a follower in it, used
     /// last at these times.
@@ -345,5 +354,43 @@ mod tests {
     #[test]
     fn without_slots_there_are_no_sessions() {
         assert_eq!(FetchSessionCache::new(0).room_for(true, 1, Time::ZERO), None);
+    }
+
+    fn found(number: u16, records: Sublist<Batch>) -> FetchablePartition {
+        FetchablePartition {
+            partition: PartitionId(number),
+            error: ErrorCode::None,
+            high_watermark: Offset(1),
+            last_stable_offset: Offset(1),
+            log_start_offset: Offset::ZERO,
+            diverging_epoch: None,
+            leader_epoch: LeaderEpoch(0),
+            records,
+        }
+    }
+
+    #[test]
+    fn records_and_nothing_else_send_a_partition_to_the_end() {
+        let (mut cache, [slot, _]) = full([1, 1]);
+        let session = cache.get_mut(slot);
+        for number in 0..2 {
+            session.ask(&FetchPartition {
+                partition: PartitionId(number),
+                current_leader_epoch: None,
+                fetch_offset: Offset::ZERO,
+                last_fetched_epoch: None,
+                log_start_offset: Offset::ZERO,
+                max_bytes: 1,
+            });
+        }
+        let mut answered = |number, records| {
+            session.respond(&found(number, records));
+            let order = [0, 1].map(|n| session.partition(PartitionId(n)).map(|p| p.order));
+            order[0] < order[1]
+        };
+        assert!(answered(0, Sublist::EMPTY), "a watermark that moved");
+        assert!(!answered(0, Sublist::new(0..1)));
+        assert!(!answered(1, Sublist::EMPTY), "it had no room, and it is its turn");
+        assert!(answered(1, Sublist::new(0..1)));
     }
 }

@@ -59,17 +59,20 @@ fn fenced_brokers_come_last_and_are_not_in_sync() {
     }
 }
 
-/// One that is shutting down is not fenced: it may come first in the list, but does not lead.
+/// One of three that is shutting down gets no replicas, so three of them have no place.
 #[test]
-fn the_first_active_replica_leads() {
+fn a_broker_in_controlled_shutdown_is_not_usable() {
     let mut lab = kafka_4_1(2);
     lab.heartbeat(B1, true);
     assert!(lab.controller.image().broker(B1).is_some_and(|broker| broker.shutting_down));
+    assert_eq!(ask(&mut lab, 0, 4), ErrorCode::InvalidReplicationFactor);
+    assert_eq!(lab.controller.image().partition(PartitionId(1)), None);
+    // Once its session has ended it is a fenced one, and comes last.
+    lab.until_fenced(B1);
     assert_eq!(ask(&mut lab, 0, 4), ErrorCode::None);
-    let first = (1..4).find(|number| replicas(&lab, *number)[0] == B1).expect("it has its turn");
-    let partition = lab.controller.image().partition(PartitionId(first)).expect("created");
-    assert_eq!(partition.state.leader, Some(partition.replicas[1]));
-    assert_eq!(partition.state.isr, ReplicaSet::first(3).without(0));
+    for number in 1..4 {
+        assert_eq!(replicas(&lab, number)[2], B1);
+    }
 }
 
 #[test]
