@@ -32,10 +32,10 @@ row() {
 
 if [ "${1:-gate}" = growth ]; then
     growth=$(program_of growth)
-    for case in brokers-3 brokers-30 brokers-300 brokers-1000; do
+    for case in brokers-{3,30,300,1000} brokers-{3,1000}+consumer; do
         row "$case" 2 4 "$growth" --once "$case"
     done
-    for case in partitions-10 partitions-100 partitions-1000 partitions-10000; do
+    for case in partitions-{10,100,1000,10000} partitions-{10,10000}+consumer; do
         row "$case" 5 15 "$growth" --once "$case"
     done
 else

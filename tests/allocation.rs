@@ -93,7 +93,8 @@ fn a_steady_run_allocates_nothing_per_event() {
     for (name, ((few, before), (many, after))) in
         [("no-op tap", (bare(&short), bare(&long))), ("every check", (whole(&short), whole(&long)))]
     {
-        let (events, allocations) = (many - few, after - before);
+        // What the harness allocates meanwhile may fall into either.
+        let (events, allocations) = (many - few, after.saturating_sub(before));
         println!("{name}: {events} events, {allocations} allocations ({before} before)");
         assert!(events > 100_000, "{name}: {events} events are too few to tell");
         assert!(

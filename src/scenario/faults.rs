@@ -51,7 +51,7 @@ pub(super) fn resolve(
             lines.push(line);
         }
         let scripted = !file.script.is_empty();
-        if entry.at.is_some_and(|t| t.0 >= context.duration) && !scripted {
+        if entry.at.is_some_and(|t| t.0 > context.duration) && !scripted {
             found
                 .error(&at![path; "at"], "after the fault phase")
                 .label(format!("`run.duration` is {}", context.duration))

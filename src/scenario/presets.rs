@@ -25,6 +25,7 @@ table![
     "canary/unclean-election",
     "cascade",
     "disk-full",
+    "grow-topic/controller-away",
     "grow-topic/keys-move",
     "grow-topic/latest-misses",
     "killers/follower-cut-off",

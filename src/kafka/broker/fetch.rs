@@ -212,6 +212,16 @@ impl Broker {
         }
     }
 
+    /// A partition is hosted from now on: its changes stir the sessions that have asked for it
+    /// already, as those of followers do that heard of it before this broker.
+    pub(super) fn enrol_askers(&mut self, partition: PartitionId) {
+        let askers: Vec<SessionSlot> = self.sessions.holding(partition).collect();
+        for slot in askers {
+            self.enrol(partition, slot);
+            self.sessions.stir(slot, partition);
+        }
+    }
+
     /// A partition is in the session no more.
     fn withdraw(&mut self, partition: PartitionId, slot: SessionSlot) {
         let last_fetch = self.sessions.get(slot).last_fetch;

@@ -220,6 +220,7 @@ impl Broker {
         let mut replica = Partition::new(partition, image, self.id, log);
         replica.offline = offline;
         self.partitions.insert(place, replica);
+        self.enrol_askers(partition);
         if offline {
             self.fail_dir_of(partition, ctx);
         }

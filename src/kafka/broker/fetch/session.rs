@@ -203,6 +203,12 @@ impl FetchSessionCache {
         self.slots[slot.0 as usize].as_mut().expect("a session that is spoken of is in the cache")
     }
 
+    /// The sessions that hold a partition.
+    pub(super) fn holding(&self, partition: PartitionId) -> impl Iterator<Item = SessionSlot> {
+        let holds = move |slot: &SessionSlot| self.get(*slot).partition(partition).is_some();
+        self.by_id.values().copied().filter(holds)
+    }
+
     /// When the session last fetched.
     pub(in crate::kafka::broker) fn last_fetch(&self, slot: SessionSlot) -> Option<Time> {
         self.get(slot).last_fetch
