@@ -2,9 +2,7 @@
 //!
 //! All of it comes from the plan and from observed facts. Does not judge; the property files do.
 
-use crate::base::ids::{
-    BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
-};
+use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ReplicaSet, TopicId};
 use crate::base::replicas::ReplicaList;
 use crate::base::time::{Span, Time};
 use crate::model::config::{TopicConfig, TopicKey};
@@ -124,15 +122,7 @@ impl PartitionGhost {
         replicas: &[BrokerId],
         config: TopicConfig,
     ) -> Self {
-        let state = PartitionState {
-            isr: ReplicaSet::first(replicas.len()),
-            elr: ReplicaSet::EMPTY,
-            leader: replicas.first().copied(),
-            last_known_elr: None,
-            leader_epoch: LeaderEpoch(0),
-            partition_epoch: PartitionEpoch(0),
-            recovering: false,
-        };
+        let state = PartitionState::full(replicas);
         Self {
             id,
             topic,

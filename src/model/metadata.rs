@@ -30,6 +30,26 @@ pub struct PartitionState {
 }
 
 impl PartitionState {
+    /// The state in which a partition is created.
+    #[must_use]
+    pub const fn created(isr: ReplicaSet, leader: Option<BrokerId>) -> Self {
+        Self {
+            isr,
+            elr: ReplicaSet::EMPTY,
+            leader,
+            last_known_elr: None,
+            leader_epoch: LeaderEpoch(0),
+            partition_epoch: PartitionEpoch(0),
+            recovering: false,
+        }
+    }
+
+    /// The state at time zero: every replica in sync, the first one leads.
+    #[must_use]
+    pub fn full(replicas: &[BrokerId]) -> Self {
+        Self::created(ReplicaSet::first(replicas.len()), replicas.first().copied())
+    }
+
     /// Whether it is the state in which the partition was created.
     #[must_use]
     pub const fn is_first(&self) -> bool {

@@ -4,7 +4,7 @@
 //! Shared by statistics and stories. Reads `IsrCommitted` and `Elected` in either order, because
 //! both come from one metadata record. The kinds follow `PartitionChangeBuilder.electLeader`.
 
-use crate::base::ids::{BrokerId, LeaderEpoch, PartitionEpoch, ReplicaSet};
+use crate::base::ids::{BrokerId, LeaderEpoch, ReplicaSet};
 use crate::model::metadata::PartitionState;
 
 /// From where a new leader was taken.
@@ -51,15 +51,7 @@ impl PartitionHistory {
     /// At time zero: every replica in sync, the first one leads.
     #[must_use]
     pub fn initial(replicas: &[BrokerId]) -> Self {
-        let state = PartitionState {
-            isr: ReplicaSet::first(replicas.len()),
-            elr: ReplicaSet::EMPTY,
-            leader: replicas.first().copied(),
-            last_known_elr: None,
-            leader_epoch: LeaderEpoch(0),
-            partition_epoch: PartitionEpoch(0),
-            recovering: false,
-        };
+        let state = PartitionState::full(replicas);
         Self { state, before: state }
     }
 

@@ -4,8 +4,8 @@
 //! `BootstrapMetadata.java` in spirit; a real cluster gets there by registrations and requests.
 
 use crate::base::ids::{
-    BrokerEpoch, BrokerId, ControllerId, DiskId, LeaderEpoch, LogId, NodeId, Offset,
-    PartitionEpoch, PartitionId, ReplicaSet, TopicId,
+    BrokerEpoch, BrokerId, ControllerId, DiskId, LeaderEpoch, LogId, NodeId, Offset, PartitionId,
+    TopicId,
 };
 use crate::base::replicas::ReplicaList;
 use crate::base::time::Time;
@@ -57,23 +57,11 @@ fn records(plan: &Plan) -> Vec<MetadataRecord> {
                 partition: PartitionId(first.0 + number as u16),
                 topic: TopicId(place as u16),
                 replicas: ReplicaList::from(&replicas[..]),
-                state: created(replicas),
+                state: PartitionState::full(replicas),
             });
         }
     }
     log
-}
-
-fn created(replicas: &[BrokerId]) -> PartitionState {
-    PartitionState {
-        isr: ReplicaSet::first(replicas.len()),
-        elr: ReplicaSet::EMPTY,
-        leader: replicas.first().copied(),
-        last_known_elr: None,
-        leader_epoch: LeaderEpoch(0),
-        partition_epoch: PartitionEpoch(0),
-        recovering: false,
-    }
 }
 
 /// How each broker stands at time zero.

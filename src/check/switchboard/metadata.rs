@@ -201,7 +201,7 @@ impl Checks {
 #[cfg(test)]
 mod tests {
     use crate::base::ids::{
-        BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ProcessId, ReplicaSet, TopicId,
+        BrokerId, LeaderEpoch, Offset, PartitionId, ProcessId, ReplicaSet, TopicId,
     };
     use crate::base::time::Span;
     use crate::check::forge::Forge;
@@ -210,15 +210,8 @@ mod tests {
     use crate::model::metadata::PartitionState;
 
     fn state(leader: BrokerId, members: &[usize]) -> PartitionState {
-        PartitionState {
-            isr: members.iter().fold(ReplicaSet::EMPTY, |isr, place| isr.with(*place)),
-            elr: ReplicaSet::EMPTY,
-            leader: Some(leader),
-            last_known_elr: None,
-            leader_epoch: LeaderEpoch(0),
-            partition_epoch: PartitionEpoch(0),
-            recovering: false,
-        }
+        let isr = members.iter().fold(ReplicaSet::EMPTY, |isr, place| isr.with(*place));
+        PartitionState::created(isr, Some(leader))
     }
 
     /// A partition that no plan knows is known from the facts of its creation on, to every check.

@@ -5,7 +5,7 @@
 //! decided is one batch of the metadata log, so that nobody ever sees a part of it, and it is
 //! answered when that is committed. Does not know names: a plan gives every partition its id.
 
-use crate::base::ids::{BrokerId, LeaderEpoch, PartitionEpoch, PartitionId, ReplicaSet, TopicId};
+use crate::base::ids::{BrokerId, PartitionId, ReplicaSet, TopicId};
 use crate::base::replicas::ReplicaList;
 use crate::base::rng::Rng;
 use crate::kafka::controller::Controller;
@@ -82,15 +82,7 @@ fn created(
     let active = |place: &usize| image.is_active(replicas[*place]);
     let isr = (0..replicas.len()).filter(active).fold(ReplicaSet::EMPTY, ReplicaSet::with);
     let leader = isr.iter().next().ok_or(ErrorCode::InvalidReplicationFactor)?;
-    let state = PartitionState {
-        isr,
-        elr: ReplicaSet::EMPTY,
-        leader: Some(replicas[leader]),
-        last_known_elr: None,
-        leader_epoch: LeaderEpoch(0),
-        partition_epoch: PartitionEpoch(0),
-        recovering: false,
-    };
+    let state = PartitionState::created(isr, Some(replicas[leader]));
     let replicas = ReplicaList::from(&replicas[..]);
     Ok(MetadataRecord::PartitionCreated { partition, topic, replicas, state })
 }

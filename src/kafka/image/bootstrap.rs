@@ -69,9 +69,7 @@ fn replayed(named: &[BodyId], bodies: &Bodies) -> Image {
 #[cfg(test)]
 mod tests {
     use super::BootstrapImage;
-    use crate::base::ids::{
-        BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ReplicaSet, TopicId,
-    };
+    use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, TopicId};
     use crate::base::time::Time;
     use crate::kafka::metadata_log;
     use crate::model::batch::Batch;
@@ -80,15 +78,7 @@ mod tests {
 
     fn created(partition: u16, replicas: &[u16]) -> MetadataRecord {
         let replicas: Vec<BrokerId> = replicas.iter().copied().map(BrokerId).collect();
-        let state = PartitionState {
-            isr: ReplicaSet::first(replicas.len()),
-            elr: ReplicaSet::EMPTY,
-            leader: replicas.first().copied(),
-            last_known_elr: None,
-            leader_epoch: LeaderEpoch(0),
-            partition_epoch: PartitionEpoch(0),
-            recovering: false,
-        };
+        let state = PartitionState::full(&replicas);
         let (partition, replicas) = (PartitionId(partition), replicas.into());
         MetadataRecord::PartitionCreated { partition, topic: TopicId(0), replicas, state }
     }

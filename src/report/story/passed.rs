@@ -28,6 +28,8 @@ struct Episode {
     /// Partitions left without a leader.
     offline: BTreeSet<PartitionId>,
     left_isr: BTreeSet<PartitionId>,
+    /// Partitions that came into being: of a topic that was to grow.
+    created: BTreeSet<PartitionId>,
     /// When it last came back into an ISR.
     back: Option<Time>,
     truncated: u64,
@@ -53,6 +55,7 @@ impl Episode {
             + self.elected.len() as u64 * 100
             + self.offline.len() as u64 * 50
             + self.left_isr.len() as u64 * 10
+            + self.created.len() as u64 * 10
             + u64::from(self.truncated + self.tail > 0) * 200
     }
 }
@@ -103,6 +106,7 @@ impl Teller<'_> {
                     elected: Vec::new(),
                     offline: BTreeSet::new(),
                     left_isr: BTreeSet::new(),
+                    created: BTreeSet::new(),
                     back: None,
                     truncated: 0,
                     tail: 0,
@@ -114,6 +118,13 @@ impl Teller<'_> {
                 let found = open.find(|e| e.kind == kind && e.node == node && e.until.is_none());
                 if let Some(episode) = found {
                     episode.until = Some(now);
+                }
+            }
+            Fact::PartitionCreated { partition, .. } => {
+                self.told.pick(place, 1);
+                let mut open = self.episodes.iter_mut().rev();
+                if let Some(growth) = open.find(|e| e.kind == FaultKind::CreatePartitions) {
+                    growth.created.insert(partition);
                 }
             }
             Fact::Stopped { .. } | Fact::Started { .. } => self.told.pick(place, 1),
@@ -270,6 +281,16 @@ impl Teller<'_> {
         if let Some(back) = episode.back.filter(|_| !episode.left_isr.is_empty()) {
             parts.push(format!("it was back in the last ISR {}", at(back)));
         }
+        if episode.kind == FaultKind::CreatePartitions {
+            let mut growths = self.episodes.iter().rev().filter(|e| e.kind == episode.kind);
+            let is_last = growths.next().is_some_and(|last| std::ptr::eq(last, episode));
+            parts.push(match episode.created.len() {
+                0 if is_last => "none was created".to_owned(),
+                0 => "none was created before more were asked for again".to_owned(),
+                1 => format!("{} was created", self.partitions(episode.created.iter().copied())),
+                _ => format!("{} were created", self.partitions(episode.created.iter().copied())),
+            });
+        }
         if parts.is_empty() {
             parts.push("no leader and no ISR changed".to_owned());
         }
@@ -289,6 +310,7 @@ impl Teller<'_> {
             FaultKind::Shutdown => format!("{who} was shut down"),
             FaultKind::Pause => format!("{who} was frozen"),
             FaultKind::Restart => format!("{who} was restarted"),
+            FaultKind::CreatePartitions => "more partitions were asked for".to_owned(),
             FaultKind::Wipe => format!("{who} was taken down and its disk emptied"),
             kind => format!("{} hit {who}", kind.name()),
         };

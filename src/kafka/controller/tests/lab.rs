@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::base::ids::{
     BrokerEpoch, BrokerId, ConnectionId, ControllerId, DiskId, LeaderEpoch, LogId, NodeId, Offset,
-    PartitionEpoch, PartitionId, PartitionIds, ReplicaSet, TopicId,
+    PartitionId, PartitionIds, TopicId,
 };
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Time};
@@ -109,15 +109,7 @@ fn initial_disk(min_isr: i64, log_dirs: u16, bodies: &mut Bodies) -> Disk {
     }
     let (topic, key, value) = (TopicId(0), TopicKey::MinInsyncReplicas, Some(min_isr));
     records.push(MetadataRecord::ConfigSet { topic: Some(topic), key, value });
-    let state = PartitionState {
-        isr: ReplicaSet::first(3),
-        elr: ReplicaSet::EMPTY,
-        leader: Some(B1),
-        last_known_elr: None,
-        leader_epoch: LeaderEpoch(0),
-        partition_epoch: PartitionEpoch(0),
-        recovering: false,
-    };
+    let state = PartitionState::full(&[B1, B2, B3]);
     let replicas = vec![B1, B2, B3].into();
     records.push(MetadataRecord::PartitionCreated { partition: T0, topic, replicas, state });
     let batch = metadata_log::batch(records, Offset::ZERO, LeaderEpoch(1), Time::ZERO, bodies);
