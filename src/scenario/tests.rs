@@ -464,6 +464,25 @@ fn files_that_cannot_be_read_are_explained() {
     assert!(of(&path).expect_err("too large").to_string().contains("16 MiB"));
 }
 
+/// An `every` line may fire at the last moment of the fault phase, and a repro says when it fired.
+#[test]
+fn a_fault_at_the_last_moment_of_the_fault_phase_is_taken() {
+    let of = |at: &str| {
+        let text = format!(
+            r#"{{
+              "version": 1,
+              "title": "t",
+              "faults": [{{ "at": "{at}", "target": "broker:1", "do": {{ "crash": {{}} }} }}],
+              "run": {{ "duration": "20s" }}
+            }}"#
+        );
+        load(&Source::Text { name: "t", text: &text }, &Overrides::default())
+    };
+    assert!(of("20s").is_ok(), "{}", of("20s").expect_err("refused"));
+    let errors = of("20000000001ns").expect_err("a nanosecond later");
+    assert!(errors.to_string().contains("after the fault phase"), "{errors}");
+}
+
 #[test]
 fn a_circle_of_extends_is_found() {
     let dir = tempfile::tempdir().expect("a directory can be made");

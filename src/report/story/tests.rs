@@ -1,7 +1,7 @@
 //! Stories of forged runs: three ways to lose a record, and a run that passed.
 
 use super::{Focus, MOST_LINES, MOST_SENTENCES, Story};
-use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset};
+use crate::base::ids::{BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset, PartitionId, TopicId};
 use crate::model::config::Acks;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::fault::FaultKind;
@@ -114,6 +114,34 @@ fn passed() -> Diary {
 fn a_run_that_passed() {
     let diary = passed();
     insta::assert_snapshot!(Story::of_run(&diary.facts, diary.legend()));
+}
+
+/// A refused growth, and one that is answered after more were asked for again.
+#[test]
+fn a_growth_is_told_by_what_was_created() {
+    let told = |created: &[usize]| {
+        let mut diary = Diary::new();
+        filled(&mut diary, &[1, 2, 3], 0..5, 0);
+        for asked in 0..2 {
+            diary.at(1_000_000 * (asked + 1));
+            let kind = FaultKind::CreatePartitions;
+            diary.fact(Fact::Injected { id: asked as u32, kind, node: None });
+            if created.contains(&(asked as usize)) {
+                let (partition, topic) = (PartitionId(1), TopicId(0));
+                diary.fact(Fact::PartitionCreated { partition, topic, replicas: 3 });
+            }
+        }
+        let story = Story::of_run(&diary.facts, diary.legend()).to_string();
+        story.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let (first, last) = ("none was created before more were asked for again", "none was created.");
+    assert!(
+        told(&[1]).contains(first) && told(&[1]).contains("t-1 was created."),
+        "{}",
+        told(&[1])
+    );
+    assert!(told(&[0]).contains("t-1 was created.") && told(&[0]).contains(last), "{}", told(&[0]));
+    assert!(told(&[]).contains(first) && told(&[]).contains(last), "{}", told(&[]));
 }
 
 #[test]
