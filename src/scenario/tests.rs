@@ -472,6 +472,7 @@ fn a_fault_at_the_last_moment_of_the_fault_phase_is_taken() {
             r#"{{
               "version": 1,
               "title": "t",
+              "topics": [{{ "name": "t", "partitions": 1, "replication-factor": 3 }}],
               "faults": [{{ "at": "{at}", "target": "broker:1", "do": {{ "crash": {{}} }} }}],
               "run": {{ "duration": "20s" }}
             }}"#
