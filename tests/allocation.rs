@@ -138,7 +138,7 @@ fn held(plan: &Plan) -> (u64, usize) {
     (judge.acked, change.bytes_allocated - change.bytes_deallocated)
 }
 
-/// It is about 43; with chunks that replicas do not share it was 86.
+/// It is about 43; with chunks that replicas do not share it is 84.
 #[test]
 fn a_retained_record_costs_less_than_64_bytes() {
     let _alone = ONE_TEST_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
