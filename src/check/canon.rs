@@ -201,6 +201,13 @@ impl Canon {
         self.leaderless = false;
     }
 
+    /// The partition was created with this leader, of the first epoch.
+    pub(crate) fn begin_with(&mut self, place: usize, epoch: LeaderEpoch) {
+        if self.epoch == epoch && self.entries.is_empty() {
+            self.leader = place;
+        }
+    }
+
     /// The leader is lost, and nobody is elected.
     pub(crate) const fn lose_leader(&mut self) {
         self.leaderless = true;

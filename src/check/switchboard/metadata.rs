@@ -84,7 +84,8 @@ impl Checks {
         self.two_leaders.led(ghost, leader, epoch, stamp, &mut self.findings);
         let before = ghost.before_election(leader, epoch);
         if (before.leader, before.leader_epoch) == (Some(leader), epoch) {
-            return; // the first state of the partition, as planned
+            // The first state of the partition: nobody was elected.
+            return ghost.canon.begin_with(place, epoch);
         }
         ghost.elected_with(isr, epoch);
         let unclean_allowed = asked || ghost.config.unclean_leader_election;
@@ -281,7 +282,9 @@ mod tests {
             forge.expect_none("election-unjustified").expect_none("isr-unjustified");
             assert_eq!(forge.checks.count("isr-shrunk"), shrunk);
             assert_eq!(forge.checks.count("election-clean"), 0);
-            assert_eq!(forge.checks.ghosts.partitions[1].state, state);
+            let ghost = &forge.checks.ghosts.partitions[1];
+            let place = usize::from(!fenced_member);
+            assert_eq!((ghost.state, ghost.canon.leader()), (state, (place, LeaderEpoch(0))));
             forge
         };
         let mut forge = created(false);

@@ -60,7 +60,7 @@ impl Controller {
 
 /// Every registered broker, but those in a controlled shutdown that are not fenced yet.
 ///
-/// Kafka: ClusterControlManager.usableBrokers
+/// Kafka: BrokerHeartbeatManager.usableBrokers
 fn usable_brokers(image: &Image, racks: &[Option<u16>]) -> Vec<UsableBroker> {
     let usable = |(id, broker): (BrokerId, &crate::kafka::image::BrokerImage)| UsableBroker {
         id,

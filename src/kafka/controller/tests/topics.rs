@@ -67,8 +67,12 @@ fn a_broker_in_controlled_shutdown_is_not_usable() {
     assert!(lab.controller.image().broker(B1).is_some_and(|broker| broker.shutting_down));
     assert_eq!(ask(&mut lab, 0, 4), ErrorCode::InvalidReplicationFactor);
     assert_eq!(lab.controller.image().partition(PartitionId(1)), None);
-    // Once its session has ended it is a fenced one, and comes last.
-    lab.until_fenced(B1);
+    // Once it may stop it is a fenced one, and comes last.
+    for other in [B2, B3] {
+        lab.heartbeat(other, false);
+    }
+    lab.heartbeat(B1, true);
+    assert!(lab.controller.image().broker(B1).is_some_and(|broker| broker.fenced));
     assert_eq!(ask(&mut lab, 0, 4), ErrorCode::None);
     for number in 1..4 {
         assert_eq!(replicas(&lab, number)[2], B1);
