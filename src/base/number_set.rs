@@ -148,8 +148,10 @@ impl NumberSet {
     #[inline]
     pub fn clear(&mut self) {
         self.low = 0;
-        self.words.fill(0);
-        self.summary.fill(0);
+        if !self.words.is_empty() {
+            self.words.fill(0);
+            self.summary.fill(0);
+        }
     }
 }
 

@@ -225,6 +225,17 @@ impl<R: Copy> Channel<R> {
         }
     }
 
+    /// The connection on which requests may be sent.
+    ///
+    /// # Panics
+    /// If there is none: who sends has asked.
+    fn ready_connection(&self) -> ConnectionId {
+        match self.state {
+            ConnectionState::Ready(connection) => connection,
+            state => panic!("a request needs a ready connection, not {state:?}"),
+        }
+    }
+
     /// Requests may be sent.
     ///
     /// Kafka: ClusterConnectionStates.ready
@@ -403,12 +414,13 @@ impl<O: Owner> NetworkClient<O> {
     /// Kafka: NetworkClient.handleConnections
     /// Kafka: NetworkClient.handleInitiateApiVersionRequests
     pub(super) fn opened(&mut self, peer: Peer, ctx: &mut Ctx<'_>) -> bool {
-        let Some(channel) = self.find_mut(peer) else { return false };
+        let place = self.place(peer, None);
+        let channel = &mut self.channels[place];
         let ConnectionState::Connecting(connection) = channel.state else { return false };
         channel.failed_setups = 0;
         if channel.terms.discovers_versions {
             channel.state = ConnectionState::CheckingApiVersions(connection);
-            self.ask(peer, connection, ApiVersionsRequest {}.into(), None, ctx);
+            self.ask(place, connection, ApiVersionsRequest {}.into(), None, ctx);
             return false;
         }
         channel.be_ready(connection);
@@ -428,26 +440,26 @@ impl<O: Owner> NetworkClient<O> {
         request: O::Request,
         ctx: &mut Ctx<'_>,
     ) {
-        let connection = self.ready_connection(peer);
-        self.ask(peer, connection, content, Some(request), ctx);
+        let place = usize::from(self.places[peer.number()]);
+        let connection = self.channels[place].ready_connection();
+        self.ask(place, connection, content, Some(request), ctx);
     }
 
     fn ask(
         &mut self,
-        peer: Peer,
+        place: usize,
         connection: ConnectionId,
         content: Content,
         request: Option<O::Request>,
         ctx: &mut Ctx<'_>,
     ) {
-        let place = self.places[peer.number()];
-        let channel = &mut self.channels[usize::from(place)];
+        let channel = &mut self.channels[place];
         let correlation = channel.next_correlation();
         ctx.send(connection, correlation, content);
         channel.in_flight.push_back(InFlight { correlation, sent: ctx.monotonic(), request });
         if !channel.timeout_armed {
             channel.timeout_armed = true;
-            let timer = self.owner.request_timeout(ChannelId(place));
+            let timer = self.owner.request_timeout(ChannelId(place as u16));
             ctx.set(timer, channel.terms.request_timeout);
         }
     }
@@ -457,17 +469,9 @@ impl<O: Owner> NetworkClient<O> {
     /// # Panics
     /// If [`NetworkClient::can_send`] was not asked first.
     pub(super) fn post(&mut self, peer: Peer, content: Content, ctx: &mut Ctx<'_>) {
-        let connection = self.ready_connection(peer);
-        if let Some(channel) = self.find_mut(peer) {
-            ctx.send(connection, channel.next_correlation(), content);
-        }
-    }
-
-    fn ready_connection(&self, peer: Peer) -> ConnectionId {
-        match self.find(peer).map(|channel| channel.state) {
-            Some(ConnectionState::Ready(connection)) => connection,
-            state => panic!("a request needs a ready connection, not {state:?}"),
-        }
+        let channel = &mut self.channels[usize::from(self.places[peer.number()])];
+        let (connection, correlation) = (channel.ready_connection(), channel.next_correlation());
+        ctx.send(connection, correlation, content);
     }
 
     /// What an answer belongs to. Answers come in the order of the requests.

@@ -120,7 +120,14 @@ impl Bodies {
     // ---- what the machine room does ----
 
     /// Takes over what a disk or the pool of part lists has counted.
+    #[inline]
     pub fn count(&mut self, counts: &mut BodyCounts) {
+        if !counts.is_empty() {
+            self.count_changes(counts);
+        }
+    }
+
+    fn count_changes(&mut self, counts: &mut BodyCounts) {
         for id in counts.more.drain(..) {
             self.slots[id.slot as usize].named += 1;
         }

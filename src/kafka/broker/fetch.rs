@@ -4,7 +4,7 @@
 //! A fetch has a context: it names all that it wants, or it continues a session and names only what
 //! has changed ([`session`]). Its partitions are read ([`read`]); if that finds too little it is
 //! parked and read again when there is more ([`parked`]). A follower's fetch is also its
-//! acknowledgement of everything below its offsets. The one shortcut is in [`shortcut`]: partitions
+//! acknowledgement of everything below its offsets. The shortcuts are in [`shortcut`]: partitions
 //! of a session about which nothing has changed are not looked at.
 
 mod parked;

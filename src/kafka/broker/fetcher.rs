@@ -56,6 +56,14 @@ impl FetchState {
             failed: false,
         }
     }
+
+    /// Nothing is in the way of fetching it.
+    const fn is_clear(&self) -> bool {
+        !self.failed
+            && !self.out_of_range
+            && self.delayed_until.is_none()
+            && self.awaits_sync.is_none()
+    }
 }
 
 /// Fetches from one leader. Each partition is filed by what is in its way, so that a request costs
@@ -87,10 +95,13 @@ impl ReplicaFetcher {
     /// A partition has changed: files it by what is in its way.
     fn file(&mut self, partition: PartitionId, fetch: &FetchState) {
         let place = partition.index();
+        self.changed.insert(place);
+        if fetch.is_clear() && self.ready.contains(place) && !self.syncing.contains(place) {
+            return; // as it was, which is the rule
+        }
         let delayed = !fetch.failed && fetch.delayed_until.is_some();
         let out_of_range = !fetch.failed && !delayed && fetch.out_of_range;
         self.partitions.insert(place);
-        self.changed.insert(place);
         self.ready.put(place, !fetch.failed && !delayed && !out_of_range);
         self.delayed.put(place, delayed);
         self.out_of_range.put(place, out_of_range);
@@ -251,11 +262,11 @@ impl Broker {
 
     /// What is in the way of fetching a partition may have changed.
     pub(super) fn file_fetch(&mut self, partition: PartitionId) {
-        let fetch = self.partitions.get(partition.index()).and_then(|replica| replica.fetch);
-        if let Some(fetch) = fetch
+        let replica = self.partitions.get(partition.index());
+        if let Some(fetch) = replica.and_then(|replica| replica.fetch.as_ref())
             && let Some(fetcher) = self.fetchers.get_mut(fetch.leader.index())
         {
-            fetcher.file(partition, &fetch);
+            fetcher.file(partition, fetch);
         }
     }
 
@@ -445,11 +456,9 @@ impl Broker {
             return Ok(());
         };
         // An answer to what is no longer asked: another epoch, another leader, another offset.
-        let asked = replica.fetch.filter(|f| f.leader == leader && !f.failed);
-        let Some(sent) = asked.and_then(|fetch| fetch.sent) else {
-            return Ok(());
-        };
-        if sent.fetch_offset != replica.log.end() {
+        let asked = replica.fetch.as_ref().filter(|f| f.leader == leader && !f.failed);
+        let sent = asked.and_then(|fetch| fetch.sent.as_ref());
+        if sent.is_none_or(|sent| sent.fetch_offset != replica.log.end()) {
             return Ok(());
         }
         match fetched.error {

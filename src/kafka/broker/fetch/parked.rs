@@ -54,7 +54,7 @@ impl Broker {
         while let Some(replica) = self.partitions.get_mut(partition.index())
             && let Some(watcher) = replica.waiting.watcher(place)
         {
-            let Some(parked) = self.purgatory.fetches.peek(watcher.ticket).copied() else {
+            let Some(parked) = self.purgatory.fetches.peek(watcher.ticket) else {
                 replica.waiting.unwatch(place);
                 continue;
             };
@@ -64,7 +64,7 @@ impl Broker {
                 }
                 FetchContext::Incremental(_) => None,
             };
-            if asked.is_none_or(|asked| self.has_enough(&asked, &parked, ctx)) {
+            if asked.is_none_or(|asked| self.has_enough(&asked, parked, ctx)) {
                 self.answer_fetch(watcher.ticket, ctx);
             } else {
                 place += 1;
@@ -77,8 +77,8 @@ impl Broker {
             place += 1;
             let session = self.sessions.get(slot);
             if let (Some(ticket), Some(cached)) = (session.parked, session.partition(partition))
-                && let Some(parked) = self.purgatory.fetches.peek(ticket).copied()
-                && self.has_enough(&cached.asked, &parked, ctx)
+                && let Some(parked) = self.purgatory.fetches.peek(ticket)
+                && self.has_enough(&cached.asked, parked, ctx)
             {
                 self.answer_fetch(ticket, ctx);
             }
@@ -91,6 +91,9 @@ impl Broker {
     /// Kafka: DelayedFetch.tryComplete
     fn has_enough(&self, asked: &FetchPartition, parked: &ParkedFetch, ctx: &Ctx<'_>) -> bool {
         let (terms, enough) = (&parked.terms, u64::from(parked.terms.min_bytes));
+        if self.is_read_up(asked, terms, ctx) {
+            return false;
+        }
         match self.available(asked, terms, ctx) {
             None => true,
             Some(0) => false,

@@ -5,12 +5,13 @@
 
 use crate::base::ids::{BrokerEpoch, LeaderEpoch, Offset, PartitionId};
 use crate::kafka::broker::Broker;
-use crate::kafka::broker::fetch::session::SessionSlot;
+use crate::kafka::broker::fetch::session::{CachedPartition, SessionSlot};
 use crate::kafka::broker::fetch::{FetchContext, FetchTerms};
-use crate::kafka::broker::partition::Partition;
+use crate::kafka::broker::partition::{Host, Partition};
 use crate::kafka::ctx::Ctx;
 use crate::kafka::image::Image;
 use crate::kafka::rulings::{self, Divergence, Reader};
+use crate::model::batch::Batch;
 use crate::model::error::ErrorCode;
 use crate::model::message::{FetchPartition, FetchResponse, FetchablePartition, Fetcher, Sublist};
 
@@ -20,6 +21,29 @@ pub(super) struct Found {
     pub(super) bytes: u64,
     /// An error or a divergence: the answer does not wait.
     pub(super) urgent: bool,
+}
+
+/// What is in the way of reading a partition: it is answered at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Obstacle {
+    Error(ErrorCode),
+    /// The follower's log parts from this one: the largest epoch not above its own ends here.
+    Divergence(LeaderEpoch, Offset),
+}
+
+impl From<ErrorCode> for Obstacle {
+    fn from(error: ErrorCode) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// What a follower's fetch has changed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Noted {
+    /// The high watermark.
+    watermark_moved: bool,
+    /// A proposal for the ISR.
+    proposes: bool,
 }
 
 /// Whether a fetch in this broker epoch is of an older incarnation, which proves nothing (KIP-903).
@@ -36,8 +60,8 @@ impl Partition {
         rulings::read_limit(ctx.rules, reader, stable, watermark, self.log.end())
     }
 
-    /// What a fetch of a partition meets before any data is read: an error, a divergence, or the
-    /// place of the follower that asks.
+    /// What a fetch of a partition meets before any data is read: what is in its way, or the place
+    /// of the follower that asks.
     ///
     /// Kafka: Partition.fetchRecords
     fn meet(
@@ -45,41 +69,64 @@ impl Partition {
         asked: &FetchPartition,
         fetcher: Fetcher,
         ctx: &Ctx<'_>,
-    ) -> Result<(Divergence, Option<usize>), ErrorCode> {
+    ) -> Result<Option<usize>, Obstacle> {
         self.check_leader(asked.current_leader_epoch, ctx)?;
         let place = self.place(fetcher);
         if place.is_none() && fetcher.replica().is_some() {
-            return Err(match asked.current_leader_epoch {
+            return Err(Obstacle::Error(match asked.current_leader_epoch {
                 Some(_) => ErrorCode::UnknownLeaderEpoch,
                 None => ErrorCode::NotLeaderOrFollower,
-            });
+            }));
         }
-        let own = asked.last_fetched_epoch.and_then(|epoch| self.log.end_of_epoch(epoch));
-        let divergence =
-            rulings::find_divergence(ctx.rules, asked.last_fetched_epoch, asked.fetch_offset, own);
-        let out_of_range =
-            asked.fetch_offset < self.log.start() || divergence == Divergence::Unknown;
-        if out_of_range || (divergence == Divergence::None && asked.fetch_offset > self.log.end()) {
-            return Err(ErrorCode::OffsetOutOfRange);
+        let out_of_range = Err(Obstacle::Error(ErrorCode::OffsetOutOfRange));
+        if asked.fetch_offset < self.log.start() {
+            return out_of_range;
         }
-        Ok((divergence, place))
+        if let Some(epoch) = asked.last_fetched_epoch {
+            let own = self.log.end_of_epoch(epoch);
+            match rulings::find_divergence(ctx.rules, Some(epoch), asked.fetch_offset, own) {
+                Divergence::None => {}
+                Divergence::At(epoch, end) => return Err(Obstacle::Divergence(epoch, end)),
+                Divergence::Unknown => return out_of_range,
+            }
+        }
+        if asked.fetch_offset > self.log.end() { out_of_range } else { Ok(place) }
     }
 
     /// What an answer says of the partition beside its batches.
-    fn head(&self, divergence: Divergence) -> FetchablePartition {
+    fn head(&self, records: Sublist<Batch>) -> FetchablePartition {
         FetchablePartition {
             partition: self.id,
             error: ErrorCode::None,
             high_watermark: self.log.watermark(),
             last_stable_offset: self.log.last_stable(),
             log_start_offset: self.log.start(),
-            diverging_epoch: match divergence {
-                Divergence::At(epoch, end) => Some((epoch, end)),
-                Divergence::None | Divergence::Unknown => None,
-            },
+            diverging_epoch: None,
             leader_epoch: self.leader_epoch.unwrap_or_default(),
-            records: Sublist::EMPTY,
+            records,
         }
+    }
+
+    /// What is answered when the logs part.
+    #[cold]
+    fn parting(&self, epoch: LeaderEpoch, end: Offset) -> FetchablePartition {
+        FetchablePartition { diverging_epoch: Some((epoch, end)), ..self.head(Sublist::EMPTY) }
+    }
+
+    /// A fetch is the follower's acknowledgement of everything below its offset.
+    fn note_fetch(
+        &mut self,
+        asked: &FetchPartition,
+        place: usize,
+        epoch: Option<BrokerEpoch>,
+        session: Option<SessionSlot>,
+        host: &Host<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> Noted {
+        let (before, end) = (self.log.watermark(), self.log.end());
+        self.followers[place].join_session(session, host.sessions, end);
+        let proposes = self.record_fetch(place, asked.fetch_offset, end, epoch, host, ctx);
+        Noted { watermark_moved: self.log.watermark() != before, proposes }
     }
 
     /// The place of the follower that fetches among the replicas.
@@ -96,6 +143,8 @@ struct Pass<'a> {
     response: &'a FetchResponse,
     /// A follower's fetch also tells what it has; from the purgatory it tells nothing new.
     first: bool,
+    /// It is of an incarnation of the follower that is no more, and tells nothing.
+    outlived: bool,
 }
 
 impl Broker {
@@ -111,22 +160,23 @@ impl Broker {
         ctx: &mut Ctx<'_>,
     ) -> Found {
         let mut found = Found::default();
+        let outlived = first && is_outlived(&self.image, terms.fetcher);
         match context {
             FetchContext::Sessionless(request) | FetchContext::Full(request) => {
-                let pass = Pass { terms, session: None, response, first };
+                let pass = Pass { terms, session: None, response, first, outlived };
                 let mut place = 0;
                 while let Some(asked) = ctx.entry(request, place) {
                     place += 1;
-                    self.read_into(&mut found, pass, &asked, ctx);
+                    self.read_into(&mut found, pass, &asked, None, ctx);
                 }
             }
             FetchContext::Incremental(slot) => {
-                let pass = Pass { terms, session: Some(slot), response, first };
+                let pass = Pass { terms, session: Some(slot), response, first, outlived };
                 let attended = self.attended(slot, terms);
                 for (_, partition) in &attended {
-                    let cached = self.sessions.get(slot).partition(*partition);
-                    if let Some(asked) = cached.map(|cached| cached.asked) {
-                        self.read_into(&mut found, pass, &asked, ctx);
+                    let cached = self.sessions.get(slot).partition(*partition).copied();
+                    if let Some(cached) = cached {
+                        self.read_into(&mut found, pass, &cached.asked, Some(&cached), ctx);
                     }
                 }
                 self.attended = attended;
@@ -135,107 +185,101 @@ impl Broker {
         found
     }
 
+    /// Reads one partition into an answer that has found so much already. What a session knows
+    /// already is left out.
     fn read_into(
         &mut self,
         found: &mut Found,
         pass: Pass<'_>,
         asked: &FetchPartition,
+        cached: Option<&CachedPartition>,
         ctx: &mut Ctx<'_>,
     ) {
-        match self.read_one(pass, asked, found.bytes, ctx) {
-            Ok((bytes, diverges)) => {
-                found.bytes += bytes;
-                found.urgent |= diverges;
-            }
-            Err(error) => {
-                found.urgent = true;
-                self.lose_sight(asked.partition, pass.terms.fetcher);
-                ctx.push(pass.response.partitions, refused(asked.partition, error));
-            }
-        }
-    }
-
-    /// Reads one partition; so many bytes of the answer are used already. Answers how many bytes it
-    /// took and whether the logs diverge. What a session knows already is left out.
-    fn read_one(
-        &mut self,
-        pass: Pass<'_>,
-        asked: &FetchPartition,
-        taken: u64,
-        ctx: &mut Ctx<'_>,
-    ) -> Result<(u64, bool), ErrorCode> {
-        let Pass { terms, session, response, first } = pass;
+        let Pass { terms, session, response, first, outlived } = pass;
         let (Some(replica), host) = self.replica_and_host(asked.partition) else {
-            return Err(self.why_not_hosted(asked.partition));
+            let why = self.why_not_hosted(asked.partition);
+            return self.refuse(found, pass, asked.partition, why, ctx);
         };
-        let (divergence, place) = replica.meet(asked, terms.fetcher, ctx)?;
+        let place = match replica.meet(asked, terms.fetcher, ctx) {
+            // A follower whose log parts was told so: only now is its state looked at.
+            Ok(_) if outlived => {
+                let outlived = ErrorCode::NotLeaderOrFollower;
+                return self.refuse(found, pass, asked.partition, outlived, ctx);
+            }
+            Ok(place) => place,
+            Err(Obstacle::Divergence(epoch, end)) => {
+                found.urgent = true;
+                return ctx.push(response.partitions, replica.parting(epoch, end));
+            }
+            Err(Obstacle::Error(error)) => {
+                return self.refuse(found, pass, asked.partition, error, ctx);
+            }
+        };
+        let limit = replica.limit(terms.reader(), ctx);
+        let (from, mut records, mut failed) = (asked.fetch_offset, Sublist::EMPTY, false);
+        if from < limit {
+            let lists = &mut *ctx.lists;
+            let first_batch = lists.get(response.records).len();
+            let left = u64::from(terms.max_bytes).saturating_sub(found.bytes);
+            let left = left.min(asked.max_bytes.into());
+            let read = replica.log.read(from, limit, left, found.bytes == 0, host.disk, |batch| {
+                lists.push(response.records, batch);
+            });
+            records = Sublist::new(first_batch..lists.get(response.records).len());
+            found.bytes += read.unwrap_or(0);
+            failed = read.is_err();
+        }
         // The watermark is read before this very fetch moves it: hence one round later.
-        let head = replica.head(divergence);
-        if divergence != Divergence::None {
-            ctx.push(response.partitions, head);
-            return Ok((0, true));
-        }
-        // A follower whose log parts was told so: only now is its state looked at.
-        if first && is_outlived(host.image, terms.fetcher) {
-            return Err(ErrorCode::NotLeaderOrFollower);
-        }
-        let cached = session.and_then(|slot| host.sessions.get(slot).partition(asked.partition));
         let (watermark, log_start) = (replica.log.watermark(), replica.log.start());
         let news = cached.is_none_or(|cached| cached.is_news(watermark, log_start));
-        let in_sync = place.is_none_or(|place| replica.isr.committed.has(place));
-        let limit = replica.limit(terms.reader(), ctx);
-        let has_data = asked.fetch_offset < limit;
-        let left = u64::from(terms.max_bytes).saturating_sub(taken).min(asked.max_bytes.into());
-        let lists = &mut *ctx.lists;
-        let first_batch = lists.get(response.records).len();
-        let read = if has_data {
-            let (from, disk) = (asked.fetch_offset, host.disk);
-            replica.log.read(from, limit, left, taken == 0, disk, |batch| {
-                lists.push(response.records, batch);
-            })
-        } else {
-            Ok(0)
-        };
-        let records = Sublist::new(first_batch..lists.get(response.records).len());
         if news || !records.is_empty() {
-            lists.push(response.partitions, FetchablePartition { records, ..head });
-        } else if let (Some(slot), true, false) = (session, in_sync, has_data) {
+            ctx.push(response.partitions, replica.head(records));
+        }
+        if failed {
+            // What is answered says that all is well; the next fetch gets the error.
+            found.urgent = true;
+            return self.fail_dir_of(asked.partition, ctx);
+        }
+        let in_sync = place.is_none_or(|place| replica.isr.committed.has(place));
+        let quiet = !news && in_sync && from >= limit;
+        let noted = match (place, terms.fetcher.replica()) {
+            (Some(place), Some((_, epoch))) if first => {
+                replica.note_fetch(asked, place, epoch, session, &host, ctx)
+            }
+            _ => Noted::default(),
+        };
+        if let Some(slot) = session.filter(|_| quiet) {
             self.sessions.get_mut(slot).stirred.remove(asked.partition.index());
         }
-        let Ok(bytes) = read else {
-            // What is answered says that all is well; the next fetch gets the error.
-            self.fail_dir_of(asked.partition, ctx);
-            return Ok((0, true));
-        };
-        if let (true, Some(place), Some((_, epoch))) = (first, place, terms.fetcher.replica()) {
-            self.note_fetch(asked, place, epoch, session, ctx);
-        }
-        Ok((bytes, false))
+        self.follow_up(noted, asked.partition, ctx);
     }
 
-    /// A fetch is the follower's acknowledgement of everything below its offset.
-    fn note_fetch(
+    /// What follows from a follower's acknowledgement.
+    fn follow_up(&mut self, noted: Noted, partition: PartitionId, ctx: &mut Ctx<'_>) {
+        if noted.watermark_moved {
+            self.touch(partition);
+        }
+        if noted.proposes {
+            self.submit_isr(partition, ctx);
+        }
+    }
+
+    /// A partition cannot be read: it is answered at once. The next fetches of a follower's session
+    /// say nothing of what it has.
+    #[cold]
+    fn refuse(
         &mut self,
-        asked: &FetchPartition,
-        place: usize,
-        epoch: Option<BrokerEpoch>,
-        session: Option<SessionSlot>,
+        found: &mut Found,
+        pass: Pass<'_>,
+        partition: PartitionId,
+        error: ErrorCode,
         ctx: &mut Ctx<'_>,
     ) {
-        let (Some(replica), host) = self.replica_and_host(asked.partition) else { return };
-        let (before, end) = (replica.log.watermark(), replica.log.end());
-        replica.followers[place].join_session(session, host.sessions, end);
-        let proposes = replica.record_fetch(place, asked.fetch_offset, end, epoch, &host, ctx);
-        if replica.log.watermark() != before {
-            self.touch(asked.partition);
-        }
-        if proposes {
-            self.submit_isr(asked.partition, ctx);
-        }
+        found.urgent = true;
+        self.lose_sight(partition, pass.terms.fetcher);
+        ctx.push(pass.response.partitions, refused(partition, error));
     }
 
-    /// A follower's fetch was refused: its session's next fetches say nothing of what it has.
-    #[cold]
     fn lose_sight(&mut self, partition: PartitionId, fetcher: Fetcher) {
         let (Some(replica), host) = self.replica_and_host(partition) else { return };
         let end = replica.log.end();
@@ -252,10 +296,7 @@ impl Broker {
         ctx: &Ctx<'_>,
     ) -> Option<u64> {
         let replica = self.hosted(asked.partition).ok()?;
-        let (divergence, _) = replica.meet(asked, terms.fetcher, ctx).ok()?;
-        if divergence != Divergence::None {
-            return None;
-        }
+        replica.meet(asked, terms.fetcher, ctx).ok()?;
         let limit = replica.limit(terms.reader(), ctx);
         let (mut bytes, enough) = (0, u64::from(terms.min_bytes));
         if asked.fetch_offset < limit {
@@ -280,12 +321,9 @@ impl Broker {
     ) -> bool {
         let Some(cached) = self.sessions.get(slot).partition(partition) else { return true };
         let Ok(replica) = self.hosted(partition) else { return false };
-        let Ok((divergence, place)) = replica.meet(&cached.asked, terms.fetcher, ctx) else {
-            return false;
-        };
+        let Ok(place) = replica.meet(&cached.asked, terms.fetcher, ctx) else { return false };
         let in_sync = place.is_none_or(|place| replica.isr.committed.has(place));
-        divergence == Divergence::None
-            && !is_outlived(&self.image, terms.fetcher)
+        !is_outlived(&self.image, terms.fetcher)
             && in_sync
             && cached.asked.fetch_offset >= replica.limit(terms.reader(), ctx)
             && !cached.is_news(replica.log.watermark(), replica.log.start())

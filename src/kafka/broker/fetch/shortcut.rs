@@ -1,4 +1,5 @@
-//! The one shortcut of fetching: partitions of a session that a fetch need not look at.
+//! The shortcuts of fetching: partitions of a session that a fetch need not look at, and parked
+//! fetches that have read all there is.
 //!
 //! Kafka reads every partition of a session for every fetch. Here a fetch looks at those that are
 //! *stirred*: of which something else is asked, that have changed since they were last looked at
@@ -18,6 +19,7 @@ use crate::kafka::broker::fetch::FetchTerms;
 use crate::kafka::broker::fetch::read::is_outlived;
 use crate::kafka::broker::fetch::session::SessionSlot;
 use crate::kafka::ctx::Ctx;
+use crate::model::message::FetchPartition;
 
 impl Broker {
     /// What a fetch of the session looks at, in the session's order. The list is to be given back.
@@ -38,8 +40,31 @@ impl Broker {
                 attended.push((cached.order, partition));
             }
         }
-        attended.sort_unstable();
+        if attended.len() > 1 {
+            attended.sort_unstable();
+        }
         attended
+    }
+
+    /// Whether a fetch is where reading of a partition ends today, in this leader's epoch.
+    ///
+    /// Speed: half of what moves a high watermark is asked about by followers, who have had it all.
+    /// This says so in a fifth of the instructions of [`Broker::available`].
+    pub(super) fn is_read_up(
+        &self,
+        asked: &FetchPartition,
+        terms: &FetchTerms,
+        ctx: &Ctx<'_>,
+    ) -> bool {
+        let is_read_up = self.partitions.get(asked.partition.index()).is_some_and(|replica| {
+            replica.leads
+                && !replica.offline
+                && asked.current_leader_epoch == replica.leader_epoch
+                && asked.fetch_offset == replica.limit(terms.reader(), ctx)
+                && asked.last_fetched_epoch.is_none_or(|e| Some(e) == replica.log.latest_epoch())
+        });
+        debug_assert!(!is_read_up || self.available(asked, terms, ctx) == Some(0));
+        is_read_up
     }
 
     /// Asks the rulings about the partitions that a fetch of the session did not look at.
