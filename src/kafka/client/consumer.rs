@@ -60,7 +60,7 @@ pub(super) struct Consumer {
     /// By broker, places that may be fetched from it: it leads them, their position is good and
     /// nothing is buffered.
     fetchable: Vec<NumberSet>,
-    /// Brokers of which something may be fetched.
+    /// Brokers of which something may be fetched and no fetch is in flight.
     askable: NumberSet,
     /// Under which broker each place stands in `fetchable`.
     filed: Vec<Option<BrokerId>>,
@@ -131,11 +131,21 @@ impl Consumer {
         let before = std::mem::replace(&mut self.filed[place], now);
         // The session may have to be told even if the place stays: its position may have moved.
         for broker in [before, now].into_iter().flatten() {
-            let places = &mut self.fetchable[broker.index()];
-            places.put(place, now == Some(broker));
-            self.askable.put(broker.index(), !places.is_empty());
+            self.fetchable[broker.index()].put(place, now == Some(broker));
             self.sessions[broker.index()].changed.insert(place);
+            self.file_broker(broker.index());
         }
+    }
+
+    /// A fetch from a broker begins or has ended.
+    fn mark_fetch(&mut self, at: usize, in_flight: bool) {
+        self.fetch_in_flight.put(at, in_flight);
+        self.file_broker(at);
+    }
+
+    fn file_broker(&mut self, at: usize) {
+        let idle = !self.fetch_in_flight.contains(at);
+        self.askable.put(at, idle && !self.fetchable[at].is_empty());
     }
 
     /// The client is made.
@@ -395,7 +405,7 @@ impl Consumer {
         for request in failed.drain(..) {
             match request {
                 Request::Fetch { broker } => {
-                    self.fetch_in_flight.remove(broker.index());
+                    self.mark_fetch(broker.index(), false);
                     self.sessions[broker.index()].handler.handle_error();
                 }
                 Request::Metadata => self.cache.failed(now, ctx.rng),
@@ -428,7 +438,7 @@ impl Consumer {
         };
         match (request, message.content) {
             (Request::Fetch { broker }, Content::FetchResponse(response)) => {
-                self.fetch_in_flight.remove(broker.index());
+                self.mark_fetch(broker.index(), false);
                 if self.sessions[broker.index()].handler.handle_response(&response) {
                     self.on_fetched(broker, &response, ctx);
                 }

@@ -40,10 +40,7 @@ impl Consumer {
         while let Some(at) = self.askable.first_from(next) {
             next = at + 1;
             let broker = BrokerId::at(at);
-            if !self.fetch_in_flight.contains(at)
-                && self.may_ask_any(at, ctx)
-                && self.is_usable(broker, ctx)
-            {
+            if self.may_ask_any(at, ctx) && self.is_usable(broker, ctx) {
                 self.fetch_from(broker, ctx);
             }
         }
@@ -93,7 +90,7 @@ impl Consumer {
             }
         }
         self.sessions[at] = session;
-        self.fetch_in_flight.insert(at);
+        self.mark_fetch(at, true);
         let request = FetchRequest {
             fetcher: Fetcher::Consumer { read_committed: self.config.read_committed },
             session: metadata,
