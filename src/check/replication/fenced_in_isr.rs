@@ -2,9 +2,9 @@
 //!
 //! Two moments are judged, each when its instant is over, because the records of one batch may come
 //! in either order: a member joins (it must be unfenced and not shutting down, KIP-841), and a
-//! broker is fenced (every ISR that has others must have dropped it). The last member of an ISR
-//! stays in it without a leader where eligible leader replicas are off. Known as
-//! `ValidControllerState`.
+//! broker is fenced (every ISR that has others must have dropped it, and it leads nothing). The
+//! last member of an ISR stays in it without a leader where eligible leader replicas are off. Known
+//! as `ValidControllerState`.
 
 use crate::base::ids::{BrokerId, PartitionId};
 use crate::check::ghost::{Ghosts, PartitionGhost};
@@ -35,7 +35,8 @@ pub(crate) fn fenced(ghosts: &Ghosts, broker: BrokerId, stamp: Stamp, findings: 
     for ghost in &ghosts.partitions {
         let Some(place) = ghost.place(broker) else { continue };
         findings.exercise(PropertyId::FencedInIsr);
-        if ghost.state.isr.has(place) && ghost.state.isr.len() > 1 {
+        let alone = ghost.state.isr.len() == 1 && ghost.state.leader.is_none();
+        if ghost.state.isr.has(place) && !alone {
             report(ghost, broker, stamp, findings);
         }
     }
@@ -60,6 +61,17 @@ mod tests {
         let mut forge = Forge::new();
         forge.now(|f| f.isr(&[1, 2], &[], 0).fence(3)).wait(Span::millis(1)).touch();
         forge.expect_none("fenced-in-isr");
+    }
+
+    /// Edges: of two members the fenced one must go, and the last one may stay but not lead.
+    #[test]
+    fn of_two_members_the_fenced_one_goes_and_the_last_one_does_not_lead() {
+        let mut forge = Forge::new();
+        forge.isr(&[1, 2], &[], 0).wait(Span::millis(1)).touch().expect_none("fenced-in-isr");
+        forge.fence(2).wait(Span::millis(1)).touch().expect("fenced-in-isr", 1);
+        let mut forge = Forge::new();
+        forge.isr(&[1], &[], 0).wait(Span::millis(1)).touch().expect_none("fenced-in-isr");
+        forge.fence(1).wait(Span::millis(1)).touch().expect("fenced-in-isr", 1);
     }
 
     #[test]
