@@ -173,7 +173,7 @@ impl Canon {
     ) -> impl DoubleEndedIterator<Item = &[Entry]> + Clone {
         let replica = &self.replicas[place];
         let matched = (replica.next.saturating_sub(self.dropped) as usize).min(self.entries.len());
-        let from = replica.start.max(replica.rejoined).max(above);
+        let from = replica.begin().max(above);
         let first = self.entries.partition_point(|entry| entry.end() <= from).min(matched);
         let (front, back) = replica.tail.as_slices();
         let tail =
@@ -281,7 +281,7 @@ impl Canon {
         };
         let leader = self.elected[at].place;
         self.elected.drain(..=at);
-        let matched = self.replicas[leader].matched;
+        let (matched, start) = (self.replicas[leader].matched, self.replicas[leader].start);
         let keep = self.replicas[leader].next;
         let kept = (keep.saturating_sub(self.dropped) as usize).min(self.entries.len());
         removed.extend(self.entries.walk(kept));
@@ -307,11 +307,26 @@ impl Canon {
         let end = self.end;
         let own = &mut self.replicas[leader];
         (own.next, own.matched, own.reach) = (number_end, end, end);
+        if start > matched {
+            self.forget_below(start);
+        }
         self.rematch();
         (self.leader, self.epoch) = (leader, epoch);
         let parted = self.carry_marks(matched, kept, removed);
         self.cut = Some((epoch, parted));
         (parted, kept..self.entries.len())
+    }
+
+    /// The log of the new leader starts here, beyond what it shares with the old one: nobody can
+    /// tell what another replica holds in between from what it would hold there.
+    #[cold]
+    fn forget_below(&mut self, start: Offset) {
+        let next = self.number_of(start);
+        for replica in self.replicas.iter_mut().filter(|r| r.is_apart() && r.end() > start) {
+            let below = replica.tail.partition_point(|entry| entry.end() <= start);
+            replica.tail.drain(..below);
+            (replica.matched, replica.next, replica.rejoined) = (start, next, start);
+        }
     }
 
     /// A power loss can bring back a truncated batch whose records were appended again in a later
@@ -467,11 +482,14 @@ impl Canon {
             if other_place == place || other.tail[at].epoch != entry.epoch {
                 return false;
             }
-            let same_history = match (own.tail.back(), at.checked_sub(1).map(|b| &other.tail[b])) {
-                (None, None) => own.matched == other.matched,
-                (Some(mine), Some(theirs)) => mine.same(theirs),
-                _ => false,
-            };
+            // A log that begins here has no history.
+            let begins = own.begin().max(other.begin());
+            let same_history = entry.base <= begins
+                || match (own.tail.back(), at.checked_sub(1).map(|b| &other.tail[b])) {
+                    (None, None) => own.matched == other.matched,
+                    (Some(mine), Some(theirs)) => mine.same(theirs),
+                    _ => false,
+                };
             !other.tail[at].same(entry) || !same_history
         })
     }

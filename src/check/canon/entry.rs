@@ -106,6 +106,11 @@ impl Replica {
         self.tail.back().map_or(self.matched, Entry::end)
     }
 
+    /// From where on it can be compared with others.
+    pub(super) fn begin(&self) -> Offset {
+        self.start.max(self.rejoined)
+    }
+
     /// Whether it parts from the canonical log.
     pub(crate) fn is_apart(&self) -> bool {
         !self.tail.is_empty()

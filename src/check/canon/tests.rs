@@ -237,3 +237,55 @@ fn the_log_of_a_replica_that_rejoined_is_known_from_there_on() {
     let bases: Vec<_> = canon.log(0, Offset::ZERO).flatten().map(|e| e.base).collect();
     assert_eq!(bases, [Offset(1)]);
 }
+
+/// Replicas 1 and 2 hold two batches that the leader elected uncleanly lacks. Replica 2, whose log
+/// starts between them, leads next and brings them back: seen in the canary of unclean elections.
+#[test]
+fn a_leader_brings_back_an_old_branch_from_where_its_log_starts() {
+    let brought_back = |start| {
+        let mut canon = Canon::new(REPLICAS);
+        for place in [1, 2] {
+            canon.append(place, &entry(0, 0, 0));
+            canon.append(place, &entry(1, 0, 1));
+        }
+        canon.elect(0, LeaderEpoch(1));
+        canon.take_over(LeaderEpoch(1), &mut Vec::new());
+        canon.move_start(2, Offset(start));
+        canon.elect(2, LeaderEpoch(2));
+        canon.take_over(LeaderEpoch(2), &mut Vec::new());
+        canon
+    };
+    for start in [0, 1] {
+        let mut canon = brought_back(start);
+        assert!(!canon.replica(1).is_apart(), "start {start}");
+        assert_eq!(canon.append(2, &entry(2, 2, 9)), Append::Extended);
+        assert_eq!(canon.append(1, &entry(2, 2, 9)), Append::Matched);
+    }
+    // What differs from there on is told apart still.
+    let mut canon = brought_back(1);
+    canon.truncate(1, Offset(1));
+    canon.append(1, &entry(1, 1, 7));
+    canon.append(2, &entry(2, 2, 9));
+    assert_eq!(canon.append(1, &entry(2, 2, 9)), Append::Clash);
+}
+
+/// A log that begins with a batch says nothing of what lies before that.
+#[test]
+fn the_first_batch_of_a_log_has_no_history() {
+    let fetched = |begin: fn(&mut Canon)| {
+        let mut canon = Canon::new(REPLICAS);
+        canon.append(0, &entry(0, 0, 0));
+        canon.append(0, &entry(1, 0, 1));
+        canon.elect(1, LeaderEpoch(1));
+        canon.take_over(LeaderEpoch(1), &mut Vec::new());
+        canon.append(1, &entry(0, 1, 7));
+        // Replica 2 has not heard of the election, and fetches from replica 0.
+        begin(&mut canon);
+        canon.append(2, &entry(1, 0, 1))
+    };
+    assert_eq!(fetched(|canon| canon.move_start(2, Offset(1))), Append::Apart);
+    let other_history = |canon: &mut Canon| {
+        canon.append(2, &entry(0, 1, 7));
+    };
+    assert_eq!(fetched(other_history), Append::Clash);
+}
