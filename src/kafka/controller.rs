@@ -200,10 +200,11 @@ impl Controller {
         };
         let mut standing = Standing::Fenced;
         if error.is_none() {
-            standing =
-                self.decide(ctx, |view, records| registry::heartbeat(view, heartbeat, records));
+            let mut records = Vec::new();
+            standing = registry::heartbeat(&self.view(ctx.rules), heartbeat, &mut records);
             let fenced = matches!(standing, Standing::Fenced | Standing::MayStop);
             self.registry.touch(heartbeat, fenced, ctx.rules, ctx.monotonic);
+            self.append(records, ctx);
             if rulings::sessions_end_on_time(ctx.rules) {
                 self.await_next_end(ctx);
             }

@@ -102,7 +102,18 @@ impl Registry {
         self.entry(broker).shutdown_at.get_or_insert(at);
     }
 
-    /// Follows a record that is part of the metadata log now.
+    /// Whether this controller has a broker in controlled shutdown; one that was started anew knows
+    /// of nobody. Who is fenced is in no shutdown any more.
+    pub(super) fn is_shutting_down(&self, broker: BrokerId) -> bool {
+        self.get(broker).shutdown_at.is_some()
+    }
+
+    /// Follows a record that is part of the metadata log now. How far a broker has replayed is
+    /// forgotten with every change of its registration, until its next heartbeat: the change is
+    /// replayed when the heartbeat that caused it has been taken in.
+    ///
+    /// Kafka: ClusterControlManager.replayRegistrationChange
+    /// Kafka: BrokerHeartbeatManager.register
     pub(super) fn replay(&mut self, record: &MetadataRecord, rules: &Rules) {
         match *record {
             MetadataRecord::BrokerRegistered { broker, .. } => {
@@ -111,14 +122,17 @@ impl Registry {
             MetadataRecord::BrokerFenced { broker, .. } => {
                 let liveness = self.entry(broker);
                 liveness.shutdown_at = None;
+                liveness.replayed = Offset::ZERO;
                 if !rulings::fenced_has_session(rules) {
                     liveness.session = None;
                 }
             }
-            MetadataRecord::BrokerUnfenced { .. }
-            | MetadataRecord::BrokerLogDirsChanged { .. }
-            | MetadataRecord::BrokerShuttingDown { .. }
-            | MetadataRecord::PartitionCreated { .. }
+            MetadataRecord::BrokerUnfenced { broker, .. }
+            | MetadataRecord::BrokerLogDirsChanged { broker, .. }
+            | MetadataRecord::BrokerShuttingDown { broker, .. } => {
+                self.entry(broker).replayed = Offset::ZERO;
+            }
+            MetadataRecord::PartitionCreated { .. }
             | MetadataRecord::PartitionChanged { .. }
             | MetadataRecord::ReplicaAssigned { .. }
             | MetadataRecord::ConfigSet { .. }
@@ -154,7 +168,7 @@ impl Registry {
     ///
     /// Kafka: BrokerHeartbeatManager.lowestActiveOffset
     fn replayed_by_all_active(&self, image: &Image) -> Option<Offset> {
-        let active = image.brokers().filter(|(_, b)| b.is_active());
+        let active = image.brokers().filter(|(id, b)| !b.fenced && !self.is_shutting_down(*id));
         active.map(|(broker, _)| self.get(broker).replayed).min()
     }
 }
@@ -228,7 +242,7 @@ pub(super) fn heartbeat(
     let BrokerHeartbeatRequest { broker, epoch, .. } = *heartbeat;
     let liveness = view.registry.get(broker);
     let registered = view.image.broker(broker);
-    let current = if liveness.shutdown_at.is_some() {
+    let current = if view.registry.is_shutting_down(broker) {
         Standing::ShuttingDown
     } else if registered.is_none_or(|b| b.fenced) {
         Standing::Fenced

@@ -49,25 +49,29 @@ impl Controller {
         if count <= known || count > ids.most {
             return Err(ErrorCode::InvalidPartitions);
         }
-        let usable = usable_brokers(&self.image, &self.racks);
+        let usable = self.usable_brokers();
         let more = usize::from(count - known);
         let lists = placement::place(&usable, more, first.replicas.len(), Some(luck));
         let lists = lists.map_err(|_| ErrorCode::InvalidReplicationFactor)?;
         let numbered = (known..).zip(lists);
         numbered.map(|(number, list)| created(&self.image, (ids.id(number), topic), list)).collect()
     }
-}
 
-/// Every registered broker, but those in a controlled shutdown that are not fenced yet.
-///
-/// Kafka: BrokerHeartbeatManager.usableBrokers
-fn usable_brokers(image: &Image, racks: &[Option<u16>]) -> Vec<UsableBroker> {
-    let usable = |(id, broker): (BrokerId, &crate::kafka::image::BrokerImage)| UsableBroker {
-        id,
-        rack: racks.get(id.index()).copied().flatten(),
-        fenced: broker.fenced,
-    };
-    image.brokers().filter(|(_, b)| b.fenced || !b.shutting_down).map(usable).collect()
+    /// Every registered broker, but those that this controller took into a controlled shutdown and
+    /// that are not fenced yet. One that an earlier controller took there has a place, and is not
+    /// in sync.
+    ///
+    /// Kafka: BrokerHeartbeatManager.usableBrokers
+    fn usable_brokers(&self) -> Vec<UsableBroker> {
+        let brokers = self.image.brokers();
+        let usable = brokers.filter(|(id, _)| !self.registry.is_shutting_down(*id));
+        let placed = usable.map(|(id, broker)| UsableBroker {
+            id,
+            rack: self.racks.get(id.index()).copied().flatten(),
+            fenced: broker.fenced,
+        });
+        placed.collect()
+    }
 }
 
 /// The record of a new partition: in sync are those of its replicas that are active, and the first

@@ -125,16 +125,17 @@ fn a_broker_is_unfenced_once_it_has_replayed_its_registration() {
     assert_eq!(beat(epoch.0 + 1, false), (true, false));
 }
 
+fn may_stop(answer: Content) -> bool {
+    matches!(
+        answer,
+        Content::BrokerHeartbeatResponse(BrokerHeartbeatResponse { may_shutdown: true, .. })
+    )
+}
+
 #[test]
 fn a_broker_may_stop_when_every_other_has_heard() {
     let mut lab = kafka_4_1(2);
     lab.pass(Span::secs(3));
-    let may_stop = |answer| {
-        matches!(
-            answer,
-            Content::BrokerHeartbeatResponse(BrokerHeartbeatResponse { may_shutdown: true, .. })
-        )
-    };
     assert!(!may_stop(lab.heartbeat(B1, true)), "it led");
     assert_eq!(lab.state().leader, Some(B2));
     assert!(!may_stop(lab.heartbeat(B1, true)), "nobody has heard yet");
@@ -144,6 +145,23 @@ fn a_broker_may_stop_when_every_other_has_heard() {
     assert!(may_stop(lab.heartbeat(B1, true)));
     assert!(lab.controller.image.broker(B1).is_some_and(|b| b.fenced));
     assert!(may_stop(lab.heartbeat(B3, true)), "who leads nothing stops at once");
+}
+
+/// A change of its registration makes a broker one that has replayed nothing, until its next
+/// heartbeat: also the one by which it was unfenced (`BrokerHeartbeatManager.register`).
+#[test]
+fn a_controlled_shutdown_waits_for_the_second_heartbeat_of_who_was_just_unfenced() {
+    let mut lab = kafka_4_1(1);
+    lab.kill(B3);
+    lab.until_fenced(B3);
+    assert!(!may_stop(lab.heartbeat(B1, true)), "it led");
+    assert_eq!(lab.try_register(B3), ErrorCode::None);
+    lab.heartbeat(B3, false);
+    assert!(lab.controller.image.broker(B3).is_some_and(|b| !b.fenced));
+    lab.heartbeat(B2, false);
+    assert!(!may_stop(lab.heartbeat(B1, true)), "broker 3 has been unfenced, and said no more");
+    lab.heartbeat(B3, false);
+    assert!(may_stop(lab.heartbeat(B1, true)));
 }
 
 #[test]

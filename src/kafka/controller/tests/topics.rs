@@ -79,6 +79,37 @@ fn a_broker_in_controlled_shutdown_is_not_usable() {
     }
 }
 
+/// The fencing is replayed at once, and with it the controlled shutdown is over
+/// (`ClusterControlManager.replayRegistrationChange` of 4.1.1).
+#[test]
+fn a_broker_whose_session_ends_in_a_controlled_shutdown_is_a_fenced_one_at_once() {
+    let mut lab = kafka_4_1(2);
+    lab.heartbeat(B1, true);
+    lab.kill(B1);
+    lab.until_fenced(B1);
+    assert_eq!(ask(&mut lab, 0, 4), ErrorCode::None);
+    for number in 1..4 {
+        assert_eq!(replicas(&lab, number)[2], B1, "it comes last");
+    }
+}
+
+/// Whom it took into a controlled shutdown a controller keeps in memory: its successor places
+/// replicas there, out of the ISR and of the lead.
+#[test]
+fn a_controller_that_was_started_anew_places_replicas_on_a_broker_in_shutdown() {
+    let mut lab = kafka_4_1(2);
+    lab.heartbeat(B1, true);
+    lab.restart_controller();
+    assert!(lab.controller.image().broker(B1).is_some_and(|b| b.shutting_down && !b.fenced));
+    assert_eq!(ask(&mut lab, 0, 4), ErrorCode::None);
+    for number in 1..4 {
+        let partition = lab.controller.image().partition(PartitionId(number)).expect("created");
+        let place = partition.place(B1).expect("it is one of three");
+        assert_eq!(partition.state.isr, ReplicaSet::first(3).without(place));
+        assert!(partition.state.leader.is_some_and(|leader| leader != B1));
+    }
+}
+
 #[test]
 fn without_an_active_broker_there_are_no_partitions() {
     let mut lab = kafka_4_1(1);
