@@ -86,7 +86,9 @@ impl Diagnostic {
 
     /// With this advice.
     pub(super) fn help(&mut self, help: impl Into<String>) -> &mut Self {
-        self.help = Some(help.into());
+        let help = help.into();
+        debug_assert!(says_something(&help), "{}: help `{help}`", self.message);
+        self.help = Some(help);
         self
     }
 
@@ -135,6 +137,11 @@ impl Diagnostic {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         renderer.term_width(WIDTH).render(&[group])
     }
+}
+
+/// Whether advice says anything: not when what it would list is empty.
+fn says_something(help: &str) -> bool {
+    !help.trim().is_empty() && !help.trim_end().ends_with(':')
 }
 
 /// Words in lines that fit a screen.

@@ -89,6 +89,8 @@ fn plain(message: &str) -> String {
     if let Some((before, _)) = plain.split_once("expected struct ") {
         plain = format!("{before}expected an object");
     }
+    // Of what has no keys there is no list of them, either.
+    plain = plain.replace(", there are no fields", "");
     plain.replace("expected a sequence", "expected a list")
 }
 
@@ -142,6 +144,7 @@ impl Wrong {
             diagnostic.label("not known here");
             match nearest(name, names.iter().copied()) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None if names.is_empty() => diagnostic.help("it has no keys: write `{}`"),
                 None => diagnostic.help(format!("expected one of: {}", names.join(", "))),
             };
         }

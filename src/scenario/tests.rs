@@ -4,16 +4,19 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::ids::{BrokerId, NodeId, Offset, PartitionId, ProcessId, TopicId};
 use crate::base::rng::Latency;
 use crate::base::time::{Span, Time};
 use crate::model::config::{Acks, TopicKey};
-use crate::model::fault::{Action, Direction, Fault, Keep, RestartHow, Target, Timing as When};
+use crate::model::fault::{
+    Action, Direction, Fault, FaultKind, Keep, RestartHow, Target, Timing as When,
+};
 use crate::model::plan::{AppPlan, ProducerPlan};
 use crate::model::script::Step;
 
+use super::document::Document;
 use super::{
     Bound, Diagnostics, Expectation, Overrides, Scenario, Severity, Source, load, presets,
     with_schedule,
@@ -528,6 +531,64 @@ fn every_committed_scenario_is_a_preset_and_loads_without_warnings() {
         assert_eq!(preset.resolved, file.resolved, "{name}");
         assert!(!file.lesson.is_empty() && !file.expect.is_empty(), "{name}");
     }
+}
+
+/// Every object of a value with a key of nobody's in it.
+fn with_a_strange_key(value: &Value) -> Vec<Value> {
+    let inside = |put: &dyn Fn(Value) -> Value, part: &Value| {
+        with_a_strange_key(part).into_iter().map(put).collect::<Vec<_>>()
+    };
+    match value {
+        Value::Object(object) => {
+            let with = |key: &str, part: Value| {
+                let mut other = object.clone();
+                other.insert(key.to_owned(), part);
+                Value::Object(other)
+            };
+            let mut all = vec![with("no-such-key", json!(1))];
+            for (key, part) in object {
+                all.extend(inside(&|part| with(key, part), part));
+            }
+            all
+        }
+        Value::Array(list) => {
+            let with = |place: usize, part: Value| {
+                let mut other = list.clone();
+                other[place] = part;
+                Value::Array(other)
+            };
+            let places = list.iter().enumerate();
+            places.flat_map(|(place, part)| inside(&|part| with(place, part), part)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A list of what could be meant is empty where nothing could: the advice is another one then.
+#[test]
+fn who_writes_a_strange_key_is_told_what_to_write() {
+    let empty = FaultKind::ALL.iter().map(|kind| {
+        let faults = json!([{ "at": "1s", "do": { kind.name(): {} } }]);
+        json!({ "version": 1, "title": "t", "topics": [{ "name": "t" }], "faults": faults })
+    });
+    let whole = presets::names().filter_map(|name| {
+        let text = presets::find(name).expect("it is listed");
+        let (_, value) = Document::parse(name, text).expect("it loads");
+        value.get("extends").is_none().then_some(value)
+    });
+    let mut told = 0;
+    for text in empty.chain(whole).flat_map(|value: Value| with_a_strange_key(&value)) {
+        let errors = read(&text.to_string()).expect_err("nothing has such a key");
+        for error in &errors.0 {
+            let speaks = |words: &str| words.contains("no-such-key");
+            let unknown = error.message.contains("unknown");
+            if unknown && (speaks(&error.message) || speaks(&error.label)) {
+                assert!(error.help.is_some(), "{error:?}");
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 300, "{told}");
 }
 
 #[test]
