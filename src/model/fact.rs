@@ -193,6 +193,8 @@ pub enum Fact {
     Injected { id: u32, kind: FaultKind, node: Option<NodeId> },
     /// A random fault was refused by the promise's budget.
     Refused { kind: FaultKind, node: Option<NodeId> },
+    /// The controller answered an operation with an error, so that nothing came of it.
+    OperationRefused { kind: FaultKind, error: ErrorCode },
     /// A fault ended.
     Healed { id: u32, kind: FaultKind, node: Option<NodeId> },
     /// The fault phase is over: everything was healed.
@@ -300,6 +302,7 @@ impl Fact {
             Self::ConfigCommitted { .. } => "config-committed",
             Self::Injected { .. } => "injected",
             Self::Refused { .. } => "refused",
+            Self::OperationRefused { .. } => "operation-refused",
             Self::Healed { .. } => "healed",
             Self::AllHealed => "all-healed",
             Self::StepDone { .. } => "step-done",

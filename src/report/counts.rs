@@ -115,12 +115,12 @@ impl Counts {
     }
 }
 
-/// How often faults of each kind were let through, and how often the promise refused them.
+/// How often faults of each kind were let through, and how often they were refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultCounts {
-    /// Applied.
+    /// Applied, and not refused by the controller.
     pub injected: u64,
-    /// Refused by the promise's budget.
+    /// Refused by the promise's budget or, if it asked something of it, by the controller.
     pub refused: u64,
     /// Runs in which at least one was applied.
     pub runs: u64,
@@ -129,6 +129,14 @@ pub struct FaultCounts {
 /// By kind of fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultTable([FaultCounts; FaultKind::ALL.len()]);
+
+impl FaultCounts {
+    /// One that was applied asked for something, and the controller refused it.
+    pub const fn take_back(&mut self) {
+        self.injected = self.injected.saturating_sub(1);
+        self.refused += 1;
+    }
+}
 
 impl FaultTable {
     /// Those of one kind.

@@ -172,6 +172,7 @@ impl Summary {
             Fact::DiskFailed { .. } => self.counts.disks_failed += 1,
             Fact::Injected { kind, .. } => self.faults.of(kind).injected += 1,
             Fact::Refused { kind, .. } => self.faults.of(kind).refused += 1,
+            Fact::OperationRefused { kind, .. } => self.faults.of(kind).take_back(),
             _ => {}
         }
     }

@@ -245,6 +245,7 @@ impl<'a> Line<'a> {
             Fact::Refused { kind, node } => {
                 format!("{}{}: beyond the promise", kind.name(), on(node))
             }
+            Fact::OperationRefused { kind, error } => format!("{}: {error}", kind.name()),
             Fact::AllHealed => "the fault phase is over".to_owned(),
             Fact::StepDone { step } => format!("step {step}"),
             _ => String::new(),

@@ -61,6 +61,7 @@ static FACTS: &[FactName] = &[
     fact("config-committed", false, false),
     of_node("injected"),
     of_node("refused"),
+    fact("operation-refused", false, false),
     of_node("healed"),
     fact("all-healed", false, false),
     fact("step-done", false, false),

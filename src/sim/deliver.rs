@@ -297,10 +297,9 @@ impl World {
         if !self.is_awake(host, Event::Operate { slot }) {
             return;
         }
-        let content = self.operations.take(slot);
+        let message = self.operations.take(slot);
         let digest = Digest::of(EventKind::Operate, host);
-        self.reached(digest.content(&content, &self.lists), tap);
-        let message = Message { correlation: 0, content };
+        self.reached(digest.content(&message.content, &self.lists), tap);
         self.run(host, tap, |nodes, node, ctx| nodes.message(node, OPERATOR, &message, ctx));
         self.release_lists(&message.content);
         self.drain(host, self.now, tap);

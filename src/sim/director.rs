@@ -7,7 +7,7 @@
 //! gives the same run: draws are made from the stream `chaos` alone, which feeds nothing else, and
 //! a fault's number is its place among all injections. It does not know how a fault is carried out.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use crate::base::ids::{BrokerId, ControllerId, NodeId, PartitionId, ProcessId};
 use crate::base::rng::Rng;
@@ -16,7 +16,6 @@ use crate::kafka::image::Image;
 use crate::kafka::start::Command;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::fault::{Action, Fault, FaultKind, FaultLine, RestartHow, Target, Timing};
-use crate::model::message::Content;
 use crate::model::pattern::Pattern;
 use crate::model::plan::Plan;
 use crate::sim::budget::Budget;
@@ -165,8 +164,9 @@ pub struct Director {
     agenda: Agenda,
     /// Rolling restarts, and whether the script waits for them.
     rollings: Vec<(Rolling, By)>,
-    /// Who asked for the operations that are not answered yet, oldest first.
-    operations: VecDeque<By>,
+    /// The operations that are not answered yet, by the number of their fault: what they are, and
+    /// who asked for them. A controller that stops leaves some without an answer.
+    operations: BTreeMap<u32, (FaultKind, By)>,
     schedule: Vec<(Time, Fault)>,
     /// How many faults have been injected, those of the script included.
     injected: u32,
@@ -206,7 +206,7 @@ impl Director {
             script: Script::new(&plan.script),
             agenda: Agenda::default(),
             rollings: Vec::new(),
-            operations: VecDeque::new(),
+            operations: BTreeMap::new(),
             schedule: Vec::new(),
             injected: 0,
             over: false,
@@ -282,12 +282,13 @@ impl Director {
         self.script.on_fact(now, fact, &mut self.agenda, out);
     }
 
-    /// An operation was answered. Operations are answered in the order in which they were asked.
-    pub fn on_answer(&mut self, now: Time, content: Content, out: &mut Vec<Order>) {
-        debug_assert!(!content.is_request(), "{content:?}");
-        if self.operations.pop_front() == Some(By::Script) {
+    /// The operation that fault `id` was is answered. Says what it was.
+    pub fn on_answer(&mut self, now: Time, id: u32, out: &mut Vec<Order>) -> Option<FaultKind> {
+        let (kind, by) = self.operations.remove(&id)?;
+        if by == By::Script {
             self.script.on_answer(now, &mut self.agenda, out);
         }
+        Some(kind)
     }
 
     /// The concrete schedule so far: every injected fault of a fault line, resolved, with its exact
@@ -393,7 +394,7 @@ impl Director {
         self.budget.applied(id, &action, &nodes, view.running);
         self.injected += 1;
         if kind.is_operation() {
-            self.operations.push_back(by);
+            self.operations.insert(id, (kind, by));
         }
         let length = length.filter(|_| kind.has_length());
         let fault = Fault { id, action, nodes: nodes.clone(), length };
@@ -451,6 +452,10 @@ impl Director {
 
 #[cfg(test)]
 impl Director {
+    pub(super) fn first_open_operation(&self) -> Option<u32> {
+        self.operations.keys().next().copied()
+    }
+
     pub(super) fn swarm_drafts(&self) -> usize {
         self.swarms.iter().map(|swarm| swarm.times().count()).sum()
     }

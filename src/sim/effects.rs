@@ -151,7 +151,7 @@ impl World {
         tap: &mut O,
     ) {
         if connection == OPERATOR {
-            self.desk.director.on_answer(self.now, message.content, &mut self.desk.orders);
+            self.operation_answered(&message, tap);
             self.drop_message(message);
             return;
         }

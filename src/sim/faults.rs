@@ -5,11 +5,14 @@
 //! Does not decide whether or when.
 
 use crate::base::ids::{LogId, NodeId};
+use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, Observer, Stamp};
 use crate::model::fault::{Action, Direction, Fault, RestartHow, Target};
 use crate::model::message::{
-    CreatePartitionsRequest, ElectLeadersRequest, ElectionType, IncrementalAlterConfigsRequest,
+    Content, CreatePartitionsRequest, ElectLeadersRequest, ElectionType,
+    IncrementalAlterConfigsRequest, Message,
 };
+use crate::sim::desk::Desk;
 use crate::sim::event::{Digest, EventKind, HostId, Life};
 use crate::sim::host::Condition;
 use crate::sim::links::Impair;
@@ -52,19 +55,19 @@ impl World {
             Action::SetConfig { topic, key, value } => {
                 let (topic, key, value) = (Some(*topic), *key, Some(*value));
                 let request = IncrementalAlterConfigsRequest { topic, key, value };
-                self.ask_controller(request.into());
+                self.ask_controller(fault.id, request.into());
             }
             Action::CreatePartitions { topic, to } => {
                 let request = CreatePartitionsRequest { topic: *topic, count: *to };
-                self.ask_controller(request.into());
+                self.ask_controller(fault.id, request.into());
             }
             Action::ElectUnclean { partition } => {
                 let election = ElectionType::Unclean(*partition);
-                self.ask_controller(ElectLeadersRequest { election }.into());
+                self.ask_controller(fault.id, ElectLeadersRequest { election }.into());
             }
             Action::ElectPreferred => {
                 let election = ElectionType::Preferred;
-                self.ask_controller(ElectLeadersRequest { election }.into());
+                self.ask_controller(fault.id, ElectLeadersRequest { election }.into());
             }
             Action::RollingRestart => unreachable!("the director makes restarts of it"),
             _ => {
@@ -76,6 +79,33 @@ impl World {
         if kind.has_length() {
             self.active.push(ActiveFault { fault, lives });
         }
+    }
+
+    /// The controller has answered what an operator asked.
+    #[cold]
+    pub(super) fn operation_answered<O: Observer>(&mut self, message: &Message, tap: &mut O) {
+        let Desk { director, orders, .. } = &mut self.desk;
+        let asked = director.on_answer(self.now, message.correlation, orders);
+        let error = self.refusal(&message.content);
+        if let (Some(kind), Some(error)) = (asked, error) {
+            self.desk.announce(tap, Fact::OperationRefused { kind, error });
+        }
+    }
+
+    /// Why nothing came of an operation, by its answer. Elections that nobody needs are not named.
+    fn refusal(&self, answer: &Content) -> Option<ErrorCode> {
+        let error = if let Content::ElectLeadersResponse(response) = answer {
+            let errors = || self.lists.get(response.partitions).iter().map(|result| result.error);
+            let first = errors().next().unwrap_or(ErrorCode::ElectionNotNeeded);
+            errors().find(|error| error.is_none()).unwrap_or(first)
+        } else if let Content::IncrementalAlterConfigsResponse(response) = answer {
+            response.error
+        } else if let Content::CreatePartitionsResponse(response) = answer {
+            response.error
+        } else {
+            ErrorCode::None
+        };
+        (!error.is_none()).then_some(error)
     }
 
     /// A fault strikes one host. Which process it froze, if it did.

@@ -14,10 +14,8 @@ use crate::kafka::image::Image;
 use crate::kafka::start::Command;
 use crate::model::config::{BrokerConfig, ConsumerConfig, Features, ProducerConfig, TopicConfig};
 use crate::model::directory::LogDirs;
-use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, StopKind};
 use crate::model::fault::{Action, Direction, Fault, FaultLine, RestartHow, Target, Timing};
-use crate::model::message::IncrementalAlterConfigsResponse;
 use crate::model::metadata::{MetadataRecord, PartitionState};
 use crate::model::names::{Names, TopicName};
 use crate::model::plan::{
@@ -277,8 +275,8 @@ impl Toy {
     /// An operation is answered now.
     pub(super) fn answer(&mut self) {
         let mut out = Vec::new();
-        let content = IncrementalAlterConfigsResponse { error: ErrorCode::None }.into();
-        self.director.on_answer(self.now, content, &mut out);
+        let id = self.director.first_open_operation().expect("one was asked for");
+        let _config = self.director.on_answer(self.now, id, &mut out);
         self.carry_out(out);
     }
 

@@ -52,7 +52,8 @@ pub struct World {
     pub(super) committed: Committed,
     pub(super) desk: Desk,
     pub(super) commands: Table<Command>,
-    pub(super) operations: Table<Content>,
+    /// What operators ask, each under the number of the fault that it is.
+    pub(super) operations: Table<Message>,
     /// Operations that wait for a controller.
     pub(super) unheard: Vec<u32>,
     pub(super) faults: Table<Fault>,
@@ -255,8 +256,8 @@ impl World {
     }
 
     /// The operator asks the active controller something, as soon as there is one.
-    pub(super) fn ask_controller(&mut self, content: Content) {
-        let slot = self.operations.put(content);
+    pub(super) fn ask_controller(&mut self, fault: u32, content: Content) {
+        let slot = self.operations.put(Message { correlation: fault, content });
         self.push(self.now, Event::Operate { slot });
     }
 

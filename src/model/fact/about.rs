@@ -62,6 +62,7 @@ impl Fact {
             | Self::ConfigCommitted { .. } => Subject::Metadata,
             Self::Injected { .. }
             | Self::Refused { .. }
+            | Self::OperationRefused { .. }
             | Self::Healed { .. }
             | Self::AllHealed
             | Self::StepDone { .. } => Subject::Fault,

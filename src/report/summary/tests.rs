@@ -81,6 +81,22 @@ fn a_run_is_counted() {
     assert_eq!(process.ack_latency.max(), Span::millis(9_500));
 }
 
+/// The first of three growths is refused, and one of two changes of a property.
+#[test]
+fn what_the_controller_refuses_is_not_counted_as_applied() {
+    let mut diary = Diary::new();
+    let (grow, set) = (FaultKind::CreatePartitions, FaultKind::SetConfig);
+    for (id, kind) in [grow, grow, set, grow, set].into_iter().enumerate() {
+        diary.fact(Fact::Injected { id: id as u32, kind, node: None });
+        if id == 0 || id == 4 {
+            diary.fact(Fact::OperationRefused { kind, error: ErrorCode::InvalidPartitions });
+        }
+    }
+    let faults = summary(&diary).faults;
+    assert_eq!((faults.get(grow).injected, faults.get(grow).refused), (2, 1));
+    assert_eq!((faults.get(set).injected, faults.get(set).refused), (1, 1));
+}
+
 #[test]
 fn gaps_and_unhealthy_times_are_measured() {
     let summary = summary(&killed_leader());

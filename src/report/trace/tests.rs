@@ -108,6 +108,10 @@ fn cluster() -> Vec<Fact> {
         Fact::Injected { id: 3, kind: FaultKind::PowerLoss, node },
         Fact::Injected { id: 4, kind: FaultKind::Partition, node: None },
         Fact::Refused { kind: FaultKind::Crash, node },
+        Fact::OperationRefused {
+            kind: FaultKind::CreatePartitions,
+            error: ErrorCode::InvalidPartitions,
+        },
         Fact::Healed { id: 3, kind: FaultKind::PowerLoss, node },
         Fact::AllHealed,
         Fact::StepDone { step: 2 },
@@ -183,6 +187,7 @@ fn every_fact_has_its_line() {
     8.030 117  --    injected             power-loss b1 (fault 3)
     8.030 117  --    injected             partition (fault 4)
     8.030 117  --    refused              crash b1: beyond the promise
+    8.030 117  --    operation-refused    create-partitions: INVALID_PARTITIONS
     8.030 117  --    healed               power-loss b1 (fault 3)
     8.030 117  --    all-healed           the fault phase is over
     8.030 117  --    step-done            step 2
