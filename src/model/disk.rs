@@ -88,6 +88,8 @@ pub struct Disk {
     capacity: u64,
     forced_full: bool,
     failed_dirs: u64,
+    /// In which directories a write of a partition found no space since the process was started.
+    full_dirs: u64,
     dirs: u16,
     journal: Vec<Fact>,
     /// Nobody wants to hear what is done to logs.
@@ -110,6 +112,7 @@ impl Disk {
             capacity,
             forced_full: false,
             failed_dirs: 0,
+            full_dirs: 0,
             dirs: dirs.max(1),
             journal: Vec::new(),
             silent: false,
@@ -190,12 +193,12 @@ impl Disk {
     /// # Errors
     /// If the disk is full or the directory has failed; nothing is written then.
     pub fn append(&mut self, handle: LogHandle, batch: Batch) -> Result<(), IoError> {
+        if self.forced_full || self.used + u64::from(batch.bytes) > self.capacity {
+            return Err(self.refused(handle));
+        }
         let file = &mut self.logs[handle.0 as usize];
         if self.failed_dirs >> file.dir & 1 == 1 {
             return Err(IoError::Failed);
-        }
-        if self.forced_full || self.used + u64::from(batch.bytes) > self.capacity {
-            return Err(IoError::Full);
         }
         self.used += u64::from(batch.bytes);
         file.append(batch);
@@ -217,7 +220,7 @@ impl Disk {
     pub fn roll(&mut self, handle: LogHandle, base: Offset) -> Result<(), IoError> {
         self.check_dir(self.file(handle).dir)?;
         if self.forced_full {
-            return Err(IoError::Full);
+            return Err(self.refused(handle));
         }
         self.logs[handle.0 as usize].roll(base);
         Ok(())
@@ -298,7 +301,7 @@ impl Disk {
         change: impl FnOnce(&mut Checkpoints),
     ) -> Result<(), IoError> {
         self.check_dir(self.file(handle).dir)?;
-        self.check_space()?;
+        self.check_space().map_err(|_| self.refused(handle))?;
         self.logs[handle.0 as usize].checkpoints.write(how, change);
         Ok(())
     }
@@ -362,6 +365,21 @@ impl Disk {
             return Err(IoError::Full);
         }
         Ok(())
+    }
+
+    /// Why a write is refused that finds no space. Kafka takes the directory of a partition offline
+    /// for that as for any failure, so it is observed as one, once for each start of a process.
+    #[cold]
+    fn refused(&mut self, handle: LogHandle) -> IoError {
+        let LogFile { dir, id, .. } = *self.file(handle);
+        if self.failed_dirs >> dir & 1 == 1 {
+            return IoError::Failed;
+        }
+        if matches!(id, LogId::Partition(_)) && self.full_dirs >> dir & 1 == 0 {
+            self.full_dirs |= 1 << dir;
+            self.observe(handle, |broker, _| Fact::DiskFailed { broker, dir });
+        }
+        IoError::Full
     }
 
     /// Notes what was done to a partition's log.
@@ -463,13 +481,21 @@ impl Disk {
         self.forced_full = full;
     }
 
-    /// Breaks a log directory, or repairs it.
-    pub const fn sim_set_dir_failed(&mut self, dir: u16, failed: bool) {
-        if failed {
-            self.failed_dirs |= 1 << dir;
-        } else {
-            self.failed_dirs &= !(1 << dir);
-        }
+    /// Breaks a log directory.
+    pub const fn sim_fail_dir(&mut self, dir: u16) {
+        self.failed_dirs |= 1 << dir;
+    }
+
+    /// A process is started: it tries every log directory anew.
+    pub const fn sim_try_dirs_anew(&mut self) {
+        (self.failed_dirs, self.full_dirs) = (0, 0);
+    }
+
+    /// Whether some log directory has failed, or a write in it has found no space, since the
+    /// process was started: Kafka does not take such a directory back before the next start.
+    #[must_use]
+    pub const fn sim_needs_restart(&self) -> bool {
+        self.failed_dirs | self.full_dirs != 0
     }
 
     /// Empties the disk and formats it anew. Returns how many records of partitions are gone.
@@ -486,7 +512,7 @@ impl Disk {
         self.clean_shutdown = None;
         self.id = DiskId(self.id.0 + 1);
         self.used = 0;
-        self.failed_dirs = 0;
+        (self.failed_dirs, self.full_dirs) = (0, 0);
         records
     }
 

@@ -85,7 +85,8 @@ pub enum Fact {
     Paused { node: NodeId },
     /// A frozen node goes on.
     Resumed { node: NodeId },
-    /// A log directory of a broker broke.
+    /// A log directory of a broker broke, or a write in it found no space for the first time since
+    /// the broker was started. Kafka takes it offline until the next start.
     DiskFailed { broker: BrokerId, dir: u16 },
     // ---- observed: network ----
     /// A connection was opened.

@@ -270,3 +270,28 @@ fn topics_grow_while_leaders_crash() {
         assert_eq!(again.fingerprint, outcome.fingerprint);
     }
 }
+
+/// Two log directories on a disk that is full for a moment, or until its broker halts: a broker
+/// that lives on is without a directory until it is restarted.
+#[test]
+fn a_full_disk_takes_directories_offline() {
+    let text = r#"{ "version": 1, "title": "full", "disk": { "log-dirs": 3 },
+        "topics": [{ "name": "t", "partitions": 6, "config": { "min.insync.replicas": 2 } }],
+        "producers": [{ "name": "p", "rate": "50/s", "config": { "acks": "all" } }],
+        "faults": [
+            { "at": "3s", "target": "leader:t-0", "for": "8ms", "do": { "disk-full": {} } },
+            { "at": "12s", "target": "leader:t-1", "for": "5s", "do": { "disk-full": {} } }
+        ],
+        "run": { "duration": "20s" } }"#;
+    let built = load_str("full", text);
+    let plan = built.unwrap_or_else(|found| panic!("{found}")).columns.remove(0);
+    let (mut failed, mut halts) = (0, 0);
+    for seed in 0..20 {
+        let outcome = run(&plan, seed, Options::default());
+        assert_eq!(outcome.ended, Ended::Done);
+        assert_eq!(outcome.checks.violations(), [], "seed {seed}");
+        failed += outcome.summary.counts.disks_failed;
+        halts += outcome.summary.counts.halts;
+    }
+    assert!(failed > 2 * halts && halts >= 20, "{failed} directories, {halts} halts");
+}

@@ -217,8 +217,8 @@ impl World {
     }
 
     /// The fault phase is over: every fault ends, every stopped node starts, and a broker with a
-    /// broken directory is restarted, as Kafka needs it. No fault begins from now on. Happens at
-    /// [`World::now`]; see [`World::advance`].
+    /// directory that broke or was full is restarted, as Kafka needs it. No fault begins from now
+    /// on. Happens at [`World::now`]; see [`World::advance`].
     pub fn heal_all<O: Observer>(&mut self, tap: &mut O) {
         self.over = true;
         self.desk.stamp = Stamp { time: self.now, seq: self.queue.take_seq(), cause: 0 };
@@ -230,7 +230,7 @@ impl World {
         for place in 0..self.hosts.len() {
             let host = HostId(place as u16);
             let machine = &self.hosts[place];
-            let broken = self.nodes.disk_mut(machine.node).is_some_and(|d| d.failed_dirs() != 0);
+            let broken = self.nodes.disk_mut(machine.node).is_some_and(|d| d.sim_needs_restart());
             match machine.condition {
                 Condition::Down => self.begin_start(host),
                 Condition::Running if broken => self.send_terminate(host),
@@ -266,7 +266,7 @@ impl World {
         let node = self.node(host);
         if let (NodeId::Broker(broker), Some(disk)) = (node, self.nodes.disk_mut(node)) {
             let dir = dir % disk.dirs();
-            disk.sim_set_dir_failed(dir, true);
+            disk.sim_fail_dir(dir);
             self.desk.announce(tap, Fact::DiskFailed { broker, dir });
         }
     }

@@ -68,7 +68,7 @@ impl World {
             self.desk.announce(tap, Fact::Started { node });
         }
         if let Some(disk) = self.nodes.disk_mut(node) {
-            (0..disk.dirs()).for_each(|dir| disk.sim_set_dir_failed(dir, false));
+            disk.sim_try_dirs_anew();
         }
         let digest = Digest::of(EventKind::Start, host).word(u64::from(incarnation));
         self.reached(digest, tap);

@@ -285,6 +285,22 @@ mod tests {
         skewed(2).expect("isr-unjustified", 1);
     }
 
+    /// A full disk takes directories offline as a broken one does, and its broker may live on.
+    #[test]
+    fn a_member_whose_directory_failed_may_be_removed_until_it_is_started_anew() {
+        let failed = Fact::DiskFailed { broker: BrokerId(3), dir: 0 };
+        let mut forge = healthy(100);
+        forge.tell(failed).isr(&[1, 2], &[], 0).wait(Span::millis(1)).touch();
+        forge.expect_none("isr-unjustified");
+        let mut forge = healthy(10);
+        forge.tell(failed).now(|f| f.isr(&[1, 2], &[], 0).fence(3)).stop(3).wait(Span::secs(1));
+        forge.start(3).register(3, true).unfence(3);
+        answer(&mut forge, 10..15);
+        forge.isr(&[1, 2, 3], &[], 0);
+        answer(&mut forge, 15..20);
+        forge.isr(&[1, 2], &[], 0).wait(Span::millis(1)).touch().expect("isr-unjustified", 1);
+    }
+
     #[test]
     fn a_member_may_not_join_below_the_watermark() {
         let mut forge = Forge::new();

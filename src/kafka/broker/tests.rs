@@ -364,7 +364,7 @@ fn a_failed_directory_among_several_is_reported() {
     let config = BrokerConfig { log_dirs: 2, ..BrokerConfig::default() };
     let mut cluster = Cluster::with(3, Rules::KAFKA_4_1, config, 2);
     let client = cluster.connect(1);
-    cluster.disk(1).sim_set_dir_failed(0, true);
+    cluster.disk(1).sim_fail_dir(0);
     let batch = cluster.batch(1);
     let sent = cluster.produce(client, batch, Acks::All);
     assert_eq!(cluster.produced(sent), Some((ErrorCode::KafkaStorageError, 0)));
@@ -394,7 +394,7 @@ fn a_broker_with_several_directories_says_where_each_replica_lies() {
 fn a_new_replica_goes_to_the_online_directory_with_the_fewest_partitions() {
     let config = BrokerConfig { log_dirs: 3, ..BrokerConfig::default() };
     let mut cluster = Cluster::with(3, Rules::KAFKA_4_1, config, 3);
-    cluster.disk(1).sim_set_dir_failed(1, true);
+    cluster.disk(1).sim_fail_dir(1);
     cluster.pass(Span::secs(10)); // a checkpoint cannot be written
     for number in [3, 6] {
         cluster.decide(MetadataRecord::PartitionCreated {

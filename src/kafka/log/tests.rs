@@ -137,7 +137,7 @@ fn a_broken_directory_takes_no_checkpoint() {
     bench.log.set_watermark(Offset(8));
     let saved = bench.checkpoints();
     bench.now = NOW + Span::secs(61);
-    bench.disk.sim_set_dir_failed(0, true);
+    bench.disk.sim_fail_dir(0);
     let deleted = bench.with_ctx(|log, disk, config, ctx| log.retain(config, disk, ctx));
     deleted.expect_err("the directory is broken");
     assert_eq!(bench.log.close(&mut bench.disk), Err(IoError::Failed));
@@ -254,7 +254,7 @@ fn a_read_takes_whole_batches_and_the_first_one_whole() {
 fn a_read_at_the_end_touches_no_disk() {
     let mut bench = Bench::new(TopicConfig::default());
     bench.append(0);
-    bench.disk.sim_set_dir_failed(0, true);
+    bench.disk.sim_fail_dir(0);
     assert_eq!(bench.read(Offset(2)), Ok(0));
     assert_eq!(bench.read(Offset(0)), Err(IoError::Failed));
 }

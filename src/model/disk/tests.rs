@@ -15,6 +15,7 @@ use crate::model::body::{Bodies, Body};
 use crate::model::disk::{
     Checkpoints, ChunkPlace, Disk, IoError, Kept, LogHandle, LogImage, Write,
 };
+use crate::model::fact::Fact;
 
 /// The logs of the test, each with its directory.
 const LOGS: [(LogId, u16); 3] = [
@@ -45,7 +46,9 @@ enum Step {
     Below(usize, u8),
     Wipe,
     Full(bool),
-    Failed(u16, bool),
+    Failed(u16),
+    /// A process is started.
+    Start,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -67,7 +70,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (log, any::<u8>()).prop_map(|(log, part)| Step::Below(log, part)),
         1 => Just(Step::Wipe),
         1 => any::<bool>().prop_map(Step::Full),
-        1 => (0..2_u16, any::<bool>()).prop_map(|(dir, failed)| Step::Failed(dir, failed)),
+        1 => (0..2_u16).prop_map(Step::Failed),
+        1 => Just(Step::Start),
     ];
     prop::collection::vec(step, 0..160)
 }
@@ -368,9 +372,13 @@ impl Pair {
                 self.disk.sim_set_full(full);
                 self.full = full;
             }
-            Step::Failed(dir, failed) => {
-                self.disk.sim_set_dir_failed(dir, failed);
-                self.failed[usize::from(dir)] = failed;
+            Step::Failed(dir) => {
+                self.disk.sim_fail_dir(dir);
+                self.failed[usize::from(dir)] = true;
+            }
+            Step::Start => {
+                self.disk.sim_try_dirs_anew();
+                self.failed = [false; 2];
             }
             _ => unreachable!("a node does it"),
         }
@@ -579,4 +587,39 @@ fn a_log_that_retention_keeps_short_fills_its_own_chunks() {
     one.sim_lose_power(|_, _| Kept::SYNCED);
     assert_eq!(one.log(PartitionId(0)).map(|log| log.batches().len()), Ok(0));
     assert_eq!(other.log(PartitionId(0)).map(|log| log.batches().len()), Ok(LONG as usize));
+}
+
+/// A broker takes the directory offline, and checks must know why.
+#[test]
+fn a_write_that_finds_no_space_is_observed_once_for_each_directory_and_start() {
+    let mut disk = Disk::new(NodeId::Broker(BrokerId(1)), 2, u64::MAX);
+    let of = LOGS.map(|(log, dir)| disk.create_log(log, dir, Offset::ZERO).expect("a good disk"));
+    let told = |disk: &mut Disk| {
+        let mut dirs = Vec::new();
+        disk.sim_drain_journal(|fact| match *fact {
+            Fact::DiskFailed { broker: BrokerId(1), dir } => dirs.push(dir),
+            other => panic!("{other:?}"),
+        });
+        dirs
+    };
+    let synced = |disk: &mut Disk, log| disk.write_checkpoints(log, Write::Synced, |_| ());
+    disk.sim_set_full(true);
+    assert!(!disk.sim_needs_restart());
+    assert_eq!(synced(&mut disk, of[2]), Err(IoError::Full));
+    assert!(told(&mut disk).is_empty(), "without its metadata log a broker halts");
+    assert!(!disk.sim_needs_restart());
+    assert_eq!(disk.roll(of[1], Offset(1)), Err(IoError::Full));
+    assert_eq!(synced(&mut disk, of[1]), Err(IoError::Full));
+    assert_eq!(told(&mut disk), [1]);
+    assert_eq!(synced(&mut disk, of[0]), Err(IoError::Full));
+    assert_eq!(told(&mut disk), [0]);
+    disk.sim_set_full(false);
+    assert!(disk.sim_needs_restart(), "space alone does not bring the directories back");
+    disk.sim_try_dirs_anew();
+    assert!(!disk.sim_needs_restart());
+    disk.sim_fail_dir(0);
+    disk.sim_set_full(true);
+    assert_eq!(disk.roll(of[0], Offset(1)), Err(IoError::Failed));
+    assert_eq!(disk.roll(of[1], Offset(1)), Err(IoError::Full));
+    assert_eq!(told(&mut disk), [1]);
 }
