@@ -6,6 +6,7 @@
 //! not know who leads, and decides nothing that two Kafka versions decided differently.
 
 pub mod epochs;
+mod snapshots;
 
 use std::collections::VecDeque;
 
@@ -13,6 +14,7 @@ use crate::base::ids::{LeaderEpoch, LogId, Offset};
 use crate::base::time::{Span, Time};
 use crate::kafka::ctx::Ctx;
 use crate::kafka::log::epochs::EpochCache;
+use crate::kafka::log::snapshots::Idle;
 use crate::kafka::producer_state::ProducerState;
 use crate::kafka::rulings;
 use crate::model::batch::Batch;
@@ -63,7 +65,8 @@ pub struct Log {
 
 impl Log {
     /// Loads a log, or creates an empty one in this directory. After an unclean stop everything
-    /// from the first torn batch on is dropped; the epochs and producers are rebuilt either way.
+    /// from the first torn batch on is dropped. The epochs are rebuilt either way, the producers as
+    /// `load_producers` says.
     ///
     /// # Errors
     /// If the log directory has failed, or there is no space to write what was rebuilt.
@@ -99,7 +102,7 @@ impl Log {
         };
         log.index_segments(disk)?;
         log.recover_epochs(disk)?;
-        log.rebuild_producers(wall, expiration, disk)?;
+        log.load_producers(clean, checkpointed_start, Idle { wall, expiration }, disk)?;
         Ok(log)
     }
 
@@ -330,7 +333,9 @@ impl Log {
         let recovery_point = self.recovery_point;
         self.write(Write::Synced, disk, |saved| saved.recovery_point = recovery_point)?;
         self.index_segments(disk)?;
-        self.rebuild_producers(wall, expiration, disk)
+        // Whoever knew nobody before the cut reads nothing: a shortcut of Kafka's.
+        let known = !self.producers.is_empty();
+        self.rebuild_producers((self.start, to), known, Idle { wall, expiration }, disk)
     }
 
     /// Throws everything away and starts empty at `start`.
@@ -412,14 +417,12 @@ impl Log {
         if count == self.segments.len() {
             self.roll(disk, ctx)?;
         }
-        self.segments.drain(..count);
-        let start = self.segments[0].base;
+        let start = self.segments[count].base;
         self.raise_start(start, disk)?;
-        self.write(Write::InBackground, disk, |saved| {
-            while saved.producer_snapshots.front().is_some_and(|snapshot| *snapshot < start) {
-                saved.producer_snapshots.pop_front();
-            }
-        })?;
+        // The snapshot at the beginning of a segment goes with it.
+        let goes = |at: Offset| self.segments.range(..count).any(|segment| segment.base == at);
+        self.retain_snapshots(|at| !goes(at), disk)?;
+        self.segments.drain(..count);
         disk.delete_before(self.handle()?, start)
     }
 
@@ -465,7 +468,7 @@ impl Log {
         self.recovery_point = self.end;
         self.checkpoint_watermark(disk)?;
         self.checkpoint_recovery(disk)?;
-        self.snapshot(self.end, Write::Synced, disk)
+        self.take_snapshot((self.start, self.end), Write::Synced, disk)
     }
 
     // ---- inside ----
@@ -486,7 +489,7 @@ impl Log {
     fn roll(&mut self, disk: &mut Disk, ctx: &mut Ctx<'_>) -> Result<(), IoError> {
         disk.roll(self.handle()?, self.end)?;
         self.segments.push_back(Segment::new(self.end));
-        self.snapshot(self.end, Write::InBackground, disk)?;
+        self.take_snapshot((self.start, self.end), Write::InBackground, disk)?;
         self.sync(ctx);
         Ok(())
     }
@@ -498,14 +501,6 @@ impl Log {
         change: impl FnOnce(&mut Checkpoints),
     ) -> Result<(), IoError> {
         disk.write_checkpoints(self.handle()?, how, change)
-    }
-
-    fn snapshot(&self, at: Offset, how: Write, disk: &mut Disk) -> Result<(), IoError> {
-        let newest = disk.checkpoints(self.handle()?).producer_snapshots.back();
-        if newest.is_some_and(|newest| *newest >= at) {
-            return Ok(());
-        }
-        self.write(how, disk, |saved| saved.producer_snapshots.push_back(at))
     }
 
     /// Epochs are added to their file at once, and removed from it in the background: no epoch of
@@ -547,28 +542,6 @@ impl Log {
         }
         let unchanged = disk.checkpoints(self.handle()?).leader_epochs == self.epochs.entries();
         if unchanged { Ok(()) } else { self.save_epochs(Write::InBackground, disk) }
-    }
-
-    fn rebuild_producers(
-        &mut self,
-        wall: Time,
-        expiration: Span,
-        disk: &mut Disk,
-    ) -> Result<(), IoError> {
-        let handle = self.handle()?;
-        let end = self.end;
-        let outlives = |newest: Option<&Offset>| newest.is_some_and(|newest| *newest > end);
-        if outlives(disk.checkpoints(handle).producer_snapshots.back()) {
-            self.write(Write::InBackground, disk, |saved| {
-                while outlives(saved.producer_snapshots.back()) {
-                    saved.producer_snapshots.pop_back();
-                }
-            })?;
-        }
-        let snapshots = &disk.checkpoints(handle).producer_snapshots;
-        let newest = snapshots.back().copied().unwrap_or_default();
-        self.producers.rebuild(disk.image(handle)?.batches(), newest, wall, expiration);
-        self.snapshot(self.end, Write::InBackground, disk)
     }
 }
 

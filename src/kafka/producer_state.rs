@@ -1,22 +1,22 @@
 //! What a replica remembers of idempotent producers: the newest epoch and the last five batches.
 //!
 //! Follows `ProducerStateManager.java` and `ProducerStateEntry.java`. A snapshot on disk holds the
-//! *last* batch of each producer only; it is not stored as such but derived from the log, which
-//! says the same as long as retention has not removed the batch. Does not decide anything: that is
+//! *last* batch of each producer only. Does not know when one is written or read (that is
+//! [`crate::kafka::log`]), and decides nothing: that is
 //! [`crate::kafka::rulings::accept_sequence`].
 
-use crate::base::chunked::Chunked;
 use crate::base::ids::{Offset, ProducerEpoch, ProducerId};
 use crate::base::time::{Span, Time};
 use crate::kafka::rulings::{KnownBatch, KnownProducer};
-use crate::model::batch::Batch;
+use crate::model::batch::{Batch, decrement_sequence};
+use crate::model::disk::ProducerEntry;
 
 /// `ProducerStateEntry.NUM_BATCHES_TO_RETAIN`.
 const REMEMBERED: usize = 5;
 
 /// One producer.
 #[derive(Clone, Copy, Debug)]
-struct ProducerEntry {
+struct ProducerStateEntry {
     producer: ProducerId,
     epoch: ProducerEpoch,
     last_timestamp: Time,
@@ -24,7 +24,23 @@ struct ProducerEntry {
     count: usize,
 }
 
-impl ProducerEntry {
+impl ProducerStateEntry {
+    fn of(entry: &ProducerEntry) -> Self {
+        let ProducerEntry { last_sequence, last_offset, offset_delta, .. } = *entry;
+        let first = decrement_sequence(last_sequence, offset_delta);
+        let end = last_offset + 1;
+        let base = Offset(last_offset.0 - u64::from(offset_delta));
+        let mut batches = [KnownBatch::default(); REMEMBERED];
+        batches[0] = KnownBatch { first, last: last_sequence, base, end };
+        Self {
+            producer: entry.producer,
+            epoch: entry.epoch,
+            last_timestamp: entry.timestamp,
+            batches,
+            count: 1,
+        }
+    }
+
     fn push(&mut self, batch: KnownBatch) {
         if self.count == REMEMBERED {
             // Written out: `rotate_left` is an algorithm for any distance.
@@ -42,7 +58,7 @@ impl ProducerEntry {
 #[derive(Clone, Debug, Default)]
 pub struct ProducerState {
     /// Sorted by producer id.
-    entries: Vec<ProducerEntry>,
+    entries: Vec<ProducerStateEntry>,
     /// Where the last look-up ended: consecutive batches are often of one producer.
     hint: usize,
 }
@@ -63,7 +79,7 @@ impl ProducerState {
         };
         let known = KnownBatch { first: sequence.first, last, base: batch.base, end: batch.end() };
         let place = self.find(sequence.producer).unwrap_or_else(|place| {
-            let entry = ProducerEntry {
+            let entry = ProducerStateEntry {
                 producer: sequence.producer,
                 epoch: sequence.epoch,
                 last_timestamp: batch.max_timestamp,
@@ -89,27 +105,39 @@ impl ProducerState {
         self.hint = 0;
     }
 
-    /// Rebuilds the state from a snapshot taken at `snapshot` and the batches after it
-    /// (`UnifiedLog.rebuildProducerState`): below the snapshot only the last batch is known.
-    pub fn rebuild(
+    /// Whether it knows nobody.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What a snapshot keeps: the last batch of each.
+    pub fn last_batches(&self) -> impl Iterator<Item = ProducerEntry> {
+        self.entries.iter().filter_map(|entry| {
+            let KnownBatch { last, base, end, .. } = *entry.batches[..entry.count].last()?;
+            let count = (end - base) as u32;
+            Some(ProducerEntry {
+                producer: entry.producer,
+                epoch: entry.epoch,
+                last_sequence: last,
+                last_offset: base + u64::from(count - 1),
+                offset_delta: count - 1,
+                timestamp: entry.last_timestamp,
+            })
+        })
+    }
+
+    /// Knows what a snapshot holds, and nothing else, but for producers that have been idle for
+    /// `producer.id.expiration.ms`, by the wall clock.
+    pub fn load<'a>(
         &mut self,
-        batches: &Chunked<Batch>,
-        snapshot: Offset,
+        snapshot: impl Iterator<Item = &'a ProducerEntry>,
         now: Time,
         expiration: Span,
     ) {
-        self.entries.clear();
-        self.hint = 0;
-        let below = batches.partition_point(|batch| batch.end() <= snapshot);
-        for batch in batches.pieces(..below).flatten().rev() {
-            if batch.sequence.is_some_and(|sequence| self.find(sequence.producer).is_err()) {
-                self.update(batch);
-            }
-        }
+        self.clear();
+        self.entries.extend(snapshot.map(ProducerStateEntry::of));
         self.expire(now, expiration);
-        for batch in batches.walk(below) {
-            self.update(batch);
-        }
     }
 
     /// Forgets everybody.

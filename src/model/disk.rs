@@ -18,6 +18,7 @@
 
 mod files;
 mod log_file;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ use crate::model::fact::Fact;
 pub use self::files::{Checkpoints, Write};
 pub use self::log_file::LogImage;
 use self::log_file::{LogFile, Lost};
+pub use self::snapshots::ProducerEntry;
 
 /// Why an operation on a disk was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

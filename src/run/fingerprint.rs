@@ -10,7 +10,7 @@ use crate::base::words::{Word, words};
 use crate::kafka::broker::Broker;
 use crate::kafka::start::ReplicaView;
 use crate::model::body::Bodies;
-use crate::model::disk::{Checkpoints, Disk};
+use crate::model::disk::{Checkpoints, Disk, ProducerEntry};
 use crate::model::plan::Plan;
 use crate::sim::world::World;
 
@@ -46,7 +46,16 @@ fn log_on_disk(hash: u64, disk: &Disk, log: LogId) -> u64 {
     let Checkpoints { watermark, log_start, recovery_point, .. } = files;
     hash = stir(hash, words![*watermark, *log_start, *recovery_point]);
     hash = files.leader_epochs.iter().fold(hash, |hash, entry| stir(hash, entry.word()));
-    files.producer_snapshots.iter().fold(hash, |hash, snapshot| stir(hash, snapshot.word()))
+    let snapshots = &files.producer_snapshots;
+    hash = snapshots.offsets().fold(hash, |hash, snapshot| stir(hash, snapshot.word()));
+    snapshots.entries().fold(hash, |hash, entry| stir(hash, producer_in_snapshot(entry)))
+}
+
+/// What a snapshot says of one producer.
+fn producer_in_snapshot(entry: &ProducerEntry) -> u64 {
+    let ProducerEntry { producer, epoch, last_sequence, last_offset, offset_delta, timestamp } =
+        *entry;
+    words![producer, epoch, last_sequence, last_offset, offset_delta, timestamp]
 }
 
 /// What a running broker knows of its replica.
@@ -90,7 +99,7 @@ mod tests {
     use crate::kafka::metadata_log;
     use crate::model::batch::{Batch, Marker, RecordId, Records, Sequence};
     use crate::model::body::Bodies;
-    use crate::model::disk::{Checkpoints, Disk, Write};
+    use crate::model::disk::{Checkpoints, Disk, ProducerEntry, Write};
     use crate::model::metadata::MetadataRecord;
 
     const P: LogId = LogId::Partition(PartitionId(0));
@@ -163,7 +172,32 @@ mod tests {
         differs("an epoch", &|files| files.leader_epochs[0].0 = LeaderEpoch(2));
         differs("where an epoch begins", &|files| files.leader_epochs[0].1 = Offset(1));
         differs("no epoch", &|files| files.leader_epochs.clear());
-        differs("a snapshot", &|files| files.producer_snapshots.push_back(Offset(2)));
+        differs("a snapshot", &|f| f.producer_snapshots.push(Offset(2), std::iter::empty()));
+        let snapshot = |change: &dyn Fn(&mut ProducerEntry)| {
+            let mut entry = ProducerEntry {
+                producer: ProducerId(7),
+                epoch: ProducerEpoch(0),
+                last_sequence: 1,
+                last_offset: Offset(1),
+                offset_delta: 1,
+                timestamp: Time(5),
+            };
+            change(&mut entry);
+            let mut disk = disk(|_| {});
+            let log = disk.create_log(P, 0, Offset::ZERO).expect("a good disk");
+            let write = |files: &mut Checkpoints| {
+                files.producer_snapshots.push(Offset(2), std::iter::once(entry));
+            };
+            disk.write_checkpoints(log, Write::Synced, write).expect("room");
+            log_on_disk(9, &disk, P)
+        };
+        let same = snapshot(&|_| ());
+        assert_ne!(same, snapshot(&|entry| entry.producer = ProducerId(8)));
+        assert_ne!(same, snapshot(&|entry| entry.epoch = ProducerEpoch(1)));
+        assert_ne!(same, snapshot(&|entry| entry.last_sequence = 2));
+        assert_ne!(same, snapshot(&|entry| entry.last_offset = Offset(2)));
+        assert_ne!(same, snapshot(&|entry| entry.offset_delta = 0));
+        assert_ne!(same, snapshot(&|entry| entry.timestamp = Time(6)));
     }
 
     #[test]

@@ -5,9 +5,8 @@
 //! `Utils.atomicMoveWithFallback`); what is written in the background may be the older version
 //! after a power loss, until something on the same file system is synced.
 
-use std::collections::VecDeque;
-
 use crate::base::ids::{LeaderEpoch, Offset};
+use crate::model::disk::snapshots::ProducerSnapshots;
 
 /// When the replacement of a file is there to stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +28,8 @@ pub struct Checkpoints {
     pub recovery_point: Offset,
     /// `leader-epoch-checkpoint`: each epoch with its first offset.
     pub leader_epochs: Vec<(LeaderEpoch, Offset)>,
-    /// The `<offset>.snapshot` files of the producer state, oldest first. What they hold follows
-    /// from the log below them.
-    pub producer_snapshots: VecDeque<Offset>,
+    /// The `<offset>.snapshot` files of the producer state.
+    pub producer_snapshots: ProducerSnapshots,
     /// As the files were before they were written in the background.
     older: Option<Box<Self>>,
     /// Room for the next older ones.
