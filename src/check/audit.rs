@@ -155,7 +155,9 @@ fn compare(ghost: &PartitionGhost, place: usize, replica: &AuditReplica<'_>) -> 
         Some(Difference { at, what, expected: expected.0, found: found.0 })
     };
     let own = ghost.canon.replica(place);
-    if !replica.torn && replica.end != own.end() {
+    // A disk that was emptied has no log, and the facts told its loss from where it began.
+    let emptied = replica.end == Offset::ZERO && own.start >= own.end();
+    if !replica.torn && !emptied && replica.end != own.end() {
         return differs(own.end().min(replica.end), Compared::LogEnd, own.end(), replica.end);
     }
     if let Some(watermark) = replica.watermark {
@@ -281,6 +283,24 @@ mod tests {
 
     fn of(batches: &[Batch]) -> Chunked<Batch> {
         batches.iter().copied().collect()
+    }
+
+    /// Retention had deleted the first batch when the disk was wiped: there is no log any more.
+    #[test]
+    fn a_disk_that_was_emptied_has_no_log() {
+        let emptied = |start: u64, left: u64, end: u64| {
+            let mut forge = Forge::new();
+            forge.append(1, 0, 2, 0).append(2, 0, 2, 0).append(1, 2, 1, 0).append(2, 2, 1, 0);
+            forge.log_start(2, start).stop(2).power_loss(2, 3, left);
+            let gone = of(&[]);
+            let down = AuditReplica { watermark: None, isr: None, ..replica(end, 0, &gone) };
+            told(&mut forge, down, Depth::Whole)
+        };
+        assert_eq!(emptied(2, 2, 0), None);
+        assert_eq!(emptied(2, 2, 2), None);
+        assert_eq!(emptied(2, 2, 1), Some(Compared::LogEnd), "it has a log, which ends elsewhere");
+        assert_eq!(emptied(0, 2, 0), Some(Compared::LogEnd), "the first batch is told nowhere");
+        assert_eq!(emptied(2, 3, 0), Some(Compared::LogEnd), "nor is the last one");
     }
 
     #[test]
