@@ -32,6 +32,9 @@ pub(crate) struct BrokerGhost {
     pub(crate) leaving: bool,
     /// A log directory broke since the last start.
     pub(crate) disk_failed: bool,
+    /// Its disk was emptied and it has not registered since: it may say that its replicas lie in
+    /// directories that the controller does not know, and then leads none of them.
+    pub(crate) wiped: bool,
     /// When something last happened to it or its session.
     pub(crate) disturbed: Time,
     /// When it last registered after an unclean stop.
@@ -321,6 +324,7 @@ impl Ghosts {
                 shutting_down: false,
                 leaving: false,
                 disk_failed: false,
+                wiped: false,
                 disturbed: Time::NEVER,
                 unclean_at: None,
                 registered: true,
@@ -357,6 +361,7 @@ impl Ghosts {
             shutting_down: false,
             leaving: false,
             disk_failed: false,
+            wiped: false,
             disturbed: Time::NEVER,
             unclean_at: None,
             registered: false,

@@ -8,7 +8,7 @@
 //! Follows `PartitionChangeBuilder.java`.
 
 use crate::base::ids::{PartitionId, ReplicaSet};
-use crate::check::ghost::Ghosts;
+use crate::check::ghost::{BrokerGhost, Ghosts};
 use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
@@ -50,7 +50,8 @@ pub(crate) fn judge(ghosts: &Ghosts, election: &Election, stamp: Stamp, findings
     let winner = ghost.replicas[place];
     let is_alive = |place: usize| {
         let broker = ghost.replicas.get(place).map(|b| ghosts.broker(*b));
-        broker.is_some_and(|b| b.is_active() && !b.disk_failed && b.disturbed != stamp.time)
+        let usable = |b: &BrokerGhost| b.is_active() && !b.disk_failed && !b.wiped;
+        broker.is_some_and(|b| usable(&b) && b.disturbed != stamp.time)
     };
     // Dropped by the very change that elects: it comes back from an unclean stop.
     let is_gone = |place: usize| {
@@ -82,9 +83,11 @@ pub(crate) fn judge(ghosts: &Ghosts, election: &Election, stamp: Stamp, findings
 
 #[cfg(test)]
 mod tests {
+    use crate::base::ids::{BrokerId, NodeId};
     use crate::base::time::Span;
     use crate::check::forge::Forge;
     use crate::model::config::TopicKey;
+    use crate::model::fact::{Fact, StopKind};
 
     #[test]
     fn the_isr_comes_first() {
@@ -104,6 +107,26 @@ mod tests {
         forge.isr(&[1], &[2], 0);
         forge.now(|f| f.elect_from(2, 1, &[2], &[1], false).fence(1)).wait(Span::millis(1)).touch();
         forge.expect_none("election-unjustified").expect("election-from-elr", 1);
+    }
+
+    /// Its session goes on, and it says where its replicas lie: in directories of nobody's
+    /// (`ReplicationControlManager.handleAssignReplicasToDirs`).
+    #[test]
+    fn the_elr_comes_before_a_member_on_a_wiped_disk_that_has_not_registered() {
+        let elected = |how: StopKind, registers: bool| {
+            let mut forge = Forge::new();
+            forge.isr(&[1], &[2], 0);
+            forge.tell(Fact::Stopped { node: NodeId::Broker(BrokerId(1)), how, lost: 0 }).start(1);
+            if registers {
+                forge.wait(Span::secs(1)).register_as(1, 1, false).unfence(1);
+            }
+            forge.wait(Span::secs(1)).elect_from(2, 1, &[2], &[1], false);
+            forge.wait(Span::millis(1)).touch();
+            forge
+        };
+        elected(StopKind::Wipe, false).expect_none("election-unjustified");
+        elected(StopKind::Wipe, true).expect("election-unjustified", 1);
+        elected(StopKind::Crash, false).expect("election-unjustified", 1);
     }
 
     #[test]

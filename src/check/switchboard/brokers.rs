@@ -7,14 +7,14 @@ use crate::check::ghost::BrokerGhost;
 use crate::check::properties::PropertyId;
 use crate::check::replication::candidate_incomplete;
 use crate::check::switchboard::late::Late;
-use crate::model::fact::{Fact, Stamp};
+use crate::model::fact::{Fact, Stamp, StopKind};
 use crate::model::fault::FaultKind;
 
 impl Checks {
     /// What happens to processes and machines.
     pub(in crate::check) fn machine(&mut self, stamp: Stamp, fact: &Fact) {
         match *fact {
-            Fact::Stopped { node, .. } => self.stopped(stamp, node),
+            Fact::Stopped { node, how, .. } => self.stopped(stamp, node, how),
             Fact::Started { node } => self.started(stamp, node),
             Fact::Paused { node: NodeId::Broker(broker) } => {
                 self.disturb(stamp, broker, |b| b.paused = true);
@@ -86,6 +86,7 @@ impl Checks {
         self.session_changed(stamp, broker, |b| {
             (b.fenced, b.shutting_down, b.leaving) = (true, false, false);
             b.registered |= b.up && present;
+            b.wiped &= !b.registered;
             b.unclean_at = if unclean { Some(stamp.time) } else { b.unclean_at };
         });
         self.late.push((stamp, Late::Fenced(broker)));
@@ -138,11 +139,12 @@ impl Checks {
         }
     }
 
-    pub(in crate::check) fn stopped(&mut self, stamp: Stamp, node: NodeId) {
+    pub(in crate::check) fn stopped(&mut self, stamp: Stamp, node: NodeId, how: StopKind) {
         match node {
             NodeId::Broker(broker) => self.disturb(stamp, broker, |b| {
                 (b.up, b.paused) = (false, false);
                 (b.returning, b.registered) = (true, false);
+                b.wiped |= how == StopKind::Wipe;
             }),
             NodeId::Process(process) => self.process_gone(stamp, process),
             NodeId::Controller(_) => {}
