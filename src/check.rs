@@ -3,12 +3,13 @@
 //! Invariant: a checker has never seen a node. It has only heard facts, and a data guarantee has
 //! only heard observed ones; claims feed marks and metrics.
 //!
-//! Two kinds of files. *Machinery* lies beside this page: [`canon`] (ghost logs), `lanes` (ghosts
-//! of clients), `ghost` (committed states, sessions, configurations), [`properties`] (all names),
-//! [`promise`] (what is promised when), [`metrics`], `violation` (findings), `results` (what
-//! readers ask), [`audit`] (the ghosts against the real state, rarely). *Properties* lie in folders
-//! by subject: `log`, `replication`, `client`, `cluster`, `liveness`; one file each, named for what
-//! must not happen (of liveness: for what must), with the claim it stands for.
+//! Two kinds of files. *Machinery* lies beside this page: [`canon`] (ghost logs), `streams` and
+//! `reader` (ghosts of clients), `ghost` (committed states, sessions, configurations),
+//! [`properties`] (all names), [`promise`] (what is promised when), [`metrics`], `violation`
+//! (findings), `results` (what readers ask), [`audit`] (the ghosts against the real state, rarely).
+//! *Properties* lie in folders by subject: `log`, `replication`, `client`, `cluster`, `liveness`;
+//! one file each, named for what must not happen (of liveness: for what must), with the claim it
+//! stands for.
 //!
 //! A fact comes in through [`Checks::observe`], one match on what it says; the `switchboard`, cut
 //! by subject like the facts, tells the ghosts and the properties concerned. Everything is
@@ -28,6 +29,7 @@ mod log;
 pub mod metrics;
 pub mod promise;
 pub mod properties;
+mod reader;
 mod replication;
 mod results;
 mod streams;
@@ -211,7 +213,8 @@ impl Checks {
             Subject::Metadata => self.metadata(stamp, fact),
             Subject::Fault => self.fault(fact),
             Subject::Claim => self.claimed(fact),
-            Subject::Log | Subject::Network => {}
+            Subject::Network => self.network(stamp, fact),
+            Subject::Log => {}
         }
     }
 }

@@ -292,7 +292,7 @@ pub mod client {
 
 /// What happened in a run: every fact, with its moment.
 pub mod fact {
-    pub use crate::model::fact::{Fact, PositionChange, Stamp, StopKind, Subject};
+    pub use crate::model::fact::{Fact, PositionAnswer, PositionChange, Stamp, StopKind, Subject};
     pub use crate::model::fault::FaultKind;
     pub use crate::model::metadata::PartitionState;
 }

@@ -33,6 +33,7 @@ mod lifecycle;
 mod links;
 mod network;
 mod nodes;
+mod positions;
 pub mod queue;
 pub mod rolling;
 pub mod script;

@@ -181,6 +181,31 @@ impl Canon {
         self.entries.pieces(first..matched).chain(tail)
     }
 
+    /// Where the first record of a later leader epoch stands in a replica's log, as far as it is
+    /// remembered; and whether that is its first record.
+    pub(crate) fn first_above(&self, place: usize, epoch: LeaderEpoch) -> Option<(Offset, bool)> {
+        let mut is_first = true;
+        for piece in self.log(place, Offset::ZERO) {
+            let at = piece.partition_point(|entry| entry.epoch <= epoch);
+            if let Some(entry) = piece.get(at) {
+                return Some((entry.base, is_first && at == 0));
+            }
+            is_first &= piece.is_empty();
+        }
+        None
+    }
+
+    /// The leader epoch of the record that a replica has at an offset, as far as it is remembered.
+    pub(crate) fn epoch_at(&self, place: usize, offset: Offset) -> Option<LeaderEpoch> {
+        let found = self.log(place, offset).flatten().next().filter(|e| e.base <= offset);
+        found.map(|entry| entry.epoch)
+    }
+
+    /// The furthest that any replica's files ever started.
+    pub(crate) const fn furthest_start(&self) -> Offset {
+        self.furthest_start
+    }
+
     /// Up to where a replica's batches were compared with those on its disk and have not been cut
     /// since.
     pub(crate) fn audited(&self, place: usize) -> Offset {

@@ -12,10 +12,11 @@ use crate::base::rng::Latency;
 use crate::base::time::{Span, Time};
 use crate::model::batch::{Batch, Marker, RecordId, Records, Sequence};
 use crate::model::config::{
-    Acks, BrokerConfig, ConsumerConfig, Features, ProducerConfig, TopicConfig, TopicKey,
+    Acks, BrokerConfig, ConsumerConfig, Features, OffsetReset, ProducerConfig, TopicConfig,
+    TopicKey,
 };
 use crate::model::error::ErrorCode;
-use crate::model::fact::{Fact, PositionChange, Stamp, StopKind};
+use crate::model::fact::{Fact, PositionAnswer, PositionChange, Stamp, StopKind};
 use crate::model::metadata::PartitionState;
 use crate::model::names::{Names, TopicName};
 use crate::model::plan::{
@@ -146,6 +147,14 @@ impl Forge {
             let AppPlan::Producer(producer) = &mut plan.processes[0].app else { return };
             producer.config.acks = acks;
             producer.config.idempotence = false;
+        })
+    }
+
+    /// With this `auto.offset.reset`.
+    pub(crate) fn with_reset(reset: OffsetReset) -> Self {
+        Self::with(|plan| {
+            let AppPlan::Consumer(consumer) = &mut plan.processes[1].app else { return };
+            consumer.config.offset_reset = reset;
         })
     }
 
@@ -459,6 +468,13 @@ impl Forge {
         })
     }
 
+    /// Records of these ordinals were acknowledged there, with acks=all.
+    pub(crate) fn ack_record(&mut self, base: u64, ordinal: u32, count: u32) -> &mut Self {
+        let (process, partition, acks) = (P, T0, Acks::All);
+        let first = RecordId { process: P, ordinal };
+        self.tell(Fact::Acked { process, partition, first, count, base: Some(Offset(base)), acks })
+    }
+
     pub(crate) fn ack_blind(&mut self, ordinal: u32, count: u32) -> &mut Self {
         let first = RecordId { process: P, ordinal };
         let (process, partition, acks) = (P, T0, Acks::None);
@@ -475,13 +491,22 @@ impl Forge {
         self.consume_other(base, count, base as u32)
     }
 
+    /// Records of a later leader epoch whose ordinals are their offsets.
+    pub(crate) fn consume_in(&mut self, base: u64, count: u32, epoch: u32) -> &mut Self {
+        self.consume_batch((base, count, epoch), base as u32)
+    }
+
     pub(crate) fn consume_other(&mut self, base: u64, count: u32, ordinal: u32) -> &mut Self {
+        self.consume_batch((base, count, 0), ordinal)
+    }
+
+    fn consume_batch(&mut self, (base, count, epoch): (u64, u32, u32), ordinal: u32) -> &mut Self {
         self.tell(Fact::Consumed {
             process: C,
             partition: T0,
             base: Offset(base),
             count,
-            leader_epoch: LeaderEpoch(0),
+            leader_epoch: LeaderEpoch(epoch),
             first: RecordId { process: P, ordinal },
             broker: BrokerId(1),
         })
@@ -490,6 +515,51 @@ impl Forge {
     pub(crate) fn rewind(&mut self, to: u64) -> &mut Self {
         let (to, why) = (Offset(to), PositionChange::Seek);
         self.tell(Fact::PositionSet { process: C, partition: T0, to, why })
+    }
+
+    /// A broker answers the consumer about its position, and the answer does not arrive yet.
+    pub(crate) fn answer(&mut self, broker: u16, answer: PositionAnswer) -> &mut Self {
+        let broker = BrokerId(broker);
+        self.tell(Fact::PositionAnswered { broker, partition: T0, to: C, answer })
+    }
+
+    /// A broker answers the consumer, which hears it.
+    pub(crate) fn say(&mut self, broker: u16, answer: PositionAnswer) -> &mut Self {
+        self.answer(broker, answer);
+        self.tell(Fact::PositionTold { broker: BrokerId(broker), partition: T0, to: C, answer })
+    }
+
+    /// A broker tells the consumer the offset that its reset policy asks for.
+    pub(crate) fn list(&mut self, broker: u16, epoch: u32, offset: u64) -> &mut Self {
+        let (offset, leader_epoch) = (Offset(offset), Some(LeaderEpoch(epoch)));
+        self.say(broker, PositionAnswer::Listed { offset, leader_epoch })
+    }
+
+    /// A broker tells the consumer where a leader epoch ends.
+    pub(crate) fn epoch_ends(&mut self, broker: u16, epoch: u32, end: u64) -> &mut Self {
+        self.say(broker, PositionAnswer::EpochEnd(Some((LeaderEpoch(epoch), Offset(end)))))
+    }
+
+    /// The consumer sets its position.
+    pub(crate) fn set_position(&mut self, to: u64, why: PositionChange) -> &mut Self {
+        self.tell(Fact::PositionSet { process: C, partition: T0, to: Offset(to), why })
+    }
+
+    /// The consumer's application gets an exception.
+    pub(crate) fn call(&mut self, error: ErrorCode) -> &mut Self {
+        self.tell(Fact::Called { process: C, partition: T0, error })
+    }
+
+    /// A fetch of the consumer is answered by a leader of this epoch.
+    pub(crate) fn expose_to_consumer(&mut self, broker: u16, epoch: u32, offset: u64) -> &mut Self {
+        self.tell(Fact::WatermarkExposed {
+            broker: BrokerId(broker),
+            partition: T0,
+            leader_epoch: LeaderEpoch(epoch),
+            to: NodeId::Process(C),
+            connection: ConnectionId(100 + u32::from(broker)),
+            offset: Offset(offset),
+        })
     }
 
     pub(crate) fn stop_process(&mut self, process: u16) -> &mut Self {

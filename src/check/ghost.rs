@@ -92,6 +92,8 @@ pub(crate) struct PartitionGhost {
     /// The true high watermark: the highest offset that a leader ever showed, lowered only when
     /// what it covered is lost.
     pub(crate) watermark: Offset,
+    /// The latest epoch of a leader that raised it.
+    pub(crate) watermark_epoch: LeaderEpoch,
     /// The furthest that every member of a large enough ISR is known to have held at some time,
     /// shown or not: what a leader may rightly take for committed.
     pub(crate) held: Offset,
@@ -106,6 +108,8 @@ pub(crate) struct PartitionGhost {
     /// The committed state, and the one before it.
     pub(crate) state: PartitionState,
     pub(crate) before: PartitionState,
+    /// Who decided what is committed when they were last enough for that.
+    enough: ReplicaSet,
     pub(crate) config: TopicConfig,
     /// Replicas whose brokers cannot come back by themselves: see [`BrokerGhost::displaced`].
     pub(crate) displaced: ReplicaSet,
@@ -133,6 +137,7 @@ impl PartitionGhost {
             replicas: ReplicaList::from(replicas),
             canon: Canon::new(replicas.len()),
             watermark: Offset::ZERO,
+            watermark_epoch: LeaderEpoch(0),
             held: Offset::ZERO,
             accounted: Offset::ZERO,
             acked_all: Offset::ZERO,
@@ -140,6 +145,7 @@ impl PartitionGhost {
             refuses_in: None,
             state,
             before: state,
+            enough: state.isr,
             config,
             displaced: ReplicaSet::EMPTY,
             min_insync_from: LeaderEpoch(0),
@@ -157,7 +163,7 @@ impl PartitionGhost {
     /// were active then.
     pub(crate) fn begin(&mut self, state: PartitionState) {
         self.is_new = false;
-        (self.state, self.before) = (state, state);
+        (self.state, self.before, self.enough) = (state, state, state.isr);
         self.elected_with(state.isr, state.leader_epoch);
     }
 
@@ -235,8 +241,19 @@ impl PartitionGhost {
 
     /// What every one of them holds, or has held: what a leader knows of a follower is old.
     pub(crate) fn held_by_members(&self) -> Offset {
-        let members = self.members().iter().filter(|place| *place < self.replicas.len());
+        self.held_by(self.members())
+    }
+
+    fn held_by(&self, members: ReplicaSet) -> Offset {
+        let members = members.iter().filter(|place| *place < self.replicas.len());
         members.map(|place| self.canon.replica(place).reach).min().unwrap_or_default()
+    }
+
+    /// No high watermark of a leader that keeps the rules is above this, shown or not. A leader
+    /// that has not heard that its ISR was made smaller waits for those who are left, too; one
+    /// whose ISR is too small moves it no more.
+    pub(crate) fn highest_watermark(&self) -> Offset {
+        self.watermark.max(self.held).max(self.held_by(self.enough))
     }
 
     /// The ISR is about to change, or the log of a replica about to be cut.
@@ -251,6 +268,9 @@ impl PartitionGhost {
         self.note_held();
         self.before = self.state;
         self.state = state;
+        if self.members().len() >= self.min_insync(state.leader_epoch) {
+            self.enough = self.members();
+        }
         if state.isr.len() >= self.min_insync(state.leader_epoch) {
             self.refuses_in = None;
         }

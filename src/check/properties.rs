@@ -83,6 +83,12 @@ properties! {
     OrderBroken Data "order-broken" ["G1"]
         "a record stands behind a later record of its producer, or a consumer was led back";
         "batches appended and read";
+    ReadSkipped Data "read-skipped" ["G14", "C9"]
+        "a consumer was handed a record beyond its position, and what lies between never came";
+        "batches read";
+    PositionUnjustified Data "position-unjustified" ["C9", "F4"]
+        "a consumer's position was set, kept or answered for other than the logs and its policy say";
+        "positions set and answers about them";
     TwoLeaders Data "two-leaders" ["G12"]
         "two brokers led one partition in one leader epoch"; "watermarks and elections";
     IsrUnjustified Data "isr-unjustified" ["G16"]
@@ -158,7 +164,8 @@ properties! {
     Unavailable Mark "unavailable" ["G12"]
         "at the end an acknowledged record is on a disk but no leader serves it"; "facts heard";
     NeverConsumed Mark "never-consumed" ["F15"]
-        "at the end an acknowledged record has not been read though there are consumers"; "facts heard";
+        "at the end a consumer has not read an acknowledged record of a partition assigned to it";
+        "facts heard";
 }
 
 impl PropertyId {

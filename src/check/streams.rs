@@ -6,11 +6,13 @@
 
 use std::collections::VecDeque;
 
-use crate::base::ids::{Offset, PartitionId, ProcessId, ProducerEpoch, ProducerId};
+use crate::base::ids::{PartitionId, ProcessId, ProducerEpoch, ProducerId};
 use crate::base::time::{Span, Time};
 use crate::model::batch::{Sequence, decrement_sequence, increment_sequence};
-use crate::model::config::Acks;
+use crate::model::config::{Acks, OffsetReset};
 use crate::model::plan::{AppPlan, Plan, ProcessPlan};
+
+use super::reader::{Assignment, Reader};
 
 /// So many holes are remembered per stream. Older ones belong to records given up long ago.
 const HOLES_KEPT: usize = 1024;
@@ -204,13 +206,6 @@ impl Stream {
     }
 }
 
-/// A consumer process on one partition.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reader {
-    /// One past the last record read, or where it was set; unknown after a start.
-    pub(crate) position: Option<Offset>,
-}
-
 /// What the plan says of the producer of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProducerKind {
@@ -256,7 +251,8 @@ pub(crate) struct Clients {
     /// By partition, then consumer.
     pub(crate) readers: Vec<Reader>,
     producers: usize,
-    consumers: usize,
+    /// What the plan says of each consumer.
+    assignments: Vec<Assignment>,
     /// When the records of the last acknowledgement had been handed over.
     pub(crate) resolved_since: Vec<Time>,
     partitions: usize,
@@ -272,7 +268,7 @@ const PAIRS_KEPT: usize = 65_536;
 impl Clients {
     /// The clients of a plan, on no partition yet.
     pub(crate) fn new(plan: &Plan) -> Self {
-        let (mut producers, mut consumers) = (0, 0);
+        let (mut producers, mut assignments) = (0, Vec::new());
         let next = |numbers: &mut usize| std::mem::replace(numbers, *numbers + 1);
         let kind = |process: &ProcessPlan| {
             let resends = matches!(&process.app, AppPlan::Producer(p) if p.resend);
@@ -283,10 +279,11 @@ impl Clients {
                 hashes_keys: !config.ignore_keys && !config.round_robin,
                 resends,
             });
-            let consumer = process
-                .app
-                .assigned()
-                .map(|_| ConsumerKind { number: next(&mut consumers), steady: process.starts });
+            let consumer = process.app.clients().consumer.map(|(config, partitions)| {
+                let number = assignments.len();
+                assignments.push(Assignment { partitions, reset: config.offset_reset });
+                ConsumerKind { number, steady: process.starts }
+            });
             ProcessKind { producer, consumer }
         };
         let kinds = plan.processes.iter().map(kind).collect();
@@ -295,7 +292,7 @@ impl Clients {
             streams: Vec::new(),
             readers: Vec::new(),
             producers,
-            consumers,
+            assignments,
             resolved_since: Vec::new(),
             partitions: 0,
             given_up: Vec::new(),
@@ -308,7 +305,11 @@ impl Clients {
     pub(crate) fn grow(&mut self, partitions: usize) {
         self.partitions = partitions;
         self.streams.resize_with(self.partitions * self.producers, Stream::default);
-        self.readers.resize(self.partitions * self.consumers, Reader::default());
+        for partition in self.readers.len() / self.assignments.len().max(1)..self.partitions {
+            let partition = PartitionId(partition as u16);
+            let assigned = self.assignments.iter().map(|a| a.partitions.contains(&partition));
+            self.readers.extend(assigned.map(Reader::new));
+        }
     }
 
     /// Place of the stream of the producer of this number.
@@ -321,7 +322,25 @@ impl Clients {
 
     /// Place of the reader of the consumer of this number.
     pub(crate) fn reader_of(&self, number: usize, partition: usize) -> usize {
-        partition * self.consumers + number
+        partition * self.assignments.len() + number
+    }
+
+    /// The readers of a partition.
+    pub(crate) fn readers_of(&mut self, partition: PartitionId) -> &mut [Reader] {
+        let (from, all) = (self.reader_of(0, partition.index()), self.assignments.len());
+        self.readers.get_mut(from..from + all).unwrap_or_default()
+    }
+
+    /// The numbers of the consumers that start by themselves and read to the end of the run.
+    pub(crate) fn steady_consumers(&self) -> Vec<usize> {
+        let steady = |kind: &ProcessKind| kind.consumer.filter(|consumer| consumer.steady);
+        self.kinds.iter().filter_map(steady).map(|consumer| consumer.number).collect()
+    }
+
+    /// The reset policy of the consumer of a process.
+    pub(crate) fn reset_policy(&self, process: ProcessId) -> Option<OffsetReset> {
+        let ConsumerKind { number, .. } = self.kinds.get(process.index())?.consumer?;
+        Some(self.assignments[number].reset)
     }
 
     /// Place of the stream of a producer on a partition.

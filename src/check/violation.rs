@@ -45,6 +45,12 @@ pub enum Detail {
     Late { next: u32 },
     /// A consumer was at `position` already.
     Reread { position: Offset },
+    /// A consumer stood at `position` and was handed something further on.
+    Skipped { position: Offset },
+    /// A broker told it to a client, as something that lies elsewhere.
+    Told { what: &'static str, low: Offset, high: Offset },
+    /// Why a position may not be so.
+    Position { why: &'static str },
     /// Another broker leads in this epoch.
     OtherLeader { leader: BrokerId, epoch: LeaderEpoch },
     /// It left the ISR although it had followed closely.
@@ -202,6 +208,14 @@ impl Detail {
             Self::Again { epoch: None } => "in the log already".to_owned(),
             Self::Late { next } => format!("appended after r{}", next.saturating_sub(1)),
             Self::Reread { position } => format!("read again from a position of {position}"),
+            Self::Skipped { position } => format!("skipped from a position of {position}"),
+            Self::Told { what, low, high } if low == high => {
+                format!("told to a client as {what}, which is {low}")
+            }
+            Self::Told { what, low, high } => {
+                format!("told to a client as {what}, which lies from {low} to {high}")
+            }
+            Self::Position { why } => format!("a position {why}"),
             Self::OtherLeader { leader, epoch } => {
                 format!("{leader} leads in leader epoch {}", epoch.0)
             }

@@ -17,6 +17,7 @@ pub mod partitioner;
 mod positions;
 pub mod process;
 mod producer;
+mod rulings;
 mod sender;
 
 pub use crate::kafka::start::Command;

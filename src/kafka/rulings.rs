@@ -4,6 +4,8 @@
 //! question, names the Kafka file it follows, and is the one reader (per role) of the
 //! [`Rules`] fields and [`Drill`]s it names. Knows no log, no clock and no message.
 
+use std::ops::RangeInclusive;
+
 use crate::base::ids::{LeaderEpoch, Offset, ProducerEpoch, ReplicaSet};
 use crate::base::time::{Span, Time};
 use crate::model::batch::increment_sequence;
@@ -485,6 +487,34 @@ pub fn read_limit(
         _ if rules.drills(Drill::ReadUncommittedTail) => end,
         Reader::Consumer => watermark,
         Reader::CommittedConsumer => last_stable,
+    }
+}
+
+/// What a leader lists as the latest offset: how far its client may read.
+///
+/// Kafka: Partition.fetchOffsetForTimestamp
+#[must_use]
+pub fn latest_offset(rules: &Rules, limit: Offset, end: Offset) -> Offset {
+    if rules.drills(Drill::LatestIsLogEnd) { end } else { limit }
+}
+
+/// Whether a fetch from `asked` is refused as out of range by a leader whose log has this one, from
+/// its start to its end. The end is in it: the next record will stand there. Where logs diverge an
+/// offset beyond the end is not refused, since the follower is told to cut.
+///
+/// Kafka: Partition.readRecords
+#[must_use]
+pub fn is_out_of_range(
+    rules: &Rules,
+    (divergence, is_follower): (Divergence, bool),
+    asked: Offset,
+    range: RangeInclusive<Offset>,
+) -> bool {
+    let at_end = asked == *range.end() && rules.drills(Drill::LogEndOutOfRange) && !is_follower;
+    match divergence {
+        Divergence::Unknown => true,
+        Divergence::At(..) => asked < *range.start(),
+        Divergence::None => at_end || !range.contains(&asked),
     }
 }
 

@@ -109,6 +109,22 @@ pub enum Fact {
         connection: ConnectionId,
         offset: Offset,
     },
+    /// A broker answered a client about its position in a partition: the answer was handed to the
+    /// network, so this is what its logs and watermarks were when it was made.
+    PositionAnswered {
+        broker: BrokerId,
+        partition: PartitionId,
+        to: ProcessId,
+        answer: PositionAnswer,
+    },
+    /// Such an answer reached its client, which knows it from now on.
+    PositionTold {
+        /// By this broker.
+        broker: BrokerId,
+        partition: PartitionId,
+        to: ProcessId,
+        answer: PositionAnswer,
+    },
     // ---- observed: clients (application callbacks) ----
     /// An application handed a record to its producer and it was partitioned. `workload` is the
     /// number of the application's item (a resend has the same), `label` that of a scripted send.
@@ -250,6 +266,19 @@ pub enum Fact {
 
 const _: () = assert!(size_of::<Fact>() <= 64, "facts are made on every step");
 
+/// What a broker says of a consumer's position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PositionAnswer {
+    /// `ListOffsetsResponse`: the offset that was asked for, which the reset policy decides, and
+    /// the leader epoch there.
+    Listed { offset: Offset, leader_epoch: Option<LeaderEpoch> },
+    /// `OffsetForLeaderEpochResponse`: the largest leader epoch not above the asked one, and where
+    /// it ends; none if the log knows none.
+    EpochEnd(Option<(LeaderEpoch, Offset)>),
+    /// `FetchResponse`: `OFFSET_OUT_OF_RANGE`.
+    OutOfRange,
+}
+
 /// Why a consumer's position was set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PositionChange {
@@ -283,6 +312,8 @@ impl Fact {
             Self::Delivered { .. } => "delivered",
             Self::Held { .. } => "held",
             Self::WatermarkExposed { .. } => "watermark-exposed",
+            Self::PositionAnswered { .. } => "position-answered",
+            Self::PositionTold { .. } => "position-told",
             Self::Submitted { .. } => "submitted",
             Self::Acked { .. } => "acked",
             Self::Rejected { .. } => "rejected",

@@ -147,6 +147,24 @@ pub enum Drill {
     HeartbeatsNotResumed,
     /// After some batches have expired, a producer looks for no more.
     ExpiryNotRearmed,
+    /// What a poll has no room for is dropped.
+    PollDropsRest,
+    /// A consumer goes on one record further than it was handed over.
+    PositionOneTooFar,
+    /// A consumer leaves out a record when its partition has another leader.
+    NewLeaderSkips,
+    /// The latest offset that a leader lists is its log end.
+    LatestIsLogEnd,
+    /// A reset goes to the other end of the log than the policy says.
+    ResetToOtherEnd,
+    /// A leader refuses its log end as out of range.
+    LogEndOutOfRange,
+    /// A consumer does not ask a new leader where its log parts.
+    PositionNotValidated,
+    /// A consumer stays where it is when it is told that the log was truncated.
+    ConsumerTruncationIgnored,
+    /// A consumer that is told of a truncation goes back one record further.
+    ConsumerTruncationTooFar,
 }
 
 impl Drill {
@@ -250,6 +268,47 @@ impl Drill {
             Self::ExpiryNotRearmed,
             "expiry-not-rearmed",
             "after some batches have expired, a producer looks for no more",
+        ),
+        (
+            Self::PollDropsRest,
+            "poll-drops-rest",
+            "what max.poll.records has no room for is dropped",
+        ),
+        (
+            Self::PositionOneTooFar,
+            "position-one-too-far",
+            "a consumer goes on one record further than it was handed over",
+        ),
+        (
+            Self::NewLeaderSkips,
+            "new-leader-skips",
+            "a consumer leaves out a record when its partition has another leader",
+        ),
+        (Self::LatestIsLogEnd, "latest-is-log-end", "the latest offset listed is the log end"),
+        (
+            Self::ResetToOtherEnd,
+            "reset-to-other-end",
+            "a reset goes to the other end of the log than auto.offset.reset says",
+        ),
+        (
+            Self::LogEndOutOfRange,
+            "log-end-out-of-range",
+            "a leader refuses a fetch from its log end as out of range",
+        ),
+        (
+            Self::PositionNotValidated,
+            "position-not-validated",
+            "a consumer does not ask a new leader where its log parts",
+        ),
+        (
+            Self::ConsumerTruncationIgnored,
+            "consumer-truncation-ignored",
+            "a consumer stays where it is when told that the log was truncated",
+        ),
+        (
+            Self::ConsumerTruncationTooFar,
+            "consumer-truncation-too-far",
+            "a consumer that is told of a truncation goes back one record further",
         ),
     ];
 

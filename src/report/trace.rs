@@ -9,7 +9,8 @@ use std::fmt;
 use crate::base::ids::{BrokerId, NodeId, Offset, PartitionId, ReplicaSet};
 use crate::model::batch::{Marker, RecordId, Records};
 use crate::model::config::Acks;
-use crate::model::fact::{Fact, PositionChange, Stamp, StopKind, Subject};
+use crate::model::error::ErrorCode;
+use crate::model::fact::{Fact, PositionAnswer, PositionChange, Stamp, StopKind, Subject};
 use crate::model::metadata::PartitionState;
 use crate::model::names::Names;
 
@@ -155,6 +156,13 @@ impl<'a> Line<'a> {
             Fact::WatermarkExposed { partition, leader_epoch, to, connection, offset, .. } => {
                 let (place, to) = (self.partition(partition), self.node(to));
                 format!("{place} {offset} {leader_epoch} to {to} on {connection}")
+            }
+            Fact::PositionAnswered { partition, to, answer, .. } => {
+                let (place, answer) = (self.partition(partition), position_answer(answer));
+                format!("{place} {answer}, to {}", self.node(NodeId::Process(to)))
+            }
+            Fact::PositionTold { broker, partition, answer, .. } => {
+                format!("{} {}, by {broker}", self.partition(partition), position_answer(answer))
             }
             _ => String::new(),
         }
@@ -331,6 +339,16 @@ impl fmt::Display for Line<'_> {
             None => format!("{who:<width$} {name:<NAME_WIDTH$} {details}"),
         };
         write!(f, "{time:>11}  {}", line.trim_end())
+    }
+}
+
+/// `epoch 3 ends at 905`.
+fn position_answer(answer: PositionAnswer) -> String {
+    match answer {
+        PositionAnswer::Listed { offset, .. } => format!("listed {offset}"),
+        PositionAnswer::EpochEnd(Some((epoch, end))) => format!("epoch {} ends at {end}", epoch.0),
+        PositionAnswer::EpochEnd(None) => "no such epoch".to_owned(),
+        PositionAnswer::OutOfRange => ErrorCode::OffsetOutOfRange.to_string(),
     }
 }
 

@@ -41,6 +41,8 @@ static FACTS: &[FactName] = &[
     of_node("resumed"),
     of_node("disk-failed"),
     both("watermark-exposed"),
+    both("position-answered"),
+    both("position-told"),
     both("submitted"),
     both("acked"),
     both("rejected"),

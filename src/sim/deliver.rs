@@ -19,6 +19,7 @@ use crate::sim::host::Condition;
 use crate::sim::lanes::{self, Queued};
 use crate::sim::network::Arrival;
 use crate::sim::nodes::Input;
+use crate::sim::positions;
 use crate::sim::queue::Class;
 use crate::sim::timers::Due;
 use crate::sim::world::{World, host_of, id_of};
@@ -171,11 +172,13 @@ impl World {
             let name = message.content.name();
             self.desk.note_trace(tap, Fact::Delivered { from, to, name });
         }
-        let Content::FetchResponse(response) = message.content else { return };
-        let (NodeId::Broker(broker), to) = (self.node(from), self.node(host)) else { return };
-        if !self.desk.wants(tap) {
+        if !positions::may_tell(&message.content) || !self.desk.wants(tap) {
             return;
         }
+        let (NodeId::Broker(broker), to) = (self.node(from), self.node(host)) else { return };
+        let Content::FetchResponse(response) = message.content else {
+            return self.note_told((NodeId::Broker(broker), to), &message.content, tap);
+        };
         for found in self.lists.get(response.partitions) {
             if found.error == ErrorCode::None {
                 let exposed = Fact::WatermarkExposed {

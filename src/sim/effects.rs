@@ -12,6 +12,7 @@ use crate::model::message::{Content, Message};
 use crate::sim::event::{Digest, Event, EventKind, HostId};
 use crate::sim::network::Sent;
 use crate::sim::nodes::{Input, Nodes};
+use crate::sim::positions;
 use crate::sim::queue::Class;
 use crate::sim::world::World;
 
@@ -156,6 +157,12 @@ impl World {
             return;
         }
         let sent = self.with_network(|n, bench| n.send(bench, connection, host, message, at));
+        if positions::may_tell(&message.content)
+            && let Sent::OnItsWay { to } | Sent::Held { to } = sent
+            && self.desk.wants(tap)
+        {
+            self.note_answered((host, to), &message.content, tap);
+        }
         if !self.desk.wants_trace(tap) {
             return;
         }

@@ -22,6 +22,15 @@ const CUT_OFF: &str = "killers/follower-cut-off";
 /// A partition that nobody can ever lead again, and a producer that goes on.
 const NO_LEADER: &str = "killers/no-leader-for-good";
 
+/// Small polls of a slow consumer over a change of leaders.
+const SMALL_POLLS: &str = "killers/small-polls";
+
+/// Consumers that retention outruns.
+const OUTRUN: &str = "killers/outrun-by-retention";
+
+/// A stale replica is elected uncleanly while a consumer is ahead of it.
+const UNCLEAN: &str = "canary/unclean-election";
+
 /// Seeds in which a drill must be found.
 const SEEDS: u64 = 1_000;
 
@@ -39,6 +48,8 @@ const KILLERS: &[Killer] = &[
     Killer("dirty-read", GATE, Some(Drill::ReadUncommittedTail)),
     Killer("duplicate", "canary/acks-1", None),
     Killer("order-broken", "canary/acks-1", None),
+    Killer("read-skipped", SMALL_POLLS, Some(Drill::PollDropsRest)),
+    Killer("position-unjustified", OUTRUN, Some(Drill::ResetToOtherEnd)),
     Killer("two-leaders", GATE, Some(Drill::SameLeaderEpoch)),
     Killer("isr-unjustified", GATE, Some(Drill::EagerShrink)),
     Killer("fenced-in-isr", GATE, Some(Drill::FencedJoinsIsr)),
@@ -141,6 +152,15 @@ const DRILLED: &[Drilled] = &[
     Drilled(Drill::AlterPartitionNotRetried, GATE, "isr-fills"),
     Drilled(Drill::HeartbeatsNotResumed, GATE, "metadata-converges"),
     Drilled(Drill::ExpiryNotRearmed, NO_LEADER, "requests-end"),
+    Drilled(Drill::PollDropsRest, SMALL_POLLS, "read-skipped"),
+    Drilled(Drill::PositionOneTooFar, SMALL_POLLS, "read-skipped"),
+    Drilled(Drill::NewLeaderSkips, GATE, "read-skipped"),
+    Drilled(Drill::LatestIsLogEnd, "killers/latest-below-min-isr", "position-unjustified"),
+    Drilled(Drill::ResetToOtherEnd, OUTRUN, "position-unjustified"),
+    Drilled(Drill::LogEndOutOfRange, GATE, "position-unjustified"),
+    Drilled(Drill::PositionNotValidated, GATE, "position-unjustified"),
+    Drilled(Drill::ConsumerTruncationIgnored, UNCLEAN, "position-unjustified"),
+    Drilled(Drill::ConsumerTruncationTooFar, UNCLEAN, "position-unjustified"),
 ];
 
 /// A drill counts as found by its property, in a seed in which that holds without it. The audit

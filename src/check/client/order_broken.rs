@@ -11,7 +11,7 @@ use super::inconsistent_read::Read;
 use crate::base::ids::{NodeId, Offset, PartitionId};
 use crate::check::canon::Entry;
 use crate::check::properties::PropertyId;
-use crate::check::streams::{Arrival, Reader};
+use crate::check::streams::Arrival;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
 
@@ -38,25 +38,21 @@ pub(crate) fn appended(
     findings.add(PropertyId::OrderBroken, violation);
 }
 
-/// A consumer was handed a batch.
-pub(crate) fn consumed(
+/// A consumer that stood at `position` was handed what begins below it.
+#[cold]
+pub(crate) fn led_back(
     partition: PartitionId,
-    reader: &mut Reader,
+    position: Offset,
     read: &Read,
     stamp: Stamp,
     findings: &mut Findings,
 ) {
-    findings.exercise(PropertyId::OrderBroken);
-    let position: Option<Offset> = reader.position;
-    if let Some(position) = position.filter(|p| read.base < *p) {
-        let violation = Violation::of(PropertyId::OrderBroken, stamp, Detail::Reread { position })
-            .partition(partition)
-            .offset(read.base)
-            .record(read.first, 1)
-            .node(NodeId::Process(read.process));
-        findings.add(PropertyId::OrderBroken, violation);
-    }
-    reader.position = Some(read.end());
+    let violation = Violation::of(PropertyId::OrderBroken, stamp, Detail::Reread { position })
+        .partition(partition)
+        .offset(read.base)
+        .record(read.first, 1)
+        .node(NodeId::Process(read.process));
+    findings.add(PropertyId::OrderBroken, violation);
 }
 
 #[cfg(test)]

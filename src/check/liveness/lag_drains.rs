@@ -89,7 +89,7 @@ impl LagDrains {
                 findings.exercise(PropertyId::LagDrains);
                 self.owed[reader] = Some(owed);
                 self.account.owe(1);
-                if let Some(position) = clients.readers[reader].position {
+                if let Some(position) = clients.readers[reader].position() {
                     self.moved(reader, position, now);
                 }
             }
@@ -119,7 +119,7 @@ impl LagDrains {
             let reader = clients.reader_of(number, partition.index());
             if let Some(owed) = &mut self.owed[reader] {
                 *owed = to.min(*owed);
-                if let Some(position) = clients.readers[reader].position {
+                if let Some(position) = clients.readers[reader].position() {
                     self.moved(reader, position, now);
                 }
             }

@@ -4,7 +4,8 @@ use crate::base::ids::{Offset, PartitionId, ProcessId};
 use crate::base::time::Time;
 use crate::check::Checks;
 use crate::check::client::inconsistent_read::Read;
-use crate::check::client::{dirty_read, order_broken};
+use crate::check::client::position_unjustified::{self, Answerer};
+use crate::check::client::{dirty_read, order_broken, read_skipped};
 use crate::check::log::acked_lost;
 use crate::check::metrics::MetricId;
 use crate::check::properties::PropertyId;
@@ -29,7 +30,11 @@ impl Checks {
             Fact::PositionSet { process, partition, to, why } => {
                 self.position_set(stamp, process, partition, to, why);
             }
-            Fact::ClientStopped { process } | Fact::Called { process, .. } => {
+            Fact::Called { process, partition, error } => {
+                self.thrown(stamp, (process, partition), error);
+                self.lag_drains.stopped(&self.clients, process, stamp.time);
+            }
+            Fact::ClientStopped { process } => {
                 self.lag_drains.stopped(&self.clients, process, stamp.time);
             }
             _ => {}
@@ -205,8 +210,21 @@ impl Checks {
         let findings = &mut self.findings;
         let canonical = self.inconsistent_read.consumed(ghost, read, stamp, findings);
         dirty_read::consumed(ghost, read, canonical, stamp, findings);
+        findings.exercise(PropertyId::OrderBroken);
+        findings.exercise(PropertyId::ReadSkipped);
         let state = &mut self.clients.readers[reader];
-        order_broken::consumed(partition, state, read, stamp, findings);
+        if !state.reads_on(read.base, read.end(), read.epoch) {
+            let at = (read.process, read.base);
+            position_unjustified::read(ghost, state, at, stamp, findings);
+            match state.position() {
+                Some(position) if read.base < position => {
+                    order_broken::led_back(partition, position, read, stamp, findings);
+                }
+                Some(position) => read_skipped::skipped(ghost, position, read, stamp, findings),
+                None => {}
+            }
+            state.reads_elsewhere(read.base, read.end(), read.epoch);
+        }
         self.lag_drains.moved(reader, read.end(), stamp.time);
         self.metrics.add(MetricId::Consumed, read.count.into());
     }
@@ -225,8 +243,55 @@ impl Checks {
             PositionChange::Start | PositionChange::Seek => {}
         }
         if let Some(reader) = self.clients.reader(process, partition) {
-            self.clients.readers[reader].position = Some(to);
+            let reader_ghost = &mut self.clients.readers[reader];
+            if let Some(ghost) = self.ghosts.partitions.get(partition.index()) {
+                let change = (process, to, why);
+                position_unjustified::set(ghost, reader_ghost, change, stamp, &mut self.findings);
+            }
+            reader_ghost.set(to);
             self.lag_drains.moved(reader, to, stamp.time);
+        }
+    }
+
+    /// A consumer's application got an exception.
+    fn thrown(
+        &mut self,
+        stamp: Stamp,
+        (process, partition): (ProcessId, PartitionId),
+        error: ErrorCode,
+    ) {
+        let (change, mark) = match error {
+            ErrorCode::OffsetOutOfRange => (PositionChange::OutOfRange, PropertyId::OutOfRange),
+            ErrorCode::LogTruncation => (PositionChange::Truncation, PropertyId::ConsumerTruncated),
+            _ => return,
+        };
+        self.findings.mark(mark);
+        let Some(reader) = self.clients.reader(process, partition) else { return };
+        let ghost = &self.ghosts.partitions[partition.index()];
+        let reader = &mut self.clients.readers[reader];
+        position_unjustified::thrown(ghost, reader, (process, change), stamp, &mut self.findings);
+    }
+
+    /// What brokers say of consumers' positions; what else the network says is for traces.
+    pub(in crate::check) fn network(&mut self, stamp: Stamp, fact: &Fact) {
+        match *fact {
+            Fact::PositionAnswered { broker, partition, to, answer } => {
+                let Some(reader) = self.clients.reader(to, partition) else { return };
+                let Some(policy) = self.clients.reset_policy(to) else { return };
+                let ghost = &self.ghosts.partitions[partition.index()];
+                let Some(place) = ghost.place(broker) else { return };
+                let restarted = self.ghosts.broker(broker).starts > 0;
+                let reader = &mut self.clients.readers[reader];
+                let answerer = Answerer { broker, place, restarted };
+                let answer = (answer, policy);
+                let findings = &mut self.findings;
+                position_unjustified::answered(ghost, reader, answerer, answer, stamp, findings);
+            }
+            Fact::PositionTold { broker, partition, to, answer } => {
+                let Some(reader) = self.clients.reader(to, partition) else { return };
+                position_unjustified::told(&mut self.clients.readers[reader], broker, answer);
+            }
+            _ => {}
         }
     }
 
@@ -241,7 +306,7 @@ impl Checks {
                 self.metrics.resolved(partition.index(), records, false, stamp.time);
             }
             if let Some(reader) = self.clients.reader(process, partition) {
-                self.clients.readers[reader].position = None;
+                self.clients.readers[reader].forget();
             }
         }
         self.clients.forget(process);

@@ -156,6 +156,7 @@ impl Checks {
         acked_lost::fell_out(partition, removed, loss, stamp, &mut self.findings);
         committed_lost::fell_out(partition, removed, watermark, loss, stamp, &mut self.findings);
         self.inconsistent_read.fell_out(partition.index(), removed);
+        self.clients.readers_of(partition).iter_mut().for_each(|reader| reader.cut(cut));
         for entry in removed.iter().rev() {
             let Some(first) = entry.workload() else { continue };
             let Some(stream) = self.clients.stream(first.process, partition) else { continue };

@@ -2,6 +2,7 @@
 
 use crate::base::ids::Offset;
 use crate::base::time::Time;
+use crate::check::client::read_skipped;
 use crate::check::ghost::PartitionGhost;
 use crate::check::liveness::{isr_fills, metadata_converges, requests_end};
 use crate::check::log::acked_lost;
@@ -57,9 +58,12 @@ impl Checks {
             ghost.acked_unjudged = 0;
             let served = served_up_to(ghost);
             for entry in ghost.canon.entries().iter().filter(|e| e.acked != Time::NEVER) {
-                let count = u64::from(entry.count);
-                unavailable += if entry.end() > served { count } else { 0 };
-                unread += if entry.read { 0 } else { count };
+                unavailable += if entry.end() > served { u64::from(entry.count) } else { 0 };
+            }
+            for number in self.clients.steady_consumers() {
+                let reader = self.clients.reader_of(number, ghost.id.index());
+                let reader = &mut self.clients.readers[reader];
+                unread += if reader.assigned { read_skipped::unread(ghost, reader) } else { 0 };
             }
             for kind in &self.clients.kinds {
                 let Some(ProducerKind { number, .. }) = kind.producer else { continue };
@@ -70,9 +74,6 @@ impl Checks {
                     acked_lost::never_appended(ghost.id, missing, stamp, &mut self.findings);
                 }
             }
-        }
-        if self.clients.readers.is_empty() {
-            unread = 0;
         }
         let resent = self.clients.duplicated_by_resend();
         self.findings.mark_many(PropertyId::DuplicateByResend, resent);

@@ -2,6 +2,7 @@
 
 use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, Offset, PartitionId};
 use crate::check::Checks;
+use crate::check::client::position_unjustified;
 use crate::check::ghost::{Ghosts, PartitionGhost};
 use crate::check::log::{committed_lost, leader_incomplete};
 use crate::check::properties::PropertyId;
@@ -37,6 +38,18 @@ impl Checks {
                 let Some(places) = places_of(&self.ghosts, ghost, broker, to) else { return };
                 watermark_fell.first(ghost, answerer, to, offset, places);
                 self.two_leaders.led(ghost, broker, epoch, stamp, findings);
+                if let NodeId::Process(process) = to
+                    && let Some(reader) = self.clients.reader(process, partition)
+                {
+                    let reader = &mut self.clients.readers[reader];
+                    position_unjustified::followed(
+                        ghost,
+                        reader,
+                        (process, epoch),
+                        stamp,
+                        findings,
+                    );
+                }
                 places
             }
         };
@@ -97,6 +110,7 @@ impl Checks {
         }
         self.findings.exercise_many(PropertyId::CommittedLost, real - ghost.watermark);
         ghost.watermark = real;
+        ghost.watermark_epoch = ghost.watermark_epoch.max(epoch);
         candidate_incomplete::judge(ghost, stamp, &mut self.findings);
         min_insync_ignored::judge(ghost, real, epoch, stamp, &mut self.findings);
         if let Some(epoch) = ghost.canon.elected_lacks(real) {

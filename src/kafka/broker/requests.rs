@@ -154,7 +154,9 @@ impl Broker {
                 WhichOffset::Latest => {
                     let reader =
                         if read_committed { Reader::CommittedConsumer } else { Reader::Consumer };
-                    Ok((replica.limit(reader, ctx), replica.leader_epoch))
+                    let limit = replica.limit(reader, ctx);
+                    let latest = rulings::latest_offset(ctx.rules, limit, log.end());
+                    Ok((latest, replica.leader_epoch))
                 }
             }
         });

@@ -19,16 +19,17 @@ use crate::kafka::client::consumer::fetch::Session;
 use crate::kafka::client::positions::{Assigned, FetchState, Validated};
 use crate::kafka::client::process::Call;
 use crate::kafka::client::producer::learn_leaders;
+use crate::kafka::client::rulings;
 use crate::kafka::ctx::Ctx;
 use crate::kafka::network_client::{Answered, LeastLoaded, Peer};
 use crate::kafka::start::ProcessStart;
 use crate::kafka::timers::{Alarm, ClientChannel, ClientTimer, Role};
-use crate::model::config::{ConsumerConfig, OffsetReset};
+use crate::model::config::ConsumerConfig;
 use crate::model::error::ErrorCode;
 use crate::model::fact::{Fact, PositionChange};
 use crate::model::message::{
     Content, ListOffsetsRequest, ListOffsetsResponse, Message, MetadataRequest,
-    OffsetsForLeaderEpochRequest, OffsetsForLeaderEpochResponse, WhichOffset,
+    OffsetsForLeaderEpochRequest, OffsetsForLeaderEpochResponse,
 };
 
 /// `max.in.flight.requests.per.connection` of a consumer, fixed in Kafka.
@@ -242,9 +243,9 @@ impl Consumer {
             let assigned = &mut self.assigned[usize::from(place)];
             // Of a partition whose leader has changed since, the records are thrown away
             // (`FetchCollector`: no longer fetchable).
-            assigned.see_leader(self.cache.leadership(assigned.partition));
+            assigned.see_leader(ctx.rules, self.cache.leadership(assigned.partition));
             self.stirred = true;
-            let taken = assigned.take(room);
+            let taken = assigned.take(ctx.rules, room);
             self.file(usize::from(place));
             let Some(records) = taken else {
                 self.arrived.pop_front();
@@ -293,7 +294,7 @@ impl Consumer {
     fn settle_positions(&mut self, ctx: &mut Ctx<'_>) {
         while let Some(moved) = self.cache.next_moved() {
             if let Some(place) = self.place(moved) {
-                self.assigned[place].see_leader(self.cache.leadership(moved));
+                self.assigned[place].see_leader(ctx.rules, self.cache.leadership(moved));
                 self.file(place);
             }
         }
@@ -304,17 +305,14 @@ impl Consumer {
             let partition = assigned.partition;
             let leadership = self.cache.leadership(partition);
             let position = (assigned.offset_epoch, leadership.epoch);
-            let (content, request) = match (assigned.state, self.config.offset_reset) {
-                (FetchState::AwaitReset(_), OffsetReset::None) => {
-                    assigned.fail();
-                    self.file(place);
-                    self.thrown.push_back((partition, ErrorCode::NoOffsetForPartition));
-                    continue;
-                }
-                (FetchState::AwaitReset(_), policy) => {
-                    let which = match policy {
-                        OffsetReset::Earliest => WhichOffset::Earliest,
-                        OffsetReset::Latest | OffsetReset::None => WhichOffset::Latest,
+            let (content, request) = match assigned.state {
+                FetchState::AwaitReset(_) => {
+                    let policy = self.config.offset_reset;
+                    let Some(which) = rulings::offset_to_list(ctx.rules, policy) else {
+                        assigned.fail();
+                        self.file(place);
+                        self.thrown.push_back((partition, ErrorCode::NoOffsetForPartition));
+                        continue;
                     };
                     let read_committed = self.config.read_committed;
                     let leader_epoch = leadership.epoch;
@@ -322,7 +320,7 @@ impl Consumer {
                         ListOffsetsRequest { partition, leader_epoch, which, read_committed };
                     (Content::from(request), Request::ListOffsets { place: place as u16 })
                 }
-                (FetchState::AwaitValidation, _) => {
+                FetchState::AwaitValidation => {
                     let (Some(leader_epoch), current_leader_epoch) = position else { continue };
                     let request = OffsetsForLeaderEpochRequest {
                         partition,
@@ -331,7 +329,7 @@ impl Consumer {
                     };
                     (request.into(), Request::OffsetsForLeaderEpoch { place: place as u16 })
                 }
-                (FetchState::Fetching | FetchState::Failed, _) => continue,
+                FetchState::Fetching | FetchState::Failed => continue,
             };
             if !assigned.asking && self.may_ask(place, ctx) {
                 self.send_to_leader(place, content, request, ctx);
@@ -508,7 +506,7 @@ impl Consumer {
     ) {
         let assigned = &mut self.assigned[place];
         let partition = assigned.partition;
-        let validated = assigned.validate(end, self.config.offset_reset);
+        let validated = assigned.validate(ctx.rules, end, self.config.offset_reset);
         self.file(place);
         match validated {
             Validated::Good | Validated::Reset => {}

@@ -9,11 +9,13 @@ use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId};
 use crate::base::time::Time;
 use crate::kafka::client::application::Polled;
 use crate::kafka::client::cache::Leadership;
+use crate::kafka::client::rulings;
 use crate::model::batch::Batch;
 use crate::model::config::OffsetReset;
 use crate::model::error::ErrorCode;
 use crate::model::fact::PositionChange;
 use crate::model::message::FetchPartition;
+use crate::model::rules::Rules;
 
 /// Where a partition stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,14 +115,15 @@ impl Assigned {
 
     /// Looks at the leader: another one, or another epoch of the same, means that the position must
     /// be validated if the epoch of its last record is known (KIP-320).
-    pub(super) fn see_leader(&mut self, leader: Leadership) {
+    pub(super) fn see_leader(&mut self, rules: &Rules, leader: Leadership) {
         let settled = matches!(self.state, FetchState::Fetching | FetchState::AwaitValidation);
         if !settled || leader.leader.is_none() || leader == self.leadership {
             return;
         }
         self.leadership = leader;
         self.version += 1;
-        self.state = if self.offset_epoch.is_some() {
+        self.offset = rulings::position_at_new_leader(rules, self.offset);
+        self.state = if rulings::must_validate(rules, self.offset_epoch) {
             FetchState::AwaitValidation
         } else {
             FetchState::Fetching
@@ -135,11 +138,14 @@ impl Assigned {
     /// Kafka: SubscriptionState.maybeCompleteValidation
     pub(super) fn validate(
         &mut self,
+        rules: &Rules,
         end: Option<(LeaderEpoch, Offset)>,
         policy: OffsetReset,
     ) -> Validated {
-        match (end, policy) {
-            (Some((_, end)), _) if end >= self.offset => {
+        let position = self.offset;
+        let to = end.map(|(epoch, end)| (epoch, rulings::truncated_to(rules, position, end)));
+        match (to, policy) {
+            (Some((_, None)), _) => {
                 self.state = FetchState::Fetching;
                 Validated::Good
             }
@@ -147,12 +153,12 @@ impl Assigned {
                 self.fail();
                 Validated::Thrown(ErrorCode::LogTruncation)
             }
-            (Some((epoch, end)), _) => {
-                self.offset = end;
+            (Some((epoch, Some(to))), _) => {
+                self.offset = to;
                 self.offset_epoch = Some(epoch);
                 self.state = FetchState::Fetching;
                 self.discard();
-                Validated::Moved(end)
+                Validated::Moved(to)
             }
             (None, _) => {
                 self.reset(PositionChange::Truncation);
@@ -176,7 +182,7 @@ impl Assigned {
 
     /// Hands over at most `limit` records of one batch and moves the position past them. Markers
     /// and internal records move the position and are not handed over.
-    pub(super) fn take(&mut self, limit: u32) -> Option<Polled> {
+    pub(super) fn take(&mut self, rules: &Rules, limit: u32) -> Option<Polled> {
         loop {
             let batch = *self.buffered.front()?;
             let skipped = (self.offset - batch.base) as u32;
@@ -184,9 +190,11 @@ impl Assigned {
             let first = batch.records.workload();
             let count = if first.is_some() { whole.min(limit) } else { whole };
             let base = batch.base + u64::from(skipped);
-            self.offset = base + u64::from(count);
+            let keeps_rest = rulings::keeps_rest(rules, count, whole);
+            let end = if keeps_rest { base + u64::from(count) } else { batch.end() };
+            self.offset = rulings::position_after(rules, end);
             self.offset_epoch = Some(batch.leader_epoch);
-            if count == whole {
+            if !keeps_rest {
                 self.buffered.pop_front();
             }
             if let Some(first) = first.filter(|_| count > 0) {
@@ -217,6 +225,9 @@ mod tests {
     use crate::model::batch::{Batch, RecordId, Records};
     use crate::model::config::OffsetReset;
     use crate::model::error::ErrorCode;
+    use crate::model::rules::{Drill, Rules};
+
+    const RULES: Rules = Rules::KAFKA_4_1;
 
     fn at(offset: u64, epoch: u32) -> Assigned {
         let mut assigned = Assigned::new(PartitionId(0));
@@ -236,7 +247,7 @@ mod tests {
             (end(0, 30), OffsetReset::Latest, Validated::Moved(Offset(30))),
             (None, OffsetReset::Earliest, Validated::Reset),
         ] {
-            assert_eq!(at(80, 0).validate(answer, policy), expected);
+            assert_eq!(at(80, 0).validate(&RULES, answer, policy), expected);
         }
     }
 
@@ -253,24 +264,31 @@ mod tests {
             sequence: None,
         };
         assigned.buffer(batch, BrokerId(2));
-        let piece = assigned.take(3).expect("records are there");
+        let piece = assigned.take(&RULES, 3).expect("records are there");
         assert_eq!((piece.base, piece.count, piece.first.ordinal), (Offset(12), 3, 42));
-        let piece = assigned.take(3).expect("a record is left");
+        let piece = assigned.take(&RULES, 3).expect("a record is left");
         assert_eq!((piece.base, piece.count), (Offset(15), 1));
-        assert_eq!((assigned.take(3), assigned.offset), (None, Offset(16)));
+        assert_eq!((assigned.take(&RULES, 3), assigned.offset), (None, Offset(16)));
         assert_eq!(assigned.offset_epoch, Some(LeaderEpoch(3)));
+        // Under the drill the position moves past what was not handed over.
+        let rules = Rules { drill: Some(Drill::PollDropsRest), ..RULES };
+        let mut assigned = at(12, 0);
+        assigned.buffer(batch, BrokerId(2));
+        assert_eq!(assigned.take(&rules, 3).map(|piece| piece.count), Some(3));
+        assert_eq!((assigned.take(&rules, 3), assigned.offset), (None, Offset(16)));
     }
 
     #[test]
     fn another_leader_means_validation() {
         let mut assigned = at(5, 1);
-        assert_eq!(assigned.validate(Some((LeaderEpoch(1), Offset(9))), OffsetReset::None), {
-            Validated::Good
-        });
+        assert_eq!(
+            assigned.validate(&RULES, Some((LeaderEpoch(1), Offset(9))), OffsetReset::None),
+            { Validated::Good }
+        );
         let same = Leadership { leader: Some(BrokerId(1)), epoch: Some(LeaderEpoch(1)) };
-        assigned.see_leader(same);
+        assigned.see_leader(&RULES, same);
         assert_eq!(assigned.state, FetchState::Fetching);
-        assigned.see_leader(Leadership { epoch: Some(LeaderEpoch(2)), ..same });
+        assigned.see_leader(&RULES, Leadership { epoch: Some(LeaderEpoch(2)), ..same });
         assert_eq!(assigned.state, FetchState::AwaitValidation);
     }
 }

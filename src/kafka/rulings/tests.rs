@@ -3,8 +3,8 @@
 use super::{
     Divergence, FollowerEnd, KnownBatch, KnownProducer, Reader, SequenceRuling, WatermarkInputs,
     accept_sequence, answer_after_watermark, check_fetch_epoch, effective_min_isr, find_divergence,
-    follower_watermark, high_watermark, is_caught_up, may_accept_write, may_join_isr, read_limit,
-    truncation_point,
+    follower_watermark, high_watermark, is_caught_up, is_out_of_range, latest_offset,
+    may_accept_write, may_join_isr, read_limit, truncation_point,
 };
 use crate::base::ids::{LeaderEpoch, Offset, ProducerEpoch, ReplicaSet};
 use crate::base::time::{Span, Time};
@@ -212,4 +212,27 @@ fn read_limits() {
     assert_eq!(limit(&NEW, Reader::Consumer), 5);
     assert_eq!(limit(&NEW, Reader::CommittedConsumer), 3);
     assert_eq!(limit(&drill(Drill::ReadUncommittedTail), Reader::Consumer), 9);
+}
+
+#[test]
+fn an_offset_is_in_range_up_to_the_log_end_and_the_latest_is_how_far_one_may_read() {
+    let (none, at) = (Divergence::None, Divergence::At(LeaderEpoch(3), Offset(12)));
+    let refuses = drill(Drill::LogEndOutOfRange);
+    for (rules, who, asked, out) in [
+        (NEW, (none, false), 9, true),
+        (NEW, (none, false), 10, false),
+        (NEW, (none, false), 20, false),
+        (NEW, (none, false), 21, true),
+        (NEW, (at, true), 21, false),
+        (NEW, (at, true), 9, true),
+        (NEW, (Divergence::Unknown, true), 15, true),
+        (refuses, (none, false), 20, true),
+        (refuses, (none, false), 19, false),
+        (refuses, (none, true), 20, false),
+    ] {
+        let found = is_out_of_range(&rules, who, Offset(asked), Offset(10)..=Offset(20));
+        assert_eq!(found, out, "{who:?} {asked}");
+    }
+    assert_eq!(latest_offset(&NEW, Offset(7), Offset(9)), Offset(7));
+    assert_eq!(latest_offset(&drill(Drill::LatestIsLogEnd), Offset(7), Offset(9)), Offset(9));
 }

@@ -41,7 +41,9 @@ impl Fact {
             | Self::Sent { .. }
             | Self::Delivered { .. }
             | Self::Held { .. }
-            | Self::WatermarkExposed { .. } => Subject::Network,
+            | Self::WatermarkExposed { .. }
+            | Self::PositionAnswered { .. }
+            | Self::PositionTold { .. } => Subject::Network,
             Self::Submitted { .. }
             | Self::Acked { .. }
             | Self::Rejected { .. }
@@ -86,6 +88,8 @@ impl Fact {
             | Self::TailLost { partition, .. }
             | Self::LogStartMoved { partition, .. }
             | Self::WatermarkExposed { partition, .. }
+            | Self::PositionAnswered { partition, .. }
+            | Self::PositionTold { partition, .. }
             | Self::Submitted { partition, .. }
             | Self::Acked { partition, .. }
             | Self::Rejected { partition, .. }
@@ -117,6 +121,7 @@ impl Fact {
             | Self::LogStartMoved { broker, .. }
             | Self::DiskFailed { broker, .. }
             | Self::WatermarkExposed { broker, .. }
+            | Self::PositionAnswered { broker, .. }
             | Self::ReplicaPlaced { broker, .. }
             | Self::BrokerRegistered { broker, .. }
             | Self::BrokerFenced { broker }
@@ -144,6 +149,7 @@ impl Fact {
             | Self::SendFailed { process, .. }
             | Self::Consumed { process, .. }
             | Self::PositionSet { process, .. }
+            | Self::PositionTold { to: process, .. }
             | Self::ClientStopped { process }
             | Self::Called { process, .. }
             | Self::EpochBumped { process, .. }

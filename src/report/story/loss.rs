@@ -308,7 +308,9 @@ impl Teller<'_> {
                 }
             }
             Fact::BecameLeader { .. } | Fact::BecameFollower { .. } => self.pick(place, 2),
-            Fact::PositionSet { .. } | Fact::IsrProposed { .. } => self.pick(place, 3),
+            Fact::PositionAnswered { .. } | Fact::PositionSet { .. } | Fact::IsrProposed { .. } => {
+                self.pick(place, 3);
+            }
             Fact::Consumed { first, count, .. }
             | Fact::Rejected { first, count, .. }
             | Fact::GaveUp { first, count, .. }

@@ -8,7 +8,7 @@ use crate::base::ids::{
 use crate::base::time::Time;
 use crate::model::config::{Acks, TopicKey};
 use crate::model::error::ErrorCode;
-use crate::model::fact::{Fact, PositionChange, Stamp, StopKind};
+use crate::model::fact::{Fact, PositionAnswer, PositionChange, Stamp, StopKind};
 use crate::model::fault::FaultKind;
 use crate::report::forge::{P, T0, appended, names, record, replicas, set, state};
 
@@ -46,6 +46,20 @@ fn machine() -> Vec<Fact> {
             to: NodeId::Broker(BrokerId(2)),
             connection,
             offset: TO,
+        },
+        Fact::PositionAnswered {
+            broker,
+            partition,
+            to: P,
+            answer: PositionAnswer::EpochEnd(Some((E6, TO))),
+        },
+        Fact::PositionAnswered { broker, partition, to: P, answer: PositionAnswer::EpochEnd(None) },
+        Fact::PositionAnswered { broker, partition, to: P, answer: PositionAnswer::OutOfRange },
+        Fact::PositionTold {
+            broker,
+            partition,
+            to: P,
+            answer: PositionAnswer::Listed { offset: TO, leader_epoch: None },
         },
     ]
 }
@@ -160,6 +174,10 @@ fn every_fact_has_its_line() {
     8.030 117  ctl1  delivered            FetchResponse from b1
     8.030 117  b1    held                 FetchResponse to ctl1 by a cut
     8.030 117  b1    watermark-exposed    t-0 900 e6 to b2 on c17
+    8.030 117  b1    position-answered    t-0 epoch 6 ends at 900, to p
+    8.030 117  b1    position-answered    t-0 no such epoch, to p
+    8.030 117  b1    position-answered    t-0 OFFSET_OUT_OF_RANGE, to p
+    8.030 117  p     position-told        t-0 listed 900, by b1
     "#);
     insta::assert_snapshot!(lines(&application()), @r#"
     8.030 117  p     submitted            t-0 p r412 item 500 key-3 label a

@@ -78,19 +78,18 @@ impl Partition {
                 None => ErrorCode::NotLeaderOrFollower,
             }));
         }
-        let out_of_range = Err(Obstacle::Error(ErrorCode::OffsetOutOfRange));
-        if asked.fetch_offset < self.log.start() {
-            return out_of_range;
+        let own = asked.last_fetched_epoch.and_then(|epoch| self.log.end_of_epoch(epoch));
+        let divergence =
+            rulings::find_divergence(ctx.rules, asked.last_fetched_epoch, asked.fetch_offset, own);
+        let range = self.log.start()..=self.log.end();
+        let who = (divergence, place.is_some());
+        if rulings::is_out_of_range(ctx.rules, who, asked.fetch_offset, range) {
+            return Err(Obstacle::Error(ErrorCode::OffsetOutOfRange));
         }
-        if let Some(epoch) = asked.last_fetched_epoch {
-            let own = self.log.end_of_epoch(epoch);
-            match rulings::find_divergence(ctx.rules, Some(epoch), asked.fetch_offset, own) {
-                Divergence::None => {}
-                Divergence::At(epoch, end) => return Err(Obstacle::Divergence(epoch, end)),
-                Divergence::Unknown => return out_of_range,
-            }
+        match divergence {
+            Divergence::At(epoch, end) => Err(Obstacle::Divergence(epoch, end)),
+            Divergence::None | Divergence::Unknown => Ok(place),
         }
-        if asked.fetch_offset > self.log.end() { out_of_range } else { Ok(place) }
     }
 
     /// What an answer says of the partition beside its batches.
