@@ -195,6 +195,11 @@ impl Canon {
         None
     }
 
+    /// Where the last batch of a replica's log begins, as far as it is remembered.
+    pub(crate) fn last_base(&self, place: usize) -> Option<Offset> {
+        self.log(place, Offset::ZERO).rev().find_map(|piece| piece.last()).map(|entry| entry.base)
+    }
+
     /// The leader epoch of the record that a replica has at an offset, as far as it is remembered.
     pub(crate) fn epoch_at(&self, place: usize, offset: Offset) -> Option<LeaderEpoch> {
         let found = self.log(place, offset).flatten().next().filter(|e| e.base <= offset);

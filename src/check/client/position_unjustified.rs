@@ -30,6 +30,8 @@ struct Bounds {
     what: &'static str,
     low: Offset,
     high: Offset,
+    /// It may be this, too.
+    or: Option<Offset>,
 }
 
 /// A broker and where its replica stands in the list.
@@ -66,8 +68,8 @@ pub(crate) fn answered(
             return;
         }
     };
-    let Bounds { what, low, high } = bounds;
-    if low <= said && said <= high {
+    let Bounds { what, low, high, .. } = bounds;
+    if low <= said && said <= high || bounds.or == Some(said) {
         return;
     }
     let detail = Detail::Told { what, low, high };
@@ -88,25 +90,27 @@ fn listed(
     if policy == OffsetReset::Earliest {
         let files = ghost.canon.replica(answerer.place).start;
         let low = if answerer.restarted { Offset::ZERO } else { files };
-        return Bounds { what: "the log start", low, high: ghost.canon.furthest_start() };
+        let high = ghost.canon.furthest_start();
+        return Bounds { what: "the log start", low, high, or: None };
     }
     // A leader that was deposed may not know what later ones have shown; one that was elected
     // uncleanly may have lost it, which is known when it first acts.
     let knows = epoch.is_some_and(|epoch| epoch >= ghost.watermark_epoch);
     let low = if knows && ghost.canon.is_settled() { ghost.watermark } else { Offset::ZERO };
-    Bounds { what: "the high watermark", low, high: ghost.highest_watermark() }
+    Bounds { what: "the high watermark", low, high: ghost.highest_watermark(), or: None }
 }
 
 /// Where a leader epoch ends in the log of a replica: where the next one begins, or the log ends.
-/// Of what lies below a log start its epoch cache knows that start only.
+/// Of what lies below a log start its epoch cache knows that start only. A broker may serve several
+/// requests of its inbox in one event, so the last batch may have come after the answer was made.
 fn end_of_epoch(ghost: &PartitionGhost, place: usize, epoch: LeaderEpoch) -> Bounds {
     let what = "the end of that leader epoch";
     let end = ghost.canon.replica(place).end();
     let Some((next, is_first)) = ghost.canon.first_above(place, epoch) else {
-        return Bounds { what, low: end, high: end };
+        return Bounds { what, low: end, high: end, or: ghost.canon.last_base(place) };
     };
     let low = if is_first { Offset::ZERO } else { next };
-    Bounds { what, low, high: next.max(ghost.canon.furthest_start()) }
+    Bounds { what, low, high: next.max(ghost.canon.furthest_start()), or: None }
 }
 
 fn is_out_of_range(ghost: &PartitionGhost, place: usize, position: Option<Offset>) -> bool {
