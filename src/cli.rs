@@ -13,6 +13,7 @@ mod replay;
 mod run;
 mod show;
 
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -31,11 +32,17 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { Exit::BadInput as u8 } else { 0 });
         }
     };
-    let exit = match cli.command {
-        Command::Run(args) => run::run(&args),
-        Command::Replay(args) => replay::replay(&args),
+    // What a panic says is on stderr by then.
+    let exit = catch_unwind(|| carry_out(&cli.command)).unwrap_or(Exit::Internal);
+    ExitCode::from(exit as u8)
+}
+
+fn carry_out(command: &Command) -> Exit {
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Replay(args) => replay::replay(args),
         Command::List { what } => {
-            print(&list::list(what));
+            print(&list::list(*what));
             Exit::Held
         }
         Command::Schema { of } => {
@@ -46,6 +53,5 @@ pub fn main() -> ExitCode {
             });
             Exit::Held
         }
-    };
-    ExitCode::from(exit as u8)
+    }
 }

@@ -4,6 +4,7 @@
 //! is derived in `check::promise`; a stated line outranks it. Does not run anything, does not
 //! print.
 
+mod reasons;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ use crate::report::{
     Exercised, ExpectationRow, Finding, GuaranteeRow, Header, Promised, Report, SeedResult, Status,
     Value, Verdict,
 };
-use crate::run::{Ended, Outcome};
+use crate::run::{Ended, Outcome, Standstill};
 use crate::scenario::ExpectLine;
 
 pub use telling::report;
@@ -80,6 +81,7 @@ pub struct Judged {
     pub fingerprint: u64,
     /// Why it ended.
     pub ended: Ended,
+    standstill: Option<Standstill>,
     events: u64,
     time: Time,
     seen: Vec<Seen>,
@@ -172,6 +174,7 @@ impl Judge {
             seed: outcome.seed,
             fingerprint: outcome.fingerprint,
             ended: outcome.ended,
+            standstill: outcome.standstill.clone(),
             events: outcome.events,
             time: outcome.time,
             seen,
@@ -228,7 +231,9 @@ impl Judge {
             only: None,
             simulated: Span::ZERO,
             events: 0,
-            stopped_early: 0,
+            out_of_budget: Stopped::default(),
+            stood_still: Stopped::default(),
+            panicked: Stopped::default(),
             in_vain: Vec::new(),
             failures: Vec::new(),
             found: Vec::new(),
@@ -274,6 +279,23 @@ pub struct Kept {
     pub schedule: Vec<(Time, Fault)>,
 }
 
+/// Runs that were stopped for the same reason.
+#[derive(Clone, Debug, Default)]
+struct Stopped {
+    runs: u64,
+    /// The first of them: its seed, and how it was, in words.
+    first: Option<(u64, String)>,
+}
+
+impl Stopped {
+    fn add(&mut self, seed: u64, how: &Option<impl ToString>) {
+        self.runs += 1;
+        if self.first.is_none() {
+            self.first = Some((seed, how.as_ref().map_or_else(String::new, ToString::to_string)));
+        }
+    }
+}
+
 /// Many runs, judged and folded in seed order.
 #[derive(Clone, Debug)]
 pub struct Verdicts {
@@ -287,7 +309,12 @@ pub struct Verdicts {
     only: Option<u64>,
     simulated: Span,
     events: u64,
-    stopped_early: u64,
+    /// Runs that reached their budget of events.
+    out_of_budget: Stopped,
+    /// Runs whose clock stood still.
+    stood_still: Stopped,
+    /// Runs that ended in an internal error.
+    panicked: Stopped,
     in_vain: Vec<(u64, u32)>,
     failures: Vec<Kept>,
     found: Vec<Kept>,
@@ -327,7 +354,8 @@ impl Verdicts {
         self.events += judged.events;
         match judged.ended {
             Ended::Done => {}
-            Ended::OutOfBudget => self.stopped_early += 1,
+            Ended::OutOfBudget => self.out_of_budget.add(judged.seed, &judged.standstill),
+            Ended::ClockStoodStill => self.stood_still.add(judged.seed, &judged.standstill),
             Ended::WaitedInVain(step) => self.in_vain.push((judged.seed, step)),
         }
         self.keep(judge, &judged);
@@ -336,6 +364,22 @@ impl Verdicts {
             self.timeline = judged.timeline;
             self.facts = judged.facts;
         }
+    }
+
+    /// Counts the next run, in seed order, which ended in an internal error: nothing is known of
+    /// it.
+    pub fn add_panicked(&mut self, index: u64, seed: u64, message: &str) {
+        self.runs += 1;
+        let first = self.range.map_or(index, |(first, _)| first);
+        self.range = Some((first, index + 1));
+        self.only = None;
+        self.panicked.add(seed, &Some(message));
+    }
+
+    /// How many runs ended in an internal error.
+    #[must_use]
+    pub const fn panicked(&self) -> u64 {
+        self.panicked.runs
     }
 
     fn keep(&mut self, judge: &Judge, judged: &Judged) {
@@ -397,7 +441,8 @@ impl Verdicts {
             return Verdict::Fail;
         }
         let untested = |(stated, s): &(bool, Status)| *stated && *s == Status::Inconclusive;
-        let stopped = self.stopped_early > 0 || !self.in_vain.is_empty();
+        let stopped = [&self.out_of_budget, &self.stood_still, &self.panicked];
+        let stopped = stopped.iter().any(|s| s.runs > 0) || !self.in_vain.is_empty();
         if self.runs == 0 || stopped || statuses.iter().any(untested) {
             return Verdict::Inconclusive;
         }
@@ -518,54 +563,6 @@ impl Verdicts {
                 None => "not measured".to_owned(),
             },
         }
-    }
-
-    fn reasons(&self, judge: &Judge) -> Vec<String> {
-        let mut reasons = Vec::new();
-        for (row, fold) in judge.rows.iter().zip(&self.rows) {
-            let text = sentence(&row.expect);
-            let promised = if row.stated { "" } else { " (promised by this configuration)" };
-            match self.status(judge, row, fold) {
-                Status::Failed if self.runs == 1 => {
-                    reasons.push(format!("`{text}` does not hold{promised}"));
-                }
-                Status::Failed => reasons.push(format!(
-                    "`{text}` does not hold in {} of {} runs{promised}",
-                    grouped(fold.broken),
-                    grouped(self.runs)
-                )),
-                Status::NotFound => {
-                    let property = row.expect.property().unwrap_or_default();
-                    let runs = match self.runs {
-                        1 => "1 run".to_owned(),
-                        all => format!("{} runs", grouped(all)),
-                    };
-                    reasons.push(format!("{property} was looked for and not found in {runs}"));
-                }
-                Status::Inconclusive if row.stated => {
-                    reasons.push(format!("`{text}` was never put to the test"));
-                }
-                _ => {}
-            }
-        }
-        if self.runs == 0 {
-            reasons.push("nothing ran".to_owned());
-        }
-        if self.stopped_early > 0 {
-            let runs = grouped(self.stopped_early);
-            let (all, budget) = (grouped(self.runs), grouped(judge.budget));
-            reasons.push(format!(
-                "{runs} of {all} runs were stopped at run.budget.events ({budget}): raise it, or \
-                 see what does not end"
-            ));
-        }
-        if let Some((seed, step)) = self.in_vain.first() {
-            let (runs, all) = (grouped(self.in_vain.len() as u64), grouped(self.runs));
-            reasons.push(format!(
-                "script[{step}] waited in vain in {runs} of {all} runs, first in seed {seed}"
-            ));
-        }
-        reasons
     }
 
     fn finding(&self, judge: &Judge, kept: &Kept) -> Finding {

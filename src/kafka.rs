@@ -19,6 +19,7 @@ pub mod log;
 pub mod metadata_log;
 pub mod network_client;
 pub mod producer_state;
+mod rounds;
 pub mod rulings;
 pub mod start;
 pub mod timers;

@@ -6,11 +6,13 @@
 //! outcome.
 
 mod fingerprint;
+mod standstill;
 #[cfg(test)]
 mod tests;
 
 pub use crate::check::violation::Violation;
 pub use crate::report::counts::Counts;
+pub use standstill::Standstill;
 
 use crate::app::{self, Applications, ApplicationsError};
 use crate::base::ids::{BrokerId, NodeId, PartitionId, ProcessId};
@@ -33,6 +35,8 @@ use crate::report::timeline::Timeline;
 use crate::sim::script::ScriptEnd;
 use crate::sim::world::World;
 
+use standstill::{CLOCK_LOOKED_AT, SAMPLE};
+
 /// How a run is driven, beside its plan and seed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -53,6 +57,8 @@ pub enum Ended {
     Done,
     /// It reached `run.budget.events`.
     OutOfBudget,
+    /// Its clock stood still for a million events.
+    ClockStoodStill,
     /// A step of its script waited in vain.
     WaitedInVain(u32),
 }
@@ -66,6 +72,8 @@ pub struct Outcome {
     pub fingerprint: u64,
     /// Why it ended.
     pub ended: Ended,
+    /// Where it was and what came next, if it was stopped because it did not get on.
+    pub standstill: Option<Standstill>,
     /// Virtual time at its end.
     pub time: Time,
     /// Events that reached a handler.
@@ -237,7 +245,12 @@ struct Drive<'a> {
     /// When so many events are handled, an audit is due or the budget is spent. Zero if there is
     /// a recorder: it may be shown something after any event.
     next_halt: u64,
+    /// After so many steps the clock is looked at.
+    until_look: u64,
+    /// Where it stood when it was looked at last.
+    looked_at: Time,
     ended: Option<Ended>,
+    standstill: Option<Standstill>,
 }
 
 /// Runs a plan with a seed. Its applications are ours, built from the plan.
@@ -289,7 +302,10 @@ fn carry_through(
         next_audit: plan.run.audit_events,
         audited_to: 0,
         next_halt: 0,
+        until_look: CLOCK_LOOKED_AT,
+        looked_at: Time::ZERO,
         ended: None,
+        standstill: None,
     };
     drive.fault_phase();
     let judged_liveness = plan.run.heal && drive.ended.is_none();
@@ -401,18 +417,56 @@ impl Drive<'_> {
     /// not ended.
     ///
     /// Speed: the only place that steps the world, so that both are compiled into one loop, and one
-    /// comparison an event (`next_halt`) stands for the audit, the budget and the recorder.
+    /// comparison an event (`next_halt`) stands for the audit, the budget and the recorder. The
+    /// clock is looked at between two rounds of that loop.
     fn steps(&mut self, end: Time, mut most: u64) {
-        while most > 0 && self.world.next_time().is_some_and(|next| next <= end) {
-            most -= 1;
-            self.world.step(&mut self.tap);
-            if self.world.handled() >= self.next_halt {
-                self.halt();
-                if self.ended.is_some() {
-                    return;
+        while most > 0 {
+            let round = most.min(self.until_look);
+            let mut left = round;
+            while left > 0 && self.world.next_time().is_some_and(|next| next <= end) {
+                left -= 1;
+                self.world.step(&mut self.tap);
+                if self.world.handled() >= self.next_halt {
+                    self.halt();
+                    if self.ended.is_some() {
+                        return;
+                    }
                 }
             }
+            let stepped = round - left;
+            self.until_look -= stepped;
+            most -= stepped;
+            if self.until_look == 0 {
+                self.look_at_clock();
+            }
+            if left > 0 || self.ended.is_some() {
+                return;
+            }
         }
+    }
+
+    /// Stops a run whose clock has not moved since the last look.
+    #[cold]
+    fn look_at_clock(&mut self) {
+        let now = self.world.now();
+        if self.looked_at == now {
+            self.stop(Ended::ClockStoodStill);
+        }
+        self.looked_at = now;
+        self.until_look = CLOCK_LOOKED_AT;
+    }
+
+    /// Stops a run that does not get on, and takes down what goes round.
+    #[cold]
+    fn stop(&mut self, why: Ended) {
+        let mut events = Vec::new();
+        let at = self.world.now();
+        for _ in 0..SAMPLE {
+            events.extend(self.world.upcoming());
+            self.world.step(&mut self.tap);
+        }
+        self.standstill = Some(Standstill::of(at, events));
+        self.ended = Some(why);
     }
 
     #[cold]
@@ -424,7 +478,7 @@ impl Drive<'_> {
             self.audit(Depth::New);
         }
         if handled >= self.plan.run.budget_events {
-            self.ended = Some(Ended::OutOfBudget);
+            self.stop(Ended::OutOfBudget);
         }
         let due = self.next_audit.min(self.plan.run.budget_events);
         self.next_halt = if self.tap.recorder.is_some() { 0 } else { due };
@@ -494,6 +548,7 @@ impl Drive<'_> {
             seed,
             fingerprint: fingerprint::of(self.tap.fingerprint, &self.world, self.plan),
             ended: self.ended.unwrap_or(Ended::Done),
+            standstill: self.standstill,
             time,
             events: self.world.handled(),
             checks: self.tap.checks,

@@ -7,7 +7,8 @@
 //!
 //! To read it: `event` (what can happen), `world` (one step), `deliver` and `effects` (what reaches
 //! a node, what it asks for), `lifecycle` and `faults` (machines and what befalls them), `network`,
-//! `flow` and `disruption` (TCP), `lanes` (service times), then `director` and its helpers.
+//! `flow` and `disruption` (TCP), `lanes` (service times), then `director` and its helpers, and
+//! `upcoming` (of use only to a run that does not end).
 //!
 //! Invariant: this module meets an application as `Box<dyn Application>` only, and never names the
 //! checkers, the reports or the scenario format.
@@ -42,4 +43,5 @@ mod stage;
 mod table;
 pub mod targets;
 mod timers;
+mod upcoming;
 pub mod world;

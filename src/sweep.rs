@@ -106,7 +106,7 @@ pub struct Progress {
     pub stop: AtomicBool,
 }
 
-/// Why a sweep could not give verdicts.
+/// Why a seed, or a whole sweep, could not give a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SweepError {
     /// A run panicked: a bug of the simulator.
@@ -141,11 +141,11 @@ pub struct Sweep {
     pub interrupted: bool,
 }
 
-/// Runs every seed of the range over one plan and folds what is judged, in seed order. `each` hears
-/// of every seed that counts, in order.
+/// Runs every seed of the range over one plan and folds what is judged, in seed order. `each`
+/// hears of every seed that counts, in order, but not of one that panicked.
 ///
 /// # Errors
-/// If a run panics or is not deterministic, or threads cannot be started.
+/// If a run is not deterministic, or threads cannot be started.
 pub fn sweep(
     plan: &Plan,
     judge: &Judge,
@@ -171,8 +171,15 @@ pub fn sweep(
                 .map(|index| one(plan, judge, options, index, progress))
                 .collect()
         });
-        for result in results {
-            let judged = result?;
+        for (index, result) in (from..until).zip(results) {
+            let judged = match result {
+                Ok(judged) => judged,
+                Err(SweepError::Panicked { seed, message }) => {
+                    verdicts.add_panicked(index, seed, &message);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             each(&judged);
             let failed = judged.fails();
             verdicts.add(judge, judged);
@@ -221,7 +228,11 @@ fn one(
 
 #[cfg(test)]
 mod tests {
-    use super::{SeedRange, SeedRule};
+    use super::{Progress, SeedRange, SeedRule, SweepOptions, sweep};
+    use crate::judge::Judge;
+    use crate::report::{Header, Verdict};
+    use crate::run::Options;
+    use crate::scenario::builder::{Consumer, ScenarioBuilder, Topic};
 
     #[test]
     fn ranges_are_read_and_checked() {
@@ -238,5 +249,33 @@ mod tests {
         assert_eq!(rule.seed(7), rule.seed(7));
         assert_ne!(rule.seed(7), rule.seed(8));
         assert_eq!(SeedRule::default().seed(7), 7);
+    }
+
+    #[test]
+    fn a_sweep_goes_on_after_a_run_that_panics() {
+        let built = ScenarioBuilder::new("t")
+            .topic(Topic::new("t"))
+            .consumer(Consumer::new("reader").assign(&["t-0"]))
+            .duration("1s")
+            .build();
+        let mut plan = built.expect("it is right").columns.remove(0);
+        // Nobody has an application for what is left to the reader: every run panics.
+        plan.own("reader").expect("there is one");
+        let judge = Judge::new(&plan, &[], false, None);
+        let options = SweepOptions {
+            range: SeedRange { from: 5, until: 8 },
+            rule: SeedRule::default(),
+            jobs: Some(2),
+            max_failures: 1,
+            verify_determinism: false,
+            options: Options::default(),
+        };
+        let swept = sweep(&plan, &judge, &options, &Progress::default(), |_| {});
+        let swept = swept.expect("it goes on");
+        assert_eq!((swept.verdicts.panicked(), swept.interrupted), (3, false));
+        let report = swept.verdicts.report(&judge, Header::default());
+        assert_eq!((report.verdict, report.header.runs), (Verdict::Inconclusive, 3));
+        let told = &report.reasons[0];
+        assert!(told.starts_with("3 of 3 runs ended in an internal error, first seed 5"), "{told}");
     }
 }

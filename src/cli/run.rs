@@ -189,6 +189,7 @@ fn finish(
         }
     }
     let exit = Exit::of(report.verdict, args.allow_inconclusive);
+    let exit = if swept.verdicts.panicked() > 0 { exit.worst(Exit::Internal) } else { exit };
     if swept.interrupted { exit.worst(Exit::Interrupted) } else { exit }
 }
 

@@ -9,7 +9,7 @@ use crate::model::config::Acks;
 use crate::report::summary::Summary;
 use crate::report::timeline::Timeline;
 use crate::report::{Header, Report, Status, Verdict};
-use crate::run::{Ended, Outcome};
+use crate::run::{Ended, Outcome, Standstill};
 use crate::scenario::{Bound, ExpectLine, Expectation};
 
 use super::Judge;
@@ -64,6 +64,7 @@ fn outcome(seed: u64, checks: Checks, ended: Ended) -> Outcome {
         seed,
         fingerprint: seed,
         ended,
+        standstill: None,
         time,
         events: 1,
         checks,
@@ -226,7 +227,7 @@ fn what_is_looked_for_is_all_that_counts() {
 
 #[test]
 fn a_run_that_was_stopped_is_never_a_pass() {
-    for ended in [Ended::OutOfBudget, Ended::WaitedInVain(3)] {
+    for ended in [Ended::OutOfBudget, Ended::ClockStoodStill, Ended::WaitedInVain(3)] {
         for (run, verdict) in [(written as Run, Verdict::Inconclusive), (dirty, Verdict::Fail)] {
             let judge = Judge::new(&plan(), &[line(never("dirty-read"))], false, None);
             let mut verdicts = judge.start();
@@ -244,4 +245,28 @@ fn the_worst_run_is_named_with_its_seed() {
     assert_eq!(most, "worst 1 (seed 1)");
     let least = &judged(&at_least("acked", Bound::Count(0)), runs, false).expectations[0].value;
     assert_eq!(least, "worst 0 (seed 1)");
+}
+
+#[test]
+fn a_run_that_does_not_get_on_is_told_with_its_seed_and_what_goes_round() {
+    let judge = Judge::new(&plan(), &[], false, None);
+    let mut verdicts = judge.start();
+    let spins = |seed| Outcome {
+        standstill: Some(Standstill {
+            at: Time::ZERO + Span::secs(2),
+            next: vec![("timer Linger of p".to_owned(), 1_000)],
+        }),
+        ..outcome(seed, written(), Ended::ClockStoodStill)
+    };
+    verdicts.add(&judge, judge.judge(0, outcome(40, written(), Ended::Done)));
+    verdicts.add(&judge, judge.judge(1, spins(41)));
+    verdicts.add_panicked(2, 42, "a bug");
+    verdicts.add(&judge, judge.judge(3, spins(43)));
+    let report = verdicts.report(&judge, Header::default());
+    assert_eq!((report.verdict, report.header.runs), (Verdict::Inconclusive, 4));
+    let told = |start: &str| report.reasons.iter().any(|reason| reason.starts_with(start));
+    assert!(told("1 of 4 runs ended in an internal error, first seed 42: a bug"));
+    let still = "2 of 4 runs were stopped because their clock stood still, first seed 41: at 2";
+    assert!(told(still), "{:?}", report.reasons);
+    assert!(report.reasons.iter().any(|reason| reason.ends_with(": 1000 timer Linger of p")));
 }

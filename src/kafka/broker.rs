@@ -45,6 +45,7 @@ use crate::kafka::image::{BootstrapImage, Image};
 use crate::kafka::log::Log;
 use crate::kafka::metadata_log;
 use crate::kafka::network_client::{Answered, ChannelId, ControllerChannel, Peer};
+use crate::kafka::rounds::Rounds;
 use crate::kafka::start::{BrokerStart, Initial, ReplicaView};
 use crate::kafka::timers::BrokerTimer;
 use crate::model::config::BrokerConfig;
@@ -148,10 +149,13 @@ impl Broker {
     }
 
     fn settle_touched(&mut self, ctx: &mut Ctx<'_>) {
+        let (mut rounds, id, now) = (Rounds::default(), self.id, ctx.monotonic());
         loop {
             if let Some(partition) = self.touched.pop_front() {
+                rounds.count(&partition, &id, now);
                 self.check_and_complete(partition, ctx);
             } else if let Some(connection) = self.unmuted.pop_front() {
+                rounds.count(&connection, &id, now);
                 let next = self.inboxes.get(connection).filter(|inbox| !inbox.muted);
                 if let Some(inbox) = next
                     && let Some(message) = inbox.queue.pop_front()

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::app::{Applications, ApplicationsError, ours};
+use crate::base::time::Span;
 use crate::kafka::client::{
     Application, Clients, CloneApplication, ConsumerRecord, NewRecord, Polled, Sending,
 };
@@ -294,4 +295,62 @@ fn a_full_disk_takes_directories_offline() {
         halts += outcome.summary.counts.halts;
     }
     assert!(failed > 2 * halts && halts >= 20, "{failed} directories, {halts} halts");
+}
+
+/// Wakes itself at once, again and again.
+#[derive(Clone, Debug)]
+struct Spins;
+
+impl Application for Spins {
+    fn begin(&mut self, clients: &mut Clients<'_, '_>) {
+        clients.set_timer(7, Span::ZERO);
+    }
+
+    fn wake(&mut self, timer: u16, clients: &mut Clients<'_, '_>) {
+        clients.set_timer(timer, Span::ZERO);
+    }
+}
+
+#[test]
+fn a_run_whose_clock_stands_still_is_stopped() {
+    let outcome = with(&left(), Spins, Options::default());
+    assert_eq!(outcome.ended, Ended::ClockStoodStill);
+    let next = outcome.standstill.expect("it is told what goes round").next;
+    assert_eq!(next, [("timer Application(7) of till".to_owned(), 1_000)]);
+    assert!(outcome.events > 1_000_000, "{} events", outcome.events);
+}
+
+#[test]
+fn a_run_that_is_busy_without_end_is_stopped_at_its_budget() {
+    let mut plan = plan();
+    plan.run.budget_events = 2_000;
+    let outcome = run(&plan, 3, Options::default());
+    assert_eq!(outcome.ended, Ended::OutOfBudget);
+    let next = outcome.standstill.expect("it is told what comes next").next;
+    assert_eq!(next.iter().map(|(_, times)| times).sum::<u32>(), 1_000);
+    assert!(next.iter().any(|(event, _)| event.starts_with("Fetch at b")), "{next:?}");
+    let whole = self::plan();
+    assert_eq!(whole.run.budget_events, 10_000_000, "a small run may take as many at least");
+}
+
+/// Flushes again whenever it has flushed, which takes no time while nothing is under way.
+#[derive(Clone, Debug)]
+struct Flushes;
+
+impl Application for Flushes {
+    fn begin(&mut self, clients: &mut Clients<'_, '_>) {
+        clients.flush();
+    }
+
+    fn flushed(&mut self, clients: &mut Clients<'_, '_>) {
+        clients.flush();
+    }
+}
+
+#[test]
+#[should_panic(expected = "it goes round Flushed")]
+fn a_handler_that_never_ends_is_an_error_with_a_name() {
+    let mut plan = plan();
+    plan.own("shop").expect("there is one");
+    let _ = run_with(&plan, vec![("shop", Box::new(Flushes))], 3, Options::default());
 }

@@ -444,7 +444,7 @@ pub(super) struct Seeds {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Budget {
-    /// Events; 100000000.
+    /// Events; 20 times what the run is estimated at, from 10000000 to 100000000.
     pub(super) events: Option<u64>,
     /// Memory; `1GiB`.
     pub(super) memory: Option<Size>,

@@ -1,5 +1,7 @@
 //! Puts a plan together: one column of a file, resolved part by part.
 
+use std::ops::RangeInclusive;
+
 use crate::base::time::Span;
 use crate::model::plan::{Plan, Promise, RunPlan, Taint};
 
@@ -70,6 +72,9 @@ pub(super) fn resolve(
         (_, None) => estimate::settle(&plan),
     };
     check_budget(found, &plan);
+    if file.run.budget.events.is_none() {
+        plan.run.budget_events = budget_events(&plan);
+    }
     // A step that could not be resolved is missing from the plan, and places would be wrong.
     if plan.script.len() == file.script.len() {
         endless::check(found, &plan);
@@ -129,9 +134,19 @@ fn run(found: &mut Findings<'_>, file: &ScenarioFile) -> RunPlan {
         heal,
         settle: Span::ZERO,
         audit_events: table.audit.unwrap_or(10_000).max(1),
-        budget_events: table.budget.events.unwrap_or(100_000_000),
+        budget_events: table.budget.events.unwrap_or(*BUDGET_EVENTS.end()),
         budget_memory: table.budget.memory.map_or(1 << 30, |s| s.0),
     }
+}
+
+/// The events that a run may take at least and at most, if its file does not say it.
+const BUDGET_EVENTS: RangeInclusive<u64> = 10_000_000..=100_000_000;
+
+/// The events after which a run is stopped whose file does not say it: twenty times what it was
+/// estimated at, so that one that goes round between two clocks that do move ends in seconds.
+fn budget_events(plan: &Plan) -> u64 {
+    let (events, _) = estimate::estimate(plan);
+    events.saturating_mul(20).clamp(*BUDGET_EVENTS.start(), *BUDGET_EVENTS.end())
 }
 
 /// How a run comes to need less.

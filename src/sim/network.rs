@@ -340,6 +340,15 @@ impl Network {
             .then(|| connection.ends[1 - usize::from(end)].host)
     }
 
+    /// The name of the message that arrives next from `end`, if it is one.
+    pub(super) fn arriving(&self, slot: u32, end: End) -> Option<&'static str> {
+        let flow = &self.connections[slot as usize].flows[usize::from(end)];
+        match &flow.segments.front()?.item {
+            Item::Message(message) => Some(message.content.name()),
+            Item::Opened | Item::Close(_) => None,
+        }
+    }
+
     /// The first bytes under way from `end` have arrived.
     pub(super) fn arrive(&mut self, ctx: &mut NetworkCtx<'_>, slot: u32, end: End) -> Arrival {
         let connection = &mut self.connections[slot as usize];

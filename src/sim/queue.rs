@@ -145,8 +145,19 @@ impl<E: Copy + Default> Queue<E> {
     /// When the next event happens.
     #[must_use]
     pub fn next_time(&self) -> Option<Time> {
+        self.next_key().map(|key| Time((key >> 64) as u64))
+    }
+
+    /// The next event, which stays where it is.
+    #[must_use]
+    pub fn peek(&self) -> Option<&E> {
+        let slot = self.next_key()? as u32 & (SLOTS as u32 - 1);
+        Some(&self.slab[slot as usize].1)
+    }
+
+    fn next_key(&self) -> Option<u128> {
         let key = if self.hole { least(self.groups.first()?).0 } else { self.root };
-        (self.nodes > usize::from(self.hole)).then_some(Time((key >> 64) as u64))
+        (self.nodes > usize::from(self.hole)).then_some(key)
     }
 
     /// Puts the last node where the root was.
@@ -253,6 +264,7 @@ mod tests {
                 }
                 let next = model.keys().next().map(|(time, ..)| Time(*time));
                 prop_assert_eq!(queue.next_time(), next);
+                prop_assert_eq!(queue.peek(), model.values().next());
             }
             while let Some(((time, ..), n)) = model.pop_first() {
                 let popped = queue.pop().expect("the queue holds what the model holds");

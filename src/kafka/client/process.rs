@@ -11,6 +11,7 @@ use crate::kafka::client::application::{Answer, Application, Clients, Polled, Se
 use crate::kafka::client::consumer::Consumer;
 use crate::kafka::client::producer::Producer;
 use crate::kafka::ctx::{CloseReason, Ctx};
+use crate::kafka::rounds::Rounds;
 use crate::kafka::start::{Command, ProcessStart};
 use crate::kafka::timers::ClientTimer;
 use crate::model::error::ErrorCode;
@@ -200,12 +201,14 @@ impl Process {
         }
     }
 
-    /// Lets clients and application act until neither has anything to do. Callbacks can only lead
-    /// to finitely many more: each consumes an answer, a poll or a blocked send.
+    /// Lets clients and application act until neither has anything to do. Callbacks of ours lead to
+    /// finitely many more: each consumes an answer, a poll or a blocked send. An application of a
+    /// reader's own may go round for ever.
     fn act_until_idle(&mut self, ctx: &mut Ctx<'_>) {
         if !self.begun {
             return;
         }
+        let (mut rounds, process, now) = (Rounds::default(), self.set.process, ctx.monotonic());
         loop {
             let ClientSet { store, producer, consumer, calls, polled, .. } = &mut self.set;
             if let Some(producer) = producer {
@@ -218,6 +221,7 @@ impl Process {
                 return;
             }
             while let Some(call) = self.set.calls.pop_front() {
+                rounds.count(&call, &process, now);
                 self.call(call, ctx);
             }
         }

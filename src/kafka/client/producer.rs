@@ -21,6 +21,7 @@ use crate::kafka::client::partitioner::{Candidate, KeyPlace, Keys, Sticky};
 use crate::kafka::client::process::{Call, Store};
 use crate::kafka::ctx::Ctx;
 use crate::kafka::network_client::{Answered, LeastLoaded, Peer};
+use crate::kafka::rounds::Rounds;
 use crate::kafka::start::ProcessStart;
 use crate::kafka::timers::{Alarm, ClientChannel, ClientTimer, Role};
 use crate::model::batch::RecordId;
@@ -358,7 +359,9 @@ impl Producer {
         if self.bootstrap.is_on() && self.cache.is_known() {
             self.bootstrap.leave(&mut self.channels, ctx);
         }
+        let (mut rounds, process, now) = (Rounds::default(), self.process, ctx.monotonic());
         loop {
+            rounds.count(&"Sender.runOnce", &process, now);
             self.admit_blocked(store, ctx, calls);
             if self.bootstrap.is_on() || !self.send_ready(ctx, calls) {
                 break;
