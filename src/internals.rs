@@ -4,7 +4,7 @@
 
 pub use crate::cli::main;
 pub use crate::scenario::with_schedule;
-pub use crate::sweep::{Progress, SeedRange, SeedRule, SweepOptions, sweep};
+pub use crate::sweep::{Progress, SeedRange, SeedRule, Subject, SweepOptions, sweep};
 
 /// Of the applications that are ours.
 pub mod app {

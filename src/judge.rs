@@ -4,11 +4,15 @@
 //! is derived in `check::promise`; a stated line outranks it. Does not run anything, does not
 //! print.
 
+mod draws;
 mod reasons;
+mod table;
 mod telling;
 #[cfg(test)]
 mod tests;
 mod words;
+
+use std::sync::Arc;
 
 use crate::base::rng::mix64;
 use crate::base::time::{Span, Time};
@@ -19,19 +23,16 @@ use crate::check::violation::Violation;
 use crate::model::fault::Fault;
 use crate::model::names::Names;
 use crate::model::plan::Plan;
-use crate::report::number::{grouped, length};
 use crate::report::summary::Summary;
 use crate::report::timeline::Timeline;
-use crate::report::{
-    Exercised, ExpectationRow, Finding, GuaranteeRow, Header, Promised, Report, SeedResult, Status,
-    Value, Verdict,
-};
+use crate::report::{Finding, SeedResult, Status, Value, Verdict};
 use crate::run::{Ended, Outcome, Standstill};
-use crate::scenario::ExpectLine;
+use crate::scenario::{Draw, ExpectLine};
 
+use draws::Draws;
 pub use telling::report;
 pub(crate) use telling::{header, replica_lists, tell};
-use words::{broken, expectation, sentence, show};
+use words::{broken, expectation, sentence};
 
 /// How many failing seeds are kept with their schedules.
 const KEPT_FAILURES: usize = 10;
@@ -47,9 +48,14 @@ struct Row {
 /// Knows what is expected of the runs of one column.
 #[derive(Clone, Debug)]
 pub struct Judge {
+    /// What the file or the command line says.
+    stated: Vec<Expect>,
+    looked_for: Option<&'static str>,
     rows: Vec<Row>,
     promised: Vec<(&'static str, Armed, &'static str)>,
-    names: Names,
+    /// The paths for which seeds draw values, and how many values each has.
+    varied: Vec<(String, u64)>,
+    names: Arc<Names>,
     kafka: String,
     /// A single given seed reports `sometimes` without judging it.
     single: bool,
@@ -94,6 +100,12 @@ pub struct Judged {
     timeline: Option<Box<Timeline>>,
     schedule: Vec<(Time, Fault)>,
     facts: Vec<(String, Value)>,
+    /// Of its own plan.
+    names: Arc<Names>,
+    /// What its seed drew, if something is varied.
+    draw: Vec<Draw>,
+    /// Likewise, by property: whether its plan promises it, and whether it was violated.
+    promised: Vec<(bool, bool)>,
 }
 
 impl Judged {
@@ -120,11 +132,21 @@ impl Judge {
         if let Some(property) = looked_for {
             stated = vec![Expect::Sometimes(property)];
         }
+        // What the command line looks for is judged, in however many runs.
+        Self::build(plan, stated, single && looked_for.is_none(), looked_for)
+    }
+
+    fn build(
+        plan: &Plan,
+        stated: Vec<Expect>,
+        single: bool,
+        looked_for: Option<&'static str>,
+    ) -> Self {
         let told: Vec<Told> =
             stated.iter().map(|e| Told { expectation: *e, kafka: None }).collect();
         let promised = promise(plan, &told);
         let mut rows: Vec<Row> =
-            stated.into_iter().map(|expect| Row { expect, stated: true }).collect();
+            stated.iter().map(|expect| Row { expect: *expect, stated: true }).collect();
         for (property, armed, _) in &promised {
             let said = rows.iter().any(|r| r.stated && r.expect.property() == Some(*property));
             if *armed == Armed::Never && !said && looked_for.is_none() {
@@ -132,12 +154,14 @@ impl Judge {
             }
         }
         Self {
+            stated,
+            looked_for,
             rows,
             promised,
-            names: plan.names.clone(),
+            varied: Vec::new(),
+            names: Arc::new(plan.names.clone()),
             kafka: plan.kafka.clone(),
-            // What the command line looks for is judged, in however many runs.
-            single: single && looked_for.is_none(),
+            single,
             summary: {
                 let mut empty = Summary::new(plan);
                 empty.finish(Time::ZERO);
@@ -185,6 +209,9 @@ impl Judge {
             summary: Box::new(outcome.summary),
             timeline: Some(Box::new(outcome.timeline)),
             schedule,
+            names: Arc::clone(&self.names),
+            draw: Vec::new(),
+            promised: Vec::new(),
         }
     }
 
@@ -239,6 +266,8 @@ impl Judge {
             found: Vec::new(),
             timeline: None,
             facts: Vec::new(),
+            names: Arc::clone(&self.names),
+            draws: Draws::default(),
             range: None,
         }
     }
@@ -277,6 +306,8 @@ pub struct Kept {
     broken: String,
     /// Its faults, resolved.
     pub schedule: Vec<(Time, Fault)>,
+    names: Arc<Names>,
+    draw: Vec<Draw>,
 }
 
 /// Runs that were stopped for the same reason.
@@ -320,6 +351,9 @@ pub struct Verdicts {
     found: Vec<Kept>,
     timeline: Option<Box<Timeline>>,
     facts: Vec<(String, Value)>,
+    /// Of the first run.
+    names: Arc<Names>,
+    draws: Draws,
     range: Option<(u64, u64)>,
 }
 
@@ -358,10 +392,14 @@ impl Verdicts {
             Ended::ClockStoodStill => self.stood_still.add(judged.seed, &judged.standstill),
             Ended::WaitedInVain(step) => self.in_vain.push((judged.seed, step)),
         }
+        if !judged.draw.is_empty() {
+            self.draws.add(&judged);
+        }
         self.keep(judge, &judged);
         self.summary.merge(&judged.summary);
         if self.runs == 1 {
             self.timeline = judged.timeline;
+            self.names = judged.names;
             self.facts = judged.facts;
         }
     }
@@ -399,6 +437,8 @@ impl Verdicts {
                 what: sentence(&row.expect),
                 broken: broken(&row.expect, *seen),
                 schedule: judged.schedule.clone(),
+                names: Arc::clone(&judged.names),
+                draw: judged.draw.clone(),
             });
         }
     }
@@ -459,127 +499,6 @@ impl Verdicts {
             _ => Status::Held,
         }
     }
-
-    /// Everything that is told about these runs, but for story and reproduce commands.
-    #[must_use]
-    pub fn report(&self, judge: &Judge, header: Header) -> Report {
-        let mut report = Report {
-            header: Header {
-                kafka: judge.kafka.clone(),
-                runs: self.runs,
-                facts: self.summary.counts.facts,
-                simulated: self.simulated,
-                // One run shows its own, the one that `replay` shows too.
-                fingerprint: format!("{:016x}", self.only.unwrap_or(self.fingerprint)),
-                ..header
-            },
-            numbers: self.summary.numbers(),
-            faults: self.summary.fault_rows(),
-            verdict: self.verdict(judge),
-            facts: self.facts.clone(),
-            timeline: self.timeline.as_ref().map(|t| t.render(&judge.names, 12)),
-            ..Report::default()
-        };
-        for (row, fold) in judge.rows.iter().zip(&self.rows) {
-            if !row.stated {
-                continue;
-            }
-            report.expectations.push(ExpectationRow {
-                status: self.status(judge, row, fold),
-                text: sentence(&row.expect),
-                property: row.expect.property(),
-                value: self.value(judge, row, fold),
-                exercised: matches!(row.expect, Expect::Never(_) | Expect::Liveness { .. })
-                    .then_some(Exercised { seeds: fold.exercised, of: self.runs }),
-            });
-        }
-        report.guarantees = self.guarantees(judge);
-        report.reasons = self.reasons(judge);
-        report.failures = self.failures.iter().map(|k| self.finding(judge, k)).collect();
-        report.found = self.found.iter().take(3).map(|k| self.finding(judge, k)).collect();
-        report
-    }
-
-    fn guarantees(&self, judge: &Judge) -> Vec<GuaranteeRow> {
-        let rows = judge.promised.iter().filter_map(|(property, armed, reason)| {
-            let place = PROPERTIES.iter().position(|p| p.name == *property)?;
-            let fold = self.properties[place];
-            Some(GuaranteeRow {
-                property: (*property).to_owned(),
-                promised: match armed {
-                    Armed::Never => Promised::Never,
-                    Armed::Allowed => Promised::Allowed,
-                    Armed::NotPromised => Promised::NotPromised,
-                },
-                reason: (*reason).to_owned(),
-                violations: fold.violated_seeds,
-                exercised: fold.exercised_seeds,
-            })
-        });
-        rows.collect()
-    }
-
-    fn value(&self, judge: &Judge, row: &Row, fold: &RowFold) -> String {
-        match &row.expect {
-            Expect::Never(property) => {
-                let acked = grouped(self.summary.counts.acked);
-                let of = match *property {
-                    "acked-lost" => format!(" of {acked} acked"),
-                    _ => String::new(),
-                };
-                let most = match fold.worst {
-                    Some((most, seed)) if most > 0 && self.runs > 1 => {
-                        format!(", most {} (seed {seed})", grouped(most))
-                    }
-                    _ => String::new(),
-                };
-                format!("{}{of}{most}", grouped(fold.total))
-            }
-            Expect::Sometimes(_) | Expect::Always(_) if self.runs == 1 => {
-                let seen = (fold.broken > 0) != matches!(row.expect, Expect::Always(_));
-                let seen = if seen { "seen" } else { "not seen" };
-                match self.status(judge, row, fold) {
-                    Status::Reported => format!("{seen}; not judged by one seed"),
-                    _ => seen.to_owned(),
-                }
-            }
-            Expect::Sometimes(_) | Expect::Always(_) => {
-                let shown = match row.expect {
-                    Expect::Always(_) => self.runs - fold.broken,
-                    _ => fold.broken,
-                };
-                format!("in {} of {} runs", grouped(shown), grouped(self.runs))
-            }
-            Expect::Liveness { .. } => match fold.worst {
-                Some((took, _)) if self.runs == 1 => {
-                    format!("{} after the heal", length(Span(took)))
-                }
-                Some((worst, _)) => format!("longest {} after the heal", length(Span(worst))),
-                None => "never came true".to_owned(),
-            },
-            Expect::AtMost { metric, .. } | Expect::AtLeast { metric, .. } => match fold.worst {
-                Some((value, _)) if self.runs == 1 => show(metric.unit, value),
-                Some((value, seed)) => format!("worst {} (seed {seed})", show(metric.unit, value)),
-                None => "not measured".to_owned(),
-            },
-        }
-    }
-
-    fn finding(&self, judge: &Judge, kept: &Kept) -> Finding {
-        let text = match &kept.violation {
-            Some(violation) => violation.text(&judge.names),
-            None => kept.broken.clone(),
-        };
-        Finding {
-            seed: kept.seed,
-            property: kept.violation.map_or_else(|| kept.what.clone(), |v| v.property.to_owned()),
-            at: kept.violation.map(|v| v.stamp.time),
-            step: kept.violation.map(|v| v.stamp.seq),
-            text,
-            reproduce: String::new(),
-            smaller: None,
-        }
-    }
 }
 
 impl Judged {
@@ -591,9 +510,11 @@ impl Judged {
             property: v.property.to_owned(),
             at: Some(v.stamp.time),
             step: Some(v.stamp.seq),
-            text: v.text(&judge.names),
+            text: v.text(&self.names),
             reproduce: String::new(),
             smaller: None,
+            // The line of the run says it once.
+            drawn: Vec::new(),
         };
         SeedResult {
             index: self.index,
@@ -612,8 +533,14 @@ impl Judged {
             simulated: Span(self.time.0),
             acked: self.summary.counts.acked,
             fingerprint: format!("{:016x}", self.fingerprint),
+            drawn: pairs(&self.draw),
         }
     }
+}
+
+/// What was drawn, by path.
+fn pairs(draw: &[Draw]) -> Vec<(String, String)> {
+    draw.iter().map(|draw| (draw.path.clone(), draw.value.clone())).collect()
 }
 
 fn is_mark(property: &str) -> bool {

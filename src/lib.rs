@@ -79,6 +79,10 @@
 //! adding a checker changes no fingerprint. A fact that no check and no number needs is made only
 //! for a trace, or while a fault waits for one.
 //!
+//! A scenario that varies its configuration (`vary`) has a plan for each seed: it is drawn and
+//! resolved before the run, on streams of its own (`Scenario::for_seed`), and judged by what that
+//! plan promises (`judge::draws`).
+//!
 //! **One table of messages.** A message is a plain struct by Kafka's name, and a row of the table
 //! in `model::message`: which lane of a broker works on it, what that costs, what it appends.
 //! Its name, size, word in fingerprints and the return of its lists are derived, and dispatchers

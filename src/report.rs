@@ -39,6 +39,8 @@ pub struct Report {
     pub guarantees: Vec<GuaranteeRow>,
     /// Faults by kind.
     pub faults: Vec<FaultRow>,
+    /// What the scenario varies, and which values the seeds drew.
+    pub varied: Vec<VariedRow>,
     /// Statistics.
     pub numbers: Vec<NumberRow>,
     /// The outcome.
@@ -226,6 +228,19 @@ pub struct FaultRow {
     pub seeds: u64,
 }
 
+/// One path for which each seed draws a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariedRow {
+    /// As the file names it.
+    pub path: String,
+    /// How many values it has.
+    pub values: u64,
+    /// How many of them were drawn at all.
+    pub taken: u64,
+    /// Runs that drew the value which was drawn least often.
+    pub least: u64,
+}
+
 /// One violation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -243,6 +258,8 @@ pub struct Finding {
     pub reproduce: String,
     /// The command that makes the example smaller, if there is something to make smaller.
     pub smaller: Option<String>,
+    /// What its seed drew of what the scenario varies: path and value.
+    pub drawn: Vec<(String, String)>,
 }
 
 /// What a step of a script recorded: the values that JSON knows, without a float.
@@ -285,4 +302,6 @@ pub(crate) struct SeedResult {
     pub acked: u64,
     /// Fingerprint of the run, in hexadecimal.
     pub fingerprint: String,
+    /// What its seed drew of what the scenario varies: path and value.
+    pub drawn: Vec<(String, String)>,
 }

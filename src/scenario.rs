@@ -38,13 +38,16 @@ mod schedule;
 mod script;
 mod source;
 mod tree;
+mod vary;
 mod versions;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -60,6 +63,8 @@ pub(crate) use self::list::{
 use self::members::Members;
 pub(crate) use self::plan::MOST_SEEDS;
 pub use self::schedule::with_schedule;
+pub use self::vary::Draw;
+use self::vary::Vary;
 
 /// Where a scenario comes from.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +126,8 @@ pub struct Scenario {
     pub lesson: String,
     /// Numbers of claims that it shows.
     pub claims: Vec<String>,
-    /// One plan per Kafka version, in the order of `cluster.kafka`.
+    /// One plan per Kafka version, in the order of `cluster.kafka`. If something is varied, without
+    /// any draw; [`Scenario::for_seed`] has the plans of a seed.
     pub columns: Vec<Plan>,
     /// What is expected.
     #[doc(hidden)]
@@ -130,12 +136,16 @@ pub struct Scenario {
     pub seeds: SeedRange,
     /// What does not do what its author may think.
     pub warnings: Vec<Diagnostic>,
+    /// What a seed has drawn ([`Scenario::for_seed`]), if something is varied.
+    pub draw: Vec<Draw>,
     /// The whole file after `extends`, `set` and the options of the command line.
     pub(crate) resolved: Value,
     /// What `--set` changed, for the report.
     pub(crate) set: Vec<(String, String)>,
     /// Who is there, per column: words for nodes.
     members: Vec<Members>,
+    /// What each seed draws anew.
+    vary: Option<Arc<Vary>>,
 }
 
 /// Reads a scenario, lays the options of the command line over it, and resolves it.
@@ -144,12 +154,41 @@ pub struct Scenario {
 /// Everything that is wrong with it, each at its place.
 pub fn load(source: &Source<'_>, overrides: &Overrides) -> Result<Scenario, Diagnostics> {
     let mut tree = source::read(source)?;
+    let before = tree.layers();
     let errors = source::lay_options(&mut tree, overrides);
     if !errors.is_empty() {
         return Err(Diagnostics(errors));
     }
+    vary::check_shape(&tree)?;
     let file = read::file(&tree)?;
-    let mut found = Findings::new(&tree);
+    let mut fixed: Vec<path::Path> = tree.laid_since(before).cloned().collect();
+    // What is set to its default has been taken away, so no layer says it.
+    let set = overrides.set.iter().filter_map(|(typed, _)| source::resolve(&tree, typed).ok());
+    fixed.extend(set.flatten());
+    let vary = Vary::take(&mut tree, &file.vary, &fixed)?;
+    let (name, path) = name(source);
+    let mut scenario = resolve(&tree, &file)?;
+    scenario.name = name;
+    scenario.path = path;
+    scenario.set.clone_from(&overrides.set);
+    if let Some(vary) = vary {
+        let mut warnings = std::mem::take(&mut scenario.warnings);
+        vary.try_values(|tree| {
+            let found = resolve(tree, &read::file(tree)?)?.warnings;
+            let new = |w: &Diagnostic| warnings.iter().all(|known| known.message != w.message);
+            let new: Vec<Diagnostic> = found.into_iter().filter(new).collect();
+            warnings.extend(new);
+            Ok(())
+        })?;
+        scenario.warnings = warnings;
+        scenario.vary = Some(Arc::new(vary));
+    }
+    Ok(scenario)
+}
+
+/// What is to be said of the tree of a file, but for its name.
+fn resolve(tree: &tree::Tree, file: &file::ScenarioFile) -> Result<Scenario, Diagnostics> {
+    let mut found = Findings::new(tree);
     if file.version != 1 {
         found
             .error(&path::at!["version"], "this build reads version 1 of the format")
@@ -161,11 +200,11 @@ pub fn load(source: &Source<'_>, overrides: &Overrides) -> Result<Scenario, Diag
     let mut columns = Vec::new();
     let mut members = Vec::new();
     for column in 0..versions.len() {
-        let (plan, everybody) = plan::resolve(&mut found, &file, column);
+        let (plan, everybody) = plan::resolve(&mut found, file, column);
         columns.push(plan);
         members.push(everybody);
     }
-    let expect = expect::resolve(&mut found, &file, versions);
+    let expect = expect::resolve(&mut found, file, versions);
     let warnings = found.into_found();
     if warnings.iter().any(|d| d.severity == Severity::Error) {
         return Err(Diagnostics(warnings));
@@ -174,22 +213,49 @@ pub fn load(source: &Source<'_>, overrides: &Overrides) -> Result<Scenario, Diag
         from: file.run.seeds.from.unwrap_or(0),
         count: file.run.seeds.count.unwrap_or(1),
     };
-    let (name, path) = name(source);
-    let resolved = tree.value;
     Ok(Scenario {
-        name,
-        path,
-        title: file.title,
-        lesson: file.lesson,
-        claims: file.claims,
+        name: String::new(),
+        path: None,
+        title: file.title.clone(),
+        lesson: file.lesson.clone(),
+        claims: file.claims.clone(),
         columns,
         expect,
         seeds,
         warnings,
-        resolved,
-        set: overrides.set.clone(),
+        draw: Vec::new(),
+        resolved: tree.value.clone(),
+        set: Vec::new(),
         members,
+        vary: None,
     })
+}
+
+impl Scenario {
+    /// The scenario as a seed runs it: itself, or, if something is varied, with what the seed
+    /// draws laid over it, and varied no more.
+    ///
+    /// # Errors
+    /// What is wrong with what the seed draws. Values are tried when the scenario is loaded, but
+    /// not every combination of them.
+    pub fn for_seed(&self, seed: u64) -> Result<Cow<'_, Self>, Diagnostics> {
+        let Some(vary) = &self.vary else { return Ok(Cow::Borrowed(self)) };
+        let drawn = vary.draw(seed)?;
+        let tree = vary.tree(&drawn);
+        let mut scenario = resolve(&tree, &read::file(&tree)?)?;
+        scenario.name.clone_from(&self.name);
+        scenario.path.clone_from(&self.path);
+        scenario.set.clone_from(&self.set);
+        scenario.draw = vary.told(&drawn);
+        Ok(Cow::Owned(scenario))
+    }
+
+    /// The paths that seeds draw anew, and how many values each has.
+    #[must_use]
+    pub fn varied(&self) -> Vec<(String, u64)> {
+        let paths = self.vary.iter().flat_map(|vary| vary.paths());
+        paths.map(|(path, values)| (path.to_owned(), values)).collect()
+    }
 }
 
 /// Reads a scenario from a text, which may extend presets. `name` stands for a file in diagnostics.

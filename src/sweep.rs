@@ -4,6 +4,7 @@
 //! with `max_failures` K every seed below the K-th failing index counts and every later one is
 //! discarded. Does not print; progress is a counter that the command line looks at.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
@@ -15,7 +16,7 @@ use crate::base::rng::{fnv1a, mix64};
 use crate::judge::{Judge, Judged, Verdicts};
 use crate::model::plan::Plan;
 use crate::run::{Options, run};
-use crate::scenario::MOST_SEEDS;
+use crate::scenario::{Diagnostics, Draw, MOST_SEEDS, Scenario};
 
 /// Seed indices `from..until`; the second is excluded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,45 @@ impl SeedRule {
     }
 }
 
+/// What is run.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// A plan.
+    Plan(&'a Plan),
+    /// A column of a scenario, each seed of which may draw its own plan.
+    Column(&'a Scenario, usize),
+}
+
+impl<'a> From<&'a Plan> for Subject<'a> {
+    fn from(plan: &'a Plan) -> Self {
+        Self::Plan(plan)
+    }
+}
+
+/// What a seed is run with.
+struct Drawn<'a> {
+    plan: Cow<'a, Plan>,
+    /// What it drew, if something is varied.
+    draw: Option<Vec<Draw>>,
+}
+
+impl<'a> Subject<'a> {
+    fn of(self, seed: u64) -> Result<Drawn<'a>, Diagnostics> {
+        match self {
+            Self::Plan(plan) => Ok(Drawn { plan: Cow::Borrowed(plan), draw: None }),
+            Self::Column(scenario, column) => match scenario.for_seed(seed)? {
+                Cow::Borrowed(scenario) => {
+                    Ok(Drawn { plan: Cow::Borrowed(&scenario.columns[column]), draw: None })
+                }
+                Cow::Owned(mut drawn) => {
+                    let plan = Cow::Owned(drawn.columns.swap_remove(column));
+                    Ok(Drawn { plan, draw: Some(drawn.draw) })
+                }
+            },
+        }
+    }
+}
+
 /// How a sweep is made.
 #[derive(Clone, Debug)]
 pub struct SweepOptions {
@@ -127,6 +167,14 @@ pub enum SweepError {
         /// The second one.
         second: u64,
     },
+    /// What a seed draws cannot be run.
+    #[error("what seed {seed} draws cannot be run:\n{diagnostics}")]
+    Refused {
+        /// Its seed.
+        seed: u64,
+        /// Why not.
+        diagnostics: Diagnostics,
+    },
     /// No thread could be started.
     #[error("cannot start threads: {0}")]
     Threads(String),
@@ -141,18 +189,19 @@ pub struct Sweep {
     pub interrupted: bool,
 }
 
-/// Runs every seed of the range over one plan and folds what is judged, in seed order. `each`
+/// Runs every seed of the range over one subject and folds what is judged, in seed order. `each`
 /// hears of every seed that counts, in order, but not of one that panicked.
 ///
 /// # Errors
-/// If a run is not deterministic, or threads cannot be started.
-pub fn sweep(
-    plan: &Plan,
+/// If a run is not deterministic, what a seed draws cannot be run, or threads cannot be started.
+pub fn sweep<'a>(
+    subject: impl Into<Subject<'a>>,
     judge: &Judge,
     options: &SweepOptions,
     progress: &Progress,
     mut each: impl FnMut(&Judged),
 ) -> Result<Sweep, SweepError> {
+    let subject = subject.into();
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.jobs.unwrap_or(0))
         .build()
@@ -168,7 +217,7 @@ pub fn sweep(
         let results: Vec<Result<Judged, SweepError>> = pool.install(|| {
             (from..until)
                 .into_par_iter()
-                .map(|index| one(plan, judge, options, index, progress))
+                .map(|index| one(subject, judge, options, index, progress))
                 .collect()
         });
         for (index, result) in (from..until).zip(results) {
@@ -194,17 +243,24 @@ pub fn sweep(
 
 /// One seed, with its panic caught.
 fn one(
-    plan: &Plan,
+    subject: Subject<'_>,
     judge: &Judge,
     options: &SweepOptions,
     index: u64,
     progress: &Progress,
 ) -> Result<Judged, SweepError> {
     let seed = options.rule.seed(index);
+    let Drawn { plan, draw } =
+        subject.of(seed).map_err(|diagnostics| SweepError::Refused { seed, diagnostics })?;
     let judged = catch_unwind(AssertUnwindSafe(|| {
-        let outcome = run(plan, seed, options.options);
-        let second = options.verify_determinism.then(|| run(plan, seed, options.options));
-        (second.map(|s| (outcome.fingerprint, s.fingerprint)), judge.judge(index, outcome))
+        let outcome = run(&plan, seed, options.options);
+        let second = options.verify_determinism.then(|| run(&plan, seed, options.options));
+        let twice = second.map(|s| (outcome.fingerprint, s.fingerprint));
+        let judged = match draw {
+            None => judge.judge(index, outcome),
+            Some(draw) => judge.judge_drawn(&plan, draw, index, outcome),
+        };
+        (twice, judged)
     }));
     let (twice, judged) = judged.map_err(|panic| {
         let message = panic

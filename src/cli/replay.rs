@@ -67,6 +67,13 @@ fn from_scenario(args: &ReplayArgs) -> Option<Asked> {
         complain("a scenario is replayed with its seed: add --seed N");
         return None;
     };
+    let scenario = match scenario.for_seed(seed) {
+        Ok(drawn) => drawn.into_owned(),
+        Err(diagnostics) => {
+            say(diagnostics.render(stderr_color()).trim_end());
+            return None;
+        }
+    };
     if scenario.columns.len() > 1 {
         note("note", "the first column is replayed; --kafka V chooses another");
     }

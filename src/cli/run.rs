@@ -1,5 +1,6 @@
 //! `highwater run`: loads everything first, then sweeps each scenario and column, then reports.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,7 +14,9 @@ use crate::report::number::grouped;
 use crate::report::{Header, Report, Status, Verdict, human, json};
 use crate::run::Options;
 use crate::scenario::Scenario;
-use crate::sweep::{Progress, SeedRange, SeedRule, Sweep, SweepError, SweepOptions, sweep};
+use crate::sweep::{
+    Progress, SeedRange, SeedRule, Subject, Sweep, SweepError, SweepOptions, sweep,
+};
 
 /// What all scenarios of one command share.
 struct Common<'a> {
@@ -71,7 +74,8 @@ fn one(common: &Common<'_>, scenario: &Scenario, column: usize) -> Exit {
     let args = common.args;
     let range = range(args, scenario);
     let plan = &scenario.columns[column];
-    let judge = Judge::new(plan, &scenario.expect, args.seed.is_some(), common.looked_for);
+    let judge = Judge::new(plan, &scenario.expect, args.seed.is_some(), common.looked_for)
+        .of_varied(scenario.varied());
     let options = SweepOptions {
         range,
         rule: SeedRule { base: args.seed_base.clone() },
@@ -90,7 +94,8 @@ fn one(common: &Common<'_>, scenario: &Scenario, column: usize) -> Exit {
     let jobs = options.jobs.unwrap_or_else(rayon::current_num_threads);
     let shown = Shown::start(args.progress, &common.progress, range.count(), jobs, &scenario.name);
     let keep_lines = common.out.is_some();
-    let swept = sweep(plan, &judge, &options, &common.progress, |judged| {
+    let subject = Subject::Column(scenario, column);
+    let swept = sweep(subject, &judge, &options, &common.progress, |judged| {
         if jsonl || keep_lines {
             let line = show::line(json::seed(&judged.seed_result(&judge)));
             if jsonl {
@@ -107,7 +112,7 @@ fn one(common: &Common<'_>, scenario: &Scenario, column: usize) -> Exit {
         Err(error) => {
             complain(&error.to_string());
             match error {
-                SweepError::Threads(_) => Exit::BadInput,
+                SweepError::Threads(_) | SweepError::Refused { .. } => Exit::BadInput,
                 SweepError::Panicked { .. } | SweepError::NotDeterministic { .. } => Exit::Internal,
             }
         }
@@ -164,8 +169,10 @@ fn finish(
     report.warnings = scenario.warnings.iter().map(|w| w.message.clone()).collect();
     reproduce(common, scenario, column, &swept.verdicts, &mut report);
     let told = swept.verdicts.failures().first().or_else(|| swept.verdicts.found().first());
-    if let Some(kept) = told {
-        let plan = &scenario.columns[column];
+    if let Some(kept) = told
+        && let Ok(drawn) = scenario.for_seed(kept.seed)
+    {
+        let plan = &drawn.columns[column];
         let outcome = show::slow_pass(plan, kept.seed, common.drill);
         report.story =
             Some(judge::tell(plan, &outcome.trace, outcome.checks.violations(), Some(kept)));
@@ -242,7 +249,8 @@ fn reproduce(
         by_seed.push_str(&format!(" --kafka {}", scenario.columns[column].kafka));
     }
     for (finding, kept) in report.failures.iter_mut().zip(verdicts.failures()) {
-        let repro = show::repro(scenario, column, kept, common.drill);
+        let drawn = scenario.for_seed(kept.seed).unwrap_or(Cow::Borrowed(scenario));
+        let repro = show::repro(&drawn, column, kept, common.drill);
         let path = repro.default_path(scenario.columns.len());
         finding.reproduce = match repro.write(&path) {
             Ok(()) => format!("highwater replay {}", shell(&path.display().to_string())),

@@ -116,6 +116,8 @@ pub(crate) fn replica_lists(plan: &Plan, trace: &[(Stamp, Fact)]) -> Vec<Vec<Bro
 /// What was run, as reports begin.
 pub(crate) fn header(scenario: &Scenario, seeds: String, drill: Option<Drill>) -> Header {
     let mut overrides = scenario.set.clone();
+    let drawn = scenario.draw.iter().map(|draw| (draw.path.clone(), draw.value.clone()));
+    overrides.extend(drawn);
     overrides.extend(drill.map(|drill| ("--drill".to_owned(), drill.name().to_owned())));
     Header {
         scenario: scenario.name.clone(),

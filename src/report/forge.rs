@@ -226,6 +226,7 @@ pub(crate) fn report() -> Report {
         at: None,
         step: None,
         text: text.to_owned(),
+        drawn: Vec::new(),
         reproduce: format!("highwater replay .highwater/failures/leader-kill-{seed}.json"),
         smaller: Some(format!("highwater shrink .highwater/failures/leader-kill-{seed}.json")),
     };
@@ -241,6 +242,7 @@ pub(crate) fn report() -> Report {
             fault("power-loss", 12, 340, 11),
             fault("network-loss", 2412, 0, 903),
         ],
+        varied: Vec::new(),
         numbers: vec![
             number("elections", Number::Count(1407), true),
             number("ISR shrinks", Number::Count(2611), true),

@@ -184,6 +184,12 @@ impl Page {
         if !fired.is_empty() {
             self.labelled(STRONG, "faults fired", &fired.join("   "));
         }
+        if !report.varied.is_empty() {
+            let whole = report.varied.iter().filter(|row| row.taken == row.values).count();
+            let paths = report.varied.len();
+            let text = format!("{paths} paths, every value drawn of {whole}");
+            self.labelled(STRONG, "varied", &text);
+        }
         let headlines = || report.numbers.iter().filter(|row| row.headline && !row.value.is_zero());
         let is_wide = |text: &str| text.contains("   ");
         let mut counts = Vec::new();
@@ -251,6 +257,11 @@ impl Page {
         self.line(&format!("{head}  {} in seed {}{at}", finding.property, finding.seed));
         for part in wrap(&finding.text, WIDTH - 4) {
             self.line(&format!("    {part}"));
+        }
+        if !finding.drawn.is_empty() {
+            let drawn: Vec<String> =
+                finding.drawn.iter().map(|(path, value)| format!("{path}={value}")).collect();
+            self.labelled(FAINT, "drawn", &drawn.join("   "));
         }
     }
 

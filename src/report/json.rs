@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::report::number::{Number, NumberRow};
 use crate::report::{
     Exercised, ExpectationRow, FaultRow, Finding, GuaranteeRow, Header, Promised, Report,
-    SeedResult, Status, Value, Verdict,
+    SeedResult, Status, Value, VariedRow, Verdict,
 };
 
 /// Version of the published form.
@@ -52,7 +52,7 @@ pub struct What {
     set: Vec<Override>,
 }
 
-/// One `--set`.
+/// One `--set`, or what a seed drew.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Override {
@@ -75,6 +75,9 @@ pub struct Seed {
     simulated_ns: u64,
     acked: u64,
     fingerprint: String,
+    /// What its seed drew, if the scenario varies something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drawn: Option<Vec<Override>>,
 }
 
 /// A whole report.
@@ -93,6 +96,8 @@ pub struct Results {
     expectations: Vec<Expectation>,
     guarantees: Vec<Guarantee>,
     faults: Vec<Fault>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    varied: Option<Vec<Varied>>,
     numbers: Vec<Statistic>,
     failures: Vec<Violation>,
     found: Vec<Violation>,
@@ -146,6 +151,19 @@ pub struct Fault {
     runs: u64,
 }
 
+/// One path for which each seed draws a value.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Varied {
+    path: String,
+    /// How many values it has.
+    values: u64,
+    /// How many of them were drawn at all.
+    taken: u64,
+    /// Runs that drew the value which was drawn least often.
+    least_runs: u64,
+}
+
 /// One statistic.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -190,6 +208,9 @@ pub struct Violation {
     step: Option<u64>,
     text: String,
     reproduce: String,
+    /// What its seed drew, if the scenario varies something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drawn: Option<Vec<Override>>,
 }
 
 /// The report as indented JSON, ending in a line feed.
@@ -253,7 +274,6 @@ fn line(line: &Line) -> String {
 
 impl What {
     fn of(header: &Header) -> Self {
-        let set = header.overrides.iter();
         Self {
             scenario: header.scenario.clone(),
             title: header.title.clone(),
@@ -262,10 +282,23 @@ impl What {
             kafka: header.kafka.clone(),
             tool: header.tool.clone(),
             seeds: header.seeds.clone(),
-            set: set
-                .map(|(path, value)| Override { path: path.clone(), value: value.clone() })
-                .collect(),
+            set: pairs(&header.overrides),
         }
+    }
+}
+
+fn pairs(pairs: &[(String, String)]) -> Vec<Override> {
+    let pairs = pairs.iter();
+    pairs.map(|(path, value)| Override { path: path.clone(), value: value.clone() }).collect()
+}
+
+fn drawn(drawn: &[(String, String)]) -> Option<Vec<Override>> {
+    (!drawn.is_empty()).then(|| pairs(drawn))
+}
+
+impl Varied {
+    fn of(row: &VariedRow) -> Self {
+        Self { path: row.path.clone(), values: row.values, taken: row.taken, least_runs: row.least }
     }
 }
 
@@ -283,6 +316,7 @@ impl Seed {
             simulated_ns: result.simulated.0,
             acked: result.acked,
             fingerprint: result.fingerprint.clone(),
+            drawn: drawn(&result.drawn),
         }
     }
 }
@@ -303,6 +337,8 @@ impl Results {
             expectations: report.expectations.iter().map(Expectation::of).collect(),
             guarantees: report.guarantees.iter().map(Guarantee::of).collect(),
             faults: report.faults.iter().map(Fault::of).collect(),
+            varied: (!report.varied.is_empty())
+                .then(|| report.varied.iter().map(Varied::of).collect()),
             numbers: report.numbers.iter().map(Statistic::of).collect(),
             failures: report.failures.iter().map(Violation::of).collect(),
             found: report.found.iter().map(Violation::of).collect(),
@@ -380,6 +416,7 @@ impl Violation {
             step: finding.step,
             text: finding.text.clone(),
             reproduce: finding.reproduce.clone(),
+            drawn: drawn(&finding.drawn),
         }
     }
 }
@@ -424,6 +461,7 @@ mod tests {
             simulated: Span::secs(180),
             acked: 11_902,
             fingerprint: "9f1c".to_owned(),
+            drawn: Vec::new(),
         };
         insta::assert_snapshot!(format!("{}{}", run_started(&report.header), seed(&result)));
         let line = summary(&report);

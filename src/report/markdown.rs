@@ -83,6 +83,10 @@ fn findings(text: &mut String, title: &str, findings: &[Finding]) {
         let (property, seed) = (&finding.property, finding.seed);
         let _ = writeln!(text, "- `{property}` in seed {seed}{at}: {}", finding.text);
         let _ = writeln!(text, "  `{}`", finding.reproduce);
+        if !finding.drawn.is_empty() {
+            let drawn = finding.drawn.iter().map(|(path, value)| format!("`{path}={value}`"));
+            let _ = writeln!(text, "  drawn: {}", drawn.collect::<Vec<_>>().join(", "));
+        }
     }
 }
 
@@ -107,6 +111,13 @@ fn numbers(text: &mut String, report: &Report) {
     for row in &report.faults {
         let (accepted, refused) = (grouped(row.accepted), grouped(row.refused));
         table_row(text, &[&row.kind, &accepted, &refused, &grouped(row.seeds)]);
+    }
+    if !report.varied.is_empty() {
+        text.push_str("\n| varied | values | taken | least often |\n|---|--:|--:|--:|\n");
+    }
+    for row in &report.varied {
+        let (values, taken) = (grouped(row.values), grouped(row.taken));
+        table_row(text, &[&row.path, &values, &taken, &grouped(row.least)]);
     }
     let told = || report.numbers.iter().filter(|row| !row.value.is_zero());
     if told().next().is_some() {

@@ -25,7 +25,7 @@ pub(super) struct Document {
     /// Its text.
     pub(super) text: Arc<Text>,
     /// Where everything stands.
-    pub(super) root: Node,
+    pub(super) root: Arc<Node>,
 }
 
 /// Where a value stands.
@@ -158,13 +158,18 @@ impl Document {
         if !reader.errors.is_empty() {
             return Err(Diagnostics(reader.errors));
         }
-        Ok((Self { text: Arc::clone(&text), root: node }, value))
+        Ok((Self { text: Arc::clone(&text), root: Arc::new(node) }, value))
     }
 
     /// A source that is one line of the command line: `producer.acks=1`.
     pub(super) fn option(name: &str, text: &str) -> Self {
         let source = Arc::new(Text { name: name.to_owned(), text: text.to_owned() });
-        Self { text: source, root: Node::leaf(0..text.len()) }
+        Self { text: source, root: Arc::new(Node::leaf(0..text.len())) }
+    }
+
+    /// A place of a source that is known already, without its parts.
+    pub(super) fn place(text: Arc<Text>, span: Range<usize>) -> Self {
+        Self { text, root: Arc::new(Node::leaf(span)) }
     }
 }
 

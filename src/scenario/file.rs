@@ -43,6 +43,10 @@ pub(super) struct ScenarioFile {
     #[expect(dead_code, reason = "resolved before the file is read as a whole")]
     #[serde(default)]
     pub(super) set: BTreeMap<String, Scalar>,
+    /// What each seed draws anew, by path: `{ "producer.linger.ms": { "one-of": [0, 5] } }`. What
+    /// stands at these paths counts only where nothing is drawn.
+    #[serde(default)]
+    pub(super) vary: BTreeMap<String, VaryEntry>,
     /// The cluster.
     #[serde(default)]
     pub(super) cluster: Cluster,
@@ -83,6 +87,20 @@ pub(super) struct ScenarioFile {
     /// How long, how many, at what cost.
     #[serde(default)]
     pub(super) run: Run,
+}
+
+/// The values of one path, each as likely as any other: a list, or a range of whole numbers.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct VaryEntry {
+    /// The values themselves; `"default"` is none, so that what is the default holds.
+    pub(super) one_of: Option<Vec<serde_json::Value>>,
+    /// The least.
+    pub(super) from: Option<u64>,
+    /// The most.
+    pub(super) to: Option<u64>,
+    /// From one to the next; 1.
+    pub(super) step: Option<u64>,
 }
 
 /// The cluster.

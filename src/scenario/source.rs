@@ -17,8 +17,8 @@ use super::{Overrides, Source, presets};
 /// A chain of `extends` longer than this is a circle.
 const LONGEST_CHAIN: usize = 8;
 /// What may stand beside `extends`.
-const BESIDE_EXTENDS: [&str; 8] =
-    ["$schema", "version", "title", "lesson", "claims", "extends", "set", "expect"];
+const BESIDE_EXTENDS: [&str; 9] =
+    ["$schema", "version", "title", "lesson", "claims", "extends", "set", "vary", "expect"];
 
 /// Reads a source, what it extends, and its `set`.
 pub(super) fn read(source: &Source<'_>) -> Result<Tree, Diagnostics> {
@@ -42,7 +42,7 @@ fn read_chain(source: &Source<'_>, depth: usize) -> Result<Tree, Diagnostics> {
             return Err(error.into());
         }
         None => {
-            remove(&mut own, "$schema");
+            own.take("$schema");
             return Ok(own);
         }
         Some(Value::String(base)) => base.clone(),
@@ -56,12 +56,6 @@ fn read_chain(source: &Source<'_>, depth: usize) -> Result<Tree, Diagnostics> {
     }
     let base = open_base(source, &base, &own, depth)?;
     lay_over(base, &own, document)
-}
-
-fn remove(tree: &mut Tree, key: &str) {
-    if let Some(object) = tree.value.as_object_mut() {
-        object.remove(key);
-    }
 }
 
 /// Reads the file that another extends: beside it, or a preset by name.
@@ -169,9 +163,9 @@ fn lay_over(mut base: Tree, own: &Tree, document: Document) -> Result<Tree, Diag
 }
 
 /// A wrong path or value.
-struct Wrong {
-    message: String,
-    help: Option<String>,
+pub(super) struct Wrong {
+    pub(super) message: String,
+    pub(super) help: Option<String>,
 }
 
 impl From<String> for Wrong {
@@ -319,7 +313,7 @@ const CONSUMER_KEYS: [&str; 7] =
     ["group", "members", "topics", "assign", "processing", "loop", "kafka"];
 const TOPIC_KEYS: [&str; 3] = ["partitions", "replication-factor", "replicas"];
 
-/// What a path may begin with: tables and lists of a file, but for what only names it.
+/// What a path may begin with: tables and lists of a file, but for what only names it, and `vary`.
 const TOP_KEYS: [&str; 17] = [
     "version",
     "title",
@@ -343,7 +337,7 @@ const TOP_KEYS: [&str; 17] = [
 const SHORT_KEYS: [&str; 6] = ["producer", "consumer", "topic", "broker", "feature", "rule"];
 
 /// The places that a path as typed names.
-fn resolve(tree: &Tree, typed: &str) -> Result<Vec<Path>, Wrong> {
+pub(super) fn resolve(tree: &Tree, typed: &str) -> Result<Vec<Path>, Wrong> {
     let short = typed.split_once('.').filter(|(_, rest)| !rest.is_empty());
     let every = |list: &str, keys: &[&str], rest: &str| -> Result<Vec<Path>, Wrong> {
         let paths: Vec<Path> = elements(tree, list)

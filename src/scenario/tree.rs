@@ -77,6 +77,28 @@ impl Tree {
         unreachable!("the ground layer covers every path")
     }
 
+    /// The text of a document.
+    pub(super) fn text(&self, document: usize) -> &Arc<Text> {
+        &self.documents[document].text
+    }
+
+    /// Takes a table away, with no trace but its places.
+    pub(super) fn take(&mut self, key: &str) {
+        if let Some(object) = self.value.as_object_mut() {
+            object.remove(key);
+        }
+    }
+
+    /// How many times something was laid over something.
+    pub(super) const fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// What was laid over since there were so many layers.
+    pub(super) fn laid_since(&self, layers: usize) -> impl Iterator<Item = &Path> {
+        self.layers[layers..].iter().map(|layer| &layer.at)
+    }
+
     /// An error at a path.
     pub(super) fn error(&self, path: &Path, key: bool, message: impl Into<String>) -> Diagnostic {
         let (text, span) = self.locate(path, key);
@@ -118,19 +140,37 @@ impl Tree {
         let Some((Seg::Key(last), above)) = path.0.split_last() else {
             return Err("only a key can be set to its default, not an element of a list".to_owned());
         };
-        let mut node = &mut self.value;
-        for seg in above {
-            let next = match seg {
-                Seg::Key(key) => node.get_mut(key),
-                Seg::Index(index) => node.get_mut(*index),
-            };
-            let Some(next) = next else { return Ok(()) };
-            node = next;
-        }
-        if let Some(object) = node.as_object_mut() {
-            object.remove(last);
-        }
+        unset_key(&mut self.value, above, last);
         Ok(())
+    }
+}
+
+/// Sets a value without a place: for a look at what would be there.
+pub(super) fn set(root: &mut Value, path: &Path, value: Value) {
+    if let Ok((_, slot)) = descend(root, path) {
+        *slot = value;
+    }
+}
+
+/// Takes a key away, likewise.
+pub(super) fn unset(root: &mut Value, path: &Path) {
+    if let Some((Seg::Key(last), above)) = path.0.split_last() {
+        unset_key(root, above, last);
+    }
+}
+
+fn unset_key(root: &mut Value, above: &[Seg], last: &str) {
+    let mut node = root;
+    for seg in above {
+        let next = match seg {
+            Seg::Key(key) => node.get_mut(key),
+            Seg::Index(index) => node.get_mut(*index),
+        };
+        let Some(next) = next else { return };
+        node = next;
+    }
+    if let Some(object) = node.as_object_mut() {
+        object.remove(last);
     }
 }
 

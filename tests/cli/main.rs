@@ -5,3 +5,4 @@ mod broken_inputs;
 mod interrupt;
 mod own_consumer;
 mod readme;
+mod vary;
