@@ -25,6 +25,7 @@ table![
     "canary/unclean-election",
     "cascade",
     "disk-full",
+    "gate-wide",
     "grow-topic/controller-away",
     "grow-topic/keys-move",
     "grow-topic/latest-misses",
