@@ -90,9 +90,8 @@ struct BrokerHistory {
     started: bool,
     /// How many faults keep its disk full: it halts at its next write.
     full: u32,
-    /// Its only log directory is broken: it halts at its next write.
+    /// The directory of its metadata log is broken: it halts at its next write.
     broken: bool,
-    log_dirs: u16,
 }
 
 /// How a fault stops the brokers it hits.
@@ -131,7 +130,7 @@ impl Budget {
                 leader_epoch: LeaderEpoch(0),
             }
         };
-        let history = |log_dirs| BrokerHistory {
+        let history = BrokerHistory {
             starts: 0,
             registered: true,
             registering: false,
@@ -139,12 +138,11 @@ impl Budget {
             started: true,
             full: 0,
             broken: false,
-            log_dirs,
         };
         Self {
             promise: plan.promise,
             partitions: plan.partitions().map(taint).collect(),
-            brokers: plan.brokers.iter().map(|b| history(b.config.log_dirs)).collect(),
+            brokers: vec![history; plan.brokers.len()],
             severed: Vec::new(),
         }
     }
@@ -301,13 +299,10 @@ impl Budget {
     }
 
     /// A stop on the way is an unclean one if the broker's process ends without its knowing. A full
-    /// or broken disk halts the broker if it has no other log directory (`LogManager.scala`). One
-    /// that is shut down cleanly while it is cut off may not find its way back in time.
+    /// disk halts the broker if it has one log directory, a broken directory if it is the first,
+    /// which holds the metadata log (`LogManager.scala`, `metadata.log.dir`). One that is shut down
+    /// cleanly while it is cut off may not find its way back in time.
     fn harm(&self, action: &Action, nodes: &[NodeId]) -> Harm {
-        let single_dir = |node: &NodeId| match *node {
-            NodeId::Broker(broker) => self.brokers[broker.index()].log_dirs == 1,
-            _ => false,
-        };
         let starting = |node: &NodeId| match *node {
             NodeId::Broker(broker) => {
                 let severed = self.severed.iter().any(|(_, severed)| severed.contains(&broker));
@@ -320,7 +315,7 @@ impl Budget {
             Action::Crash | Action::Restart { how: RestartHow::Crash } | Action::DiskFull => {
                 Harm::Unclean
             }
-            Action::DiskError { .. } if nodes.iter().any(single_dir) => Harm::Unclean,
+            Action::DiskError { dir: 0 } => Harm::Unclean,
             Action::Shutdown | Action::Restart { how: RestartHow::Shutdown }
                 if nodes.iter().any(starting) =>
             {

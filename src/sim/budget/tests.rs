@@ -211,6 +211,23 @@ fn a_broker_with_a_full_disk_counts_as_one_that_will_halt() {
     assert!(!budget.allows(&POWER_LOSS, &[broker(2)]));
 }
 
+/// A broker goes on without another log directory, and halts without that of its metadata log.
+/// Found by the gate over a swarm of configurations: a power loss beside the halt lost a record.
+#[test]
+fn a_broker_without_the_directory_of_its_metadata_log_counts_as_one_that_will_halt() {
+    let mut plan = within(2);
+    plan.brokers[0].config.log_dirs = 2;
+    let fails = |dir| Action::DiskError { dir };
+    for (dir, allowed) in [(0, false), (1, true)] {
+        let mut budget = Budget::new(&plan);
+        budget.applied(0, &fails(dir), &[broker(1)], &|_| true);
+        assert_eq!(budget.allows(&POWER_LOSS, &[broker(2)]), allowed, "directory {dir}");
+        let mut budget = Budget::new(&plan);
+        stop(&mut budget, 2, StopKind::PowerLoss);
+        assert_eq!(budget.allows(&fails(dir), &[broker(1)]), allowed, "directory {dir}");
+    }
+}
+
 /// The canary `promise.taint=tail-lost`: kill -9 does not count, and the trace goes through.
 #[test]
 fn with_taint_tail_lost_only_power_losses_count() {
