@@ -42,6 +42,7 @@ use crate::model::fact::{Fact, Stamp, Subject};
 use crate::model::plan::Plan;
 
 use self::canon::Entry;
+use self::client::forgotten::Expiration;
 use self::client::inconsistent_read::{InconsistentRead, Read};
 use self::client::key_misplaced::KeyMisplaced;
 use self::cluster::two_leaders::TwoLeaders;
@@ -76,6 +77,7 @@ pub struct Checks {
     clients: Clients,
     findings: Findings,
     metrics: Metrics,
+    expiration: Expiration,
     watermark_fell: WatermarkFell,
     inconsistent_read: InconsistentRead,
     two_leaders: TwoLeaders,
@@ -103,6 +105,7 @@ impl Checks {
             ghosts: Ghosts::new(plan),
             findings: Findings::new(),
             metrics: Metrics::new(),
+            expiration: Expiration::new(plan),
             watermark_fell: WatermarkFell::default(),
             inconsistent_read: InconsistentRead::default(),
             two_leaders: TwoLeaders::default(),

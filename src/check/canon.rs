@@ -86,6 +86,11 @@ impl Canon {
         self.end
     }
 
+    /// The furthest that any replica's files ever started.
+    pub(crate) const fn furthest_start(&self) -> Offset {
+        self.furthest_start
+    }
+
     /// Place of the replica whose log it is, and the epoch in which that one leads.
     pub(crate) const fn leader(&self) -> (usize, LeaderEpoch) {
         (self.leader, self.epoch)
@@ -204,11 +209,6 @@ impl Canon {
     pub(crate) fn epoch_at(&self, place: usize, offset: Offset) -> Option<LeaderEpoch> {
         let found = self.log(place, offset).flatten().next().filter(|e| e.base <= offset);
         found.map(|entry| entry.epoch)
-    }
-
-    /// The furthest that any replica's files ever started.
-    pub(crate) const fn furthest_start(&self) -> Offset {
-        self.furthest_start
     }
 
     /// Up to where a replica's batches were compared with those on its disk and have not been cut

@@ -4,6 +4,8 @@
 //! producer, acks=all) and process `c` (a consumer of every partition). Each sentence is one fact,
 //! one microsecond after the last.
 
+mod positions;
+
 use crate::base::ids::{
     BrokerEpoch, BrokerId, ConnectionId, LeaderEpoch, NodeId, Offset, PartitionId, ProcessId,
     ProducerEpoch, ProducerId, ReplicaSet, TopicId,
@@ -16,7 +18,7 @@ use crate::model::config::{
     TopicKey,
 };
 use crate::model::error::ErrorCode;
-use crate::model::fact::{Fact, PositionAnswer, PositionChange, Stamp, StopKind};
+use crate::model::fact::{Fact, PositionChange, Stamp, StopKind};
 use crate::model::metadata::PartitionState;
 use crate::model::names::{Names, TopicName};
 use crate::model::plan::{
@@ -126,6 +128,7 @@ pub(crate) struct Forge {
     still: bool,
     state: PartitionState,
     submitted: u32,
+    producer: ProducerId,
 }
 
 impl Forge {
@@ -139,7 +142,16 @@ impl Forge {
         let checks = Checks::new(&plan);
         let state = checks.ghosts.partitions[0].state;
         let names = plan.names;
-        Self { checks, names, now: Time::ZERO, seq: 0, still: false, state, submitted: 0 }
+        Self {
+            checks,
+            names,
+            now: Time::ZERO,
+            seq: 0,
+            still: false,
+            state,
+            submitted: 0,
+            producer: ProducerId(1),
+        }
     }
 
     pub(crate) fn with_acks(acks: Acks) -> Self {
@@ -264,11 +276,46 @@ impl Forge {
     ) -> &mut Self {
         let epoch = self.state.leader_epoch.0;
         let sequence = Some(Sequence {
-            producer: ProducerId(1),
+            producer: self.producer,
             epoch: ProducerEpoch(producer_epoch),
             first: ordinal,
         });
         self.append_entry(broker, (base, count, epoch), ordinal, sequence)
+    }
+
+    /// As the leader of the present epoch, records of an idempotent producer in this epoch of it,
+    /// from this sequence number on.
+    pub(crate) fn sequenced(
+        &mut self,
+        broker: u16,
+        base: u64,
+        records: (u32, u32),
+        producer_epoch: u16,
+        first: u32,
+    ) -> &mut Self {
+        let epoch = self.state.leader_epoch.0;
+        self.sequenced_in(broker, base, records, (producer_epoch, first), epoch)
+    }
+
+    /// The same, in this leader epoch.
+    pub(crate) fn sequenced_in(
+        &mut self,
+        broker: u16,
+        base: u64,
+        (ordinal, count): (u32, u32),
+        (producer_epoch, first): (u16, u32),
+        epoch: u32,
+    ) -> &mut Self {
+        let epoch_of_producer = ProducerEpoch(producer_epoch);
+        let producer = self.producer;
+        let sequence = Some(Sequence { producer, epoch: epoch_of_producer, first });
+        self.append_entry(broker, (base, count, epoch), ordinal, sequence)
+    }
+
+    /// The id of the producer whose batches are sent from now on.
+    pub(crate) fn producer(&mut self, id: u32) -> &mut Self {
+        self.producer = ProducerId(id);
+        self
     }
 
     /// A follower appends what was sent.
@@ -487,6 +534,12 @@ impl Forge {
         self.tell(Fact::GaveUp { process, partition, first, count, error })
     }
 
+    pub(crate) fn reject(&mut self, ordinal: u32, count: u32) -> &mut Self {
+        let first = RecordId { process: P, ordinal };
+        let (process, partition, error) = (P, T0, ErrorCode::InvalidRecord);
+        self.tell(Fact::Rejected { process, partition, first, count, error })
+    }
+
     pub(crate) fn consume(&mut self, base: u64, count: u32) -> &mut Self {
         self.consume_other(base, count, base as u32)
     }
@@ -515,51 +568,6 @@ impl Forge {
     pub(crate) fn rewind(&mut self, to: u64) -> &mut Self {
         let (to, why) = (Offset(to), PositionChange::Seek);
         self.tell(Fact::PositionSet { process: C, partition: T0, to, why })
-    }
-
-    /// A broker answers the consumer about its position, and the answer does not arrive yet.
-    pub(crate) fn answer(&mut self, broker: u16, answer: PositionAnswer) -> &mut Self {
-        let broker = BrokerId(broker);
-        self.tell(Fact::PositionAnswered { broker, partition: T0, to: C, answer })
-    }
-
-    /// A broker answers the consumer, which hears it.
-    pub(crate) fn say(&mut self, broker: u16, answer: PositionAnswer) -> &mut Self {
-        self.answer(broker, answer);
-        self.tell(Fact::PositionTold { broker: BrokerId(broker), partition: T0, to: C, answer })
-    }
-
-    /// A broker tells the consumer the offset that its reset policy asks for.
-    pub(crate) fn list(&mut self, broker: u16, epoch: u32, offset: u64) -> &mut Self {
-        let (offset, leader_epoch) = (Offset(offset), Some(LeaderEpoch(epoch)));
-        self.say(broker, PositionAnswer::Listed { offset, leader_epoch })
-    }
-
-    /// A broker tells the consumer where a leader epoch ends.
-    pub(crate) fn epoch_ends(&mut self, broker: u16, epoch: u32, end: u64) -> &mut Self {
-        self.say(broker, PositionAnswer::EpochEnd(Some((LeaderEpoch(epoch), Offset(end)))))
-    }
-
-    /// The consumer sets its position.
-    pub(crate) fn set_position(&mut self, to: u64, why: PositionChange) -> &mut Self {
-        self.tell(Fact::PositionSet { process: C, partition: T0, to: Offset(to), why })
-    }
-
-    /// The consumer's application gets an exception.
-    pub(crate) fn call(&mut self, error: ErrorCode) -> &mut Self {
-        self.tell(Fact::Called { process: C, partition: T0, error })
-    }
-
-    /// A fetch of the consumer is answered by a leader of this epoch.
-    pub(crate) fn expose_to_consumer(&mut self, broker: u16, epoch: u32, offset: u64) -> &mut Self {
-        self.tell(Fact::WatermarkExposed {
-            broker: BrokerId(broker),
-            partition: T0,
-            leader_epoch: LeaderEpoch(epoch),
-            to: NodeId::Process(C),
-            connection: ConnectionId(100 + u32::from(broker)),
-            offset: Offset(offset),
-        })
     }
 
     pub(crate) fn stop_process(&mut self, process: u16) -> &mut Self {

@@ -20,6 +20,12 @@ pub(crate) const fn patience(lag_max: Span) -> Span {
     }
 }
 
+/// How far what two wall clocks show may be apart, after what they show was rounded down to
+/// milliseconds by a producer and by a broker.
+pub(crate) fn wall_margin(plan: &Plan) -> Span {
+    plan.wall_offset + plan.wall_offset + Span::millis(2)
+}
+
 /// A broker as committed metadata and the machine show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BrokerGhost {

@@ -6,11 +6,12 @@
 
 use crate::base::time::Span;
 use crate::model::config::{Acks, ProducerConfig};
-use crate::model::fault::{Action, FaultKind, Timing};
+use crate::model::fault::{Action, FaultKind, MOST_DRAWN_SKEW, Timing};
 use crate::model::plan::{AppPlan, Plan, ProcessPlan, Taint};
 use crate::model::script::Step;
 
 use super::expect::{ExpectLine, Expectation};
+use super::ghost::wall_margin;
 use super::properties::{PROPERTIES, PropertyKind};
 
 /// How a property is taken in one column.
@@ -84,21 +85,96 @@ fn derived(plan: &Plan, name: &str, kind: PropertyKind) -> Ruling {
             None => ALWAYS,
         },
         name if BROKEN_BY_LOSS.contains(&name) => loss(plan).unwrap_or(ALWAYS),
-        "duplicate" if producers(plan).any(|p| !p.idempotence) => {
-            (Armed::Allowed, "a producer retries without idempotence")
-        }
-        "order-broken" => match producers(plan).find(|p| !p.idempotence) {
-            None => (Armed::Never, "every producer is idempotent"),
-            Some(p) if p.max_in_flight > 1 => {
-                (Armed::Allowed, "a producer has several requests in flight without idempotence")
-            }
-            Some(_) => (
-                Armed::Allowed,
-                "without idempotence a request may land after its delivery time-out",
-            ),
-        },
+        "duplicate" => numbered(plan, DUPLICATES),
+        "order-broken" => numbered(plan, DISORDER),
         _ => ALWAYS,
     }
+}
+
+/// A configuration in which a leader does not recognise each batch that it has already, and why.
+struct Exception {
+    holds: fn(&Plan) -> bool,
+    why: &'static str,
+}
+
+/// When a record may be in the log twice.
+const DUPLICATES: &[Exception] = &[
+    Exception {
+        holds: |plan| producers(plan).any(|p| !p.idempotence),
+        why: "a producer retries without idempotence",
+    },
+    FORGOTTEN,
+    SKEWED,
+];
+
+/// When a record may stand behind a later one.
+const DISORDER: &[Exception] = &[
+    Exception {
+        holds: |plan| producers(plan).any(|p| !p.idempotence && p.max_in_flight > 1),
+        why: "a producer has several requests in flight without idempotence",
+    },
+    Exception {
+        holds: |plan| producers(plan).any(|p| !p.idempotence),
+        why: "without idempotence a request may land after its delivery time-out",
+    },
+    FORGOTTEN,
+    SKEWED,
+];
+
+/// A leader forgets a producer no sooner than `producer.id.expiration.ms` after the timestamp of
+/// its last batch: at the next check, or at once where it loads or truncates the log. So the
+/// interval of the checks promises nothing, and the last retry must have come by then.
+const FORGOTTEN: Exception = Exception {
+    holds: |plan| retries(plan).is_some_and(|retries| retries > expiration(plan)),
+    why: "a producer may expire (producer.id.expiration.ms) before its last retry lands",
+};
+
+/// The same where a fault sets a wall clock ahead: timestamps look as much older.
+const SKEWED: Exception = Exception {
+    holds: |plan| {
+        let late = retries(plan).map(|retries| retries + skew(plan));
+        late.is_some_and(|late| late > expiration(plan))
+    },
+    why: "a wall clock that is moved may let a producer expire before its last retry lands",
+};
+
+fn numbered(plan: &Plan, exceptions: &[Exception]) -> Ruling {
+    let exception = exceptions.iter().find(|exception| (exception.holds)(plan));
+    exception.map_or((Armed::Never, "every producer is idempotent"), |e| (Armed::Allowed, e.why))
+}
+
+/// How old the timestamp of a batch looks at most, by clocks as the plan has them, when its last
+/// retry lands; nothing if no producer is idempotent. A request that was sent in time may be held
+/// up by a fault for as long as TCP keeps trying.
+fn retries(plan: &Plan) -> Option<Span> {
+    let idempotent = producers(plan).filter(|p| p.idempotence);
+    let longest = idempotent.map(|p| p.delivery_timeout).max()?;
+    let calm = plan.faults.is_empty() && plan.script.is_empty();
+    let held = if calm { Span::ZERO } else { plan.network.give_up };
+    Some(longest + held + wall_margin(plan))
+}
+
+/// The least `producer.id.expiration.ms`.
+fn expiration(plan: &Plan) -> Span {
+    let brokers = plan.brokers.iter().map(|broker| broker.config.producer_id_expiration);
+    brokers.min().unwrap_or(Span::FOREVER)
+}
+
+/// How far faults move wall clocks apart: a producer's back and a leader's ahead.
+pub(crate) fn skew(plan: &Plan) -> Span {
+    let named = named_actions(plan).filter_map(|(action, _)| match action {
+        Action::ClockSkew { offset, .. } => Some(*offset),
+        _ => None,
+    });
+    let drawn = plan.faults.iter().filter_map(|line| match &line.timing {
+        Timing::Swarm { kinds, .. } => {
+            let draws = kinds.is_empty() || kinds.contains(&FaultKind::ClockSkew);
+            draws.then_some(MOST_DRAWN_SKEW)
+        }
+        _ => None,
+    });
+    let most = named.chain(drawn).max().unwrap_or(Span::ZERO);
+    most + most
 }
 
 fn producers(plan: &Plan) -> impl Iterator<Item = &ProducerConfig> {
@@ -294,6 +370,54 @@ mod tests {
         assert_eq!(armed(&plan, &[], "committed-lost"), Armed::Never);
         assert_eq!(armed(&plan, &[], "duplicate"), Armed::Allowed);
         assert_eq!(armed(&plan, &[], "order-broken"), Armed::Allowed);
+    }
+
+    #[test]
+    fn duplicates_and_order_are_promised_while_no_leader_forgets_a_producer_that_retries() {
+        // Timestamps are rounded down to milliseconds twice, and clocks are 1 s off either way.
+        let of = |expiration: Span, change: &dyn Fn(&mut Plan)| {
+            let mut plan = plan();
+            plan.wall_offset = Span::secs(1);
+            plan.brokers[2].config.producer_id_expiration = expiration;
+            plan.brokers[2].config.producer_id_expiration_check_interval = Span::secs(600);
+            change(&mut plan);
+            let armed = ["duplicate", "order-broken"].map(|name| armed(&plan, &[], name));
+            assert_eq!(armed[0], armed[1]);
+            armed[0]
+        };
+        let skew = |offset| {
+            let action = Action::ClockSkew { offset, back: true };
+            move |plan: &mut Plan| {
+                plan.faults = vec![line(Timing::At(Time(5)), Some(action.clone()))]
+            }
+        };
+        let longest = Span::secs(120) + Span::secs(2) + Span::millis(2);
+        // What a fault holds up may land as long after as TCP tries.
+        let held = longest + Span::secs(900);
+        let cut =
+            |plan: &mut Plan| plan.faults = vec![line(Timing::At(Time(5)), Some(Action::Crash))];
+        let less = |span: Span| Span(span.0 - 1);
+        type Case<'a> = (Span, &'a dyn Fn(&mut Plan));
+        let cases: [Case<'_>; 5] = [
+            (longest, &|_| ()),
+            (held, &cut),
+            (held + Span::secs(10), &skew(Span::secs(5))),
+            (held + Span::secs(20), &|plan| plan.faults = vec![swarm()]),
+            (Span::secs(32) + Span::millis(2), &|plan| {
+                let AppPlan::Producer(p) = &mut plan.processes[0].app else { panic!("a producer") };
+                p.config.delivery_timeout = Span::secs(30);
+            }),
+        ];
+        for (place, (expiration, change)) in cases.into_iter().enumerate() {
+            assert_eq!(of(expiration, change), Armed::Never, "{place}");
+            assert_eq!(of(less(expiration), change), Armed::Allowed, "{place}");
+        }
+        // What only facts can tell is promised all the same.
+        let mut plan = plan();
+        plan.brokers[0].config.producer_id_expiration = Span::secs(1);
+        for name in ["sequence-gap", "producer-unfenced", "rejected-but-written"] {
+            assert_eq!(armed(&plan, &[], name), Armed::Never, "{name}");
+        }
     }
 
     #[test]

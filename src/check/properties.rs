@@ -89,6 +89,15 @@ properties! {
     PositionUnjustified Data "position-unjustified" ["C9", "F4"]
         "a consumer's position was set, kept or answered for other than the logs and its policy say";
         "positions set and answers about them";
+    ProducerUnfenced Data "producer-unfenced" ["G8"]
+        "a leader took a batch of an earlier epoch of a producer than its log holds";
+        "batches of idempotent producers";
+    SequenceGap Data "sequence-gap" ["G8"]
+        "a leader took a batch that does not go on at its producer's next sequence number";
+        "batches of idempotent producers";
+    RejectedButWritten Data "rejected-but-written" ["G8"]
+        "a record that its producer reported as refused for good is in a log at the end";
+        "records refused for good";
     TwoLeaders Data "two-leaders" ["G12"]
         "two brokers led one partition in one leader epoch"; "watermarks and elections";
     IsrUnjustified Data "isr-unjustified" ["G16"]
@@ -152,6 +161,18 @@ properties! {
         "an application's item is in the log twice, because it sent it again (allowed)"; "facts heard";
     OrderAcrossBump Mark "order-across-bump" ["G1"]
         "a record stands behind a later one of its producer's earlier epoch"; "facts heard";
+    ProducerUnknown Mark "producer-unknown" ["G8"]
+        "a leader took a batch in mid-sequence of a producer new to its log (allowed)";
+        "facts heard";
+    ProducerCut Mark "producer-cut" ["G8"]
+        "a leader took a batch in mid-sequence of a producer cut from its log (allowed)";
+        "facts heard";
+    ProducerRetained Mark "producer-retained" ["G8"]
+        "a leader took a batch out of sequence: the last one was below a log start (allowed)";
+        "facts heard";
+    ProducerExpired Mark "producer-expired" ["G8"]
+        "a leader took a batch out of sequence: the producer may have expired (allowed)";
+        "facts heard";
     NotEnoughReplicas Mark "not-enough-replicas" ["G10"]
         "a write was refused because too few replicas were in sync"; "facts heard";
     GaveUp Mark "gave-up" ["F8"] "a producer ran out of time for a record"; "facts heard";

@@ -4,14 +4,17 @@
 //! so what is in the log is one number and a short list of holes, whatever the length of the run.
 //! Does not judge; [`super::client::duplicate`], [`super::client::order_broken`] and others ask it.
 
+mod sequences;
+
 use std::collections::VecDeque;
 
-use crate::base::ids::{PartitionId, ProcessId, ProducerEpoch, ProducerId};
+use crate::base::ids::{Offset, PartitionId, ProcessId};
 use crate::base::time::{Span, Time};
-use crate::model::batch::{Sequence, decrement_sequence, increment_sequence};
+use crate::model::batch::Sequence;
 use crate::model::config::{Acks, OffsetReset};
 use crate::model::plan::{AppPlan, Plan, ProcessPlan};
 
+pub(crate) use self::sequences::{Known, Run, Sequences};
 use super::reader::{Assignment, Reader};
 
 /// So many holes are remembered per stream. Older ones belong to records given up long ago.
@@ -44,8 +47,11 @@ pub(crate) struct Stream {
     next: u32,
     floor: u32,
     holes: VecDeque<(u32, u32)>,
-    sequence: Option<(ProducerId, ProducerEpoch, u32)>,
+    /// What its producers have numbered.
+    pub(crate) sequences: Sequences,
     waiting: VecDeque<Unanswered>,
+    /// Records reported as refused for good: from the first to the second, oldest first.
+    rejected: Vec<(u32, u32)>,
     /// Records reported as sent without an offset (acks=0).
     pub(crate) sent: u64,
     /// Of those appended, records counted as lost already.
@@ -61,15 +67,17 @@ pub(crate) struct Resolved {
 }
 
 impl Stream {
-    /// A batch was appended to the canonical log.
-    pub(crate) fn arrive(&mut self, first: u32, count: u32, sequence: Option<Sequence>) -> Arrival {
+    /// A batch was appended to the canonical log, where its last record ends at `log_end`.
+    pub(crate) fn arrive(
+        &mut self,
+        first: u32,
+        count: u32,
+        sequence: Option<Sequence>,
+        log_end: Offset,
+    ) -> Arrival {
         let end = first.saturating_add(count);
-        let same_epoch = match (self.sequence, sequence) {
-            (Some((producer, epoch, next)), Some(s)) => {
-                // 31-bit sequence numbers wrap; a repeated one lies behind by less than half.
-                let behind = decrement_sequence(next, s.first);
-                (producer, epoch) == (s.producer, s.epoch) && behind != 0 && behind < 0x4000_0000
-            }
+        let same_epoch = match (self.sequences.newest(), sequence) {
+            (Some(newest), Some(s)) => newest.is_ahead_of(s),
             (None, None) => true,
             _ => false,
         };
@@ -88,8 +96,7 @@ impl Stream {
         if let Some(s) = sequence
             && (late == 0 && known == 0 || !same_epoch)
         {
-            let next = increment_sequence(s.first, count);
-            self.sequence = Some((s.producer, s.epoch, next));
+            self.sequences.extend(s, count, (first, log_end));
         }
         Arrival { again: known - late.min(known), late, same_epoch, next: before }
     }
@@ -133,7 +140,7 @@ impl Stream {
             self.holes.insert(place, (first, end));
         }
         if let Some(s) = sequence {
-            self.sequence = Some((s.producer, s.epoch, s.first));
+            self.sequences.leave(s);
         }
     }
 
@@ -147,6 +154,34 @@ impl Stream {
     pub(crate) fn holds(&self, ordinal: u32) -> bool {
         let place = self.holes.partition_point(|(_, end)| *end <= ordinal);
         ordinal < self.next && self.holes.get(place).is_none_or(|(start, _)| *start > ordinal)
+    }
+
+    /// The next records in `[from, to)` that are in the canonical log, or were when retention took
+    /// them: the first, and one past the last.
+    pub(crate) fn first_held(&self, from: u32, to: u32) -> Option<(u32, u32)> {
+        let (mut from, to) = (from.max(self.floor), to.min(self.next));
+        let after = self.holes.partition_point(|(_, end)| *end <= from);
+        for (start, end) in self.holes.range(after..) {
+            if *start > from {
+                return (from < to).then_some((from, to.min(*start)));
+            }
+            from = *end;
+        }
+        (from < to).then_some((from, to))
+    }
+
+    /// Consecutive records were reported as refused for good.
+    #[cold]
+    pub(crate) fn reject(&mut self, first: u32, count: u32) {
+        let end = first.saturating_add(count);
+        match self.rejected.last_mut() {
+            Some((_, last)) if *last == first => *last = end,
+            _ => self.rejected.push((first, end)),
+        }
+    }
+
+    pub(crate) fn rejected(&self) -> &[(u32, u32)] {
+        &self.rejected
     }
 
     pub(crate) fn submit(&mut self, ordinal: u32, workload: u32, since: Time) {
@@ -180,6 +215,17 @@ impl Stream {
             self.waiting.drain(from..to).for_each(|w| hear(&w));
         }
         resolved
+    }
+
+    /// Remembers when some record was made, if that was not done lately: see
+    /// [`Sequences::made_after`].
+    #[inline(always)]
+    pub(crate) fn date(&mut self, now: Time, step: Span) {
+        if self.sequences.wants_date(now)
+            && let Some(oldest) = self.waiting.front()
+        {
+            self.sequences.date((oldest.ordinal, oldest.since), now + step);
+        }
     }
 
     /// When a record that is still open was made.
@@ -422,9 +468,11 @@ impl Clients {
 #[cfg(test)]
 mod tests {
     use super::{Arrival, Stream};
-    use crate::base::ids::{ProducerEpoch, ProducerId};
+    use crate::base::ids::{Offset, ProducerEpoch, ProducerId};
     use crate::base::time::Time;
     use crate::model::batch::Sequence;
+
+    const END: Offset = Offset(0);
 
     fn sequence(epoch: u16, first: u32) -> Option<Sequence> {
         Some(Sequence { producer: ProducerId(1), epoch: ProducerEpoch(epoch), first })
@@ -434,13 +482,13 @@ mod tests {
     fn a_lane_tells_new_late_and_repeated_records() {
         let mut stream = Stream::default();
         let new = |next| Arrival { again: 0, late: 0, same_epoch: false, next };
-        assert_eq!(stream.arrive(0, 5, sequence(0, 0)), new(0));
-        assert_eq!(stream.arrive(10, 5, sequence(0, 10)), new(5));
-        let late = stream.arrive(5, 3, sequence(0, 5));
+        assert_eq!(stream.arrive(0, 5, sequence(0, 0), END), new(0));
+        assert_eq!(stream.arrive(10, 5, sequence(0, 10), END), new(5));
+        let late = stream.arrive(5, 3, sequence(0, 5), END);
         assert_eq!((late.late, late.again, late.same_epoch), (3, 0, true));
-        let again = stream.arrive(10, 5, sequence(0, 10));
+        let again = stream.arrive(10, 5, sequence(0, 10), END);
         assert_eq!((again.late, again.again, again.same_epoch), (0, 5, true));
-        let bumped = stream.arrive(10, 5, sequence(1, 0));
+        let bumped = stream.arrive(10, 5, sequence(1, 0), END);
         assert_eq!((bumped.again, bumped.same_epoch), (5, false));
         assert_eq!(stream.present(), 13);
         assert!(stream.holds(7) && !stream.holds(8) && !stream.holds(9) && stream.holds(10));
@@ -450,15 +498,29 @@ mod tests {
     fn what_leaves_the_log_may_come_again() {
         let mut stream = Stream::default();
         for batch in 0..4 {
-            stream.arrive(batch * 5, 5, sequence(0, batch * 5));
+            stream.arrive(batch * 5, 5, sequence(0, batch * 5), END);
         }
         stream.leave(15, 5, sequence(0, 15));
         stream.leave(10, 5, sequence(0, 10));
         assert_eq!(stream.present(), 10);
-        let retried = stream.arrive(10, 5, sequence(0, 10));
+        let retried = stream.arrive(10, 5, sequence(0, 10), END);
         assert_eq!((retried.again, retried.late), (0, 0));
         stream.leave(0, 5, sequence(0, 0));
         assert_eq!((stream.present(), stream.holds(0), stream.holds(5)), (10, false, true));
+    }
+
+    #[test]
+    fn what_is_held_is_found_between_holes() {
+        let mut stream = Stream::default();
+        for (first, count) in [(2, 3), (7, 2), (12, 1)] {
+            stream.arrive(first, count, None, END);
+        }
+        let held = [(0, 2), (0, 3), (4, 9), (5, 8), (8, 12), (9, 12), (9, 13), (13, 20)];
+        let found = held.map(|(from, to)| stream.first_held(from, to));
+        let none = None;
+        let expected = [none, Some((2, 3)), Some((4, 5)), Some((7, 8)), Some((8, 9)), none];
+        assert_eq!(found[..6], expected);
+        assert_eq!(found[6..], [Some((12, 13)), none]);
     }
 
     #[test]

@@ -41,6 +41,12 @@ pub enum Detail {
     Differs { other: RecordId },
     /// It is in the log already; with an idempotent producer, in this epoch of it.
     Again { epoch: Option<ProducerEpoch> },
+    /// It has this sequence number in its producer epoch, and another one was next.
+    SequenceGap { epoch: ProducerEpoch, first: u32, next: u32 },
+    /// It is of this producer epoch, and the log holds a batch of a later one of that producer.
+    Unfenced { epoch: ProducerEpoch, newest: ProducerEpoch },
+    /// Its producer reported it as refused for good.
+    Rejected,
     /// The log of the partition holds records of its producer up to `next` already.
     Late { next: u32 },
     /// A consumer was at `position` already.
@@ -206,6 +212,9 @@ impl Detail {
                 format!("in the log already, in producer epoch {}", epoch.0)
             }
             Self::Again { epoch: None } => "in the log already".to_owned(),
+            Self::SequenceGap { epoch, first, next } => out_of_sequence(epoch, first, next),
+            Self::Unfenced { epoch, newest } => after_epoch(epoch, newest),
+            Self::Rejected => "reported as refused for good".to_owned(),
             Self::Late { next } => format!("appended after r{}", next.saturating_sub(1)),
             Self::Reread { position } => format!("read again from a position of {position}"),
             Self::Skipped { position } => format!("skipped from a position of {position}"),
@@ -241,6 +250,14 @@ impl Detail {
         };
         parts.push(text);
     }
+}
+
+fn out_of_sequence(epoch: ProducerEpoch, first: u32, next: u32) -> String {
+    format!("sequence {first} in producer epoch {}, where {next} is next", epoch.0)
+}
+
+fn after_epoch(epoch: ProducerEpoch, newest: ProducerEpoch) -> String {
+    format!("in producer epoch {}, after epoch {} of the same producer", epoch.0, newest.0)
 }
 
 /// All findings of a run, and how often each property was put to the test.

@@ -128,13 +128,16 @@ pub fn accept_sequence(
         return SequenceRuling::Duplicate(*batch);
     }
     if epoch < known.epoch {
-        return SequenceRuling::Refuse(ErrorCode::InvalidProducerEpoch);
+        return match rules.drills(Drill::OldProducerEpochTaken) {
+            true => SequenceRuling::Append,
+            false => SequenceRuling::Refuse(ErrorCode::InvalidProducerEpoch),
+        };
     }
     let expected = match recent.last() {
         Some(batch) if epoch == known.epoch => increment_sequence(batch.last, 1),
         _ => 0,
     };
-    if first != expected {
+    if first != expected && !rules.drills(Drill::SequenceGapsTaken) {
         return SequenceRuling::Refuse(ErrorCode::OutOfOrderSequenceNumber);
     }
     SequenceRuling::Append

@@ -12,6 +12,9 @@ use crate::base::time::{Span, Time};
 use crate::model::config::TopicKey;
 use crate::model::pattern::Pattern;
 
+/// By how much a swarm moves a wall clock at most.
+pub const MOST_DRAWN_SKEW: Span = Span::secs(10);
+
 /// Who is meant, in the words of a scenario file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {

@@ -165,6 +165,12 @@ pub enum Drill {
     ConsumerTruncationIgnored,
     /// A consumer that is told of a truncation goes back one record further.
     ConsumerTruncationTooFar,
+    /// A leader takes any sequence number that repeats nothing it remembers.
+    SequenceGapsTaken,
+    /// A leader takes batches of an earlier producer epoch.
+    OldProducerEpochTaken,
+    /// A producer says that records were refused though it does not know their fate.
+    UnknownIsRejected,
 }
 
 impl Drill {
@@ -309,6 +315,21 @@ impl Drill {
             Self::ConsumerTruncationTooFar,
             "consumer-truncation-too-far",
             "a consumer that is told of a truncation goes back one record further",
+        ),
+        (
+            Self::SequenceGapsTaken,
+            "sequence-gaps-taken",
+            "a leader takes any sequence number that repeats nothing it remembers",
+        ),
+        (
+            Self::OldProducerEpochTaken,
+            "old-producer-epoch-taken",
+            "a leader takes batches of an earlier producer epoch",
+        ),
+        (
+            Self::UnknownIsRejected,
+            "unknown-is-rejected",
+            "a producer says that records were refused though it does not know their fate",
         ),
     ];
 

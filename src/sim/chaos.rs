@@ -14,7 +14,9 @@ use std::ops::Range;
 use crate::base::ids::{BrokerId, NodeId, PartitionId};
 use crate::base::rng::{Latency, Ratio, Rng};
 use crate::base::time::{Span, Time};
-use crate::model::fault::{Action, Direction, FaultKind, Keep, RestartHow, SwarmLevel, Target};
+use crate::model::fault::{
+    Action, Direction, FaultKind, Keep, MOST_DRAWN_SKEW, RestartHow, SwarmLevel, Target,
+};
 use crate::sim::director::ClusterView;
 use crate::sim::targets::Roster;
 
@@ -414,7 +416,7 @@ fn action(kind: FaultKind, node: NodeId, in_storm: bool, roster: &Roster, rng: &
             Action::DiskError { dir: rng.below(u64::from(dirs.max(1))) as u16 }
         }
         FaultKind::ClockSkew => {
-            let offset = Span::millis(rng.between(100, 10_000));
+            let offset = Span::millis(rng.between(100, MOST_DRAWN_SKEW.as_millis()));
             Action::ClockSkew { offset, back: one_in(rng, 2) }
         }
         FaultKind::SlowProcessing => {

@@ -50,6 +50,9 @@ const KILLERS: &[Killer] = &[
     Killer("order-broken", "canary/acks-1", None),
     Killer("read-skipped", SMALL_POLLS, Some(Drill::PollDropsRest)),
     Killer("position-unjustified", OUTRUN, Some(Drill::ResetToOtherEnd)),
+    Killer("producer-unfenced", GATE, Some(Drill::OldProducerEpochTaken)),
+    Killer("sequence-gap", GATE, Some(Drill::SequenceGapsTaken)),
+    Killer("rejected-but-written", GATE, Some(Drill::UnknownIsRejected)),
     Killer("two-leaders", GATE, Some(Drill::SameLeaderEpoch)),
     Killer("isr-unjustified", GATE, Some(Drill::EagerShrink)),
     Killer("fenced-in-isr", GATE, Some(Drill::FencedJoinsIsr)),
@@ -161,6 +164,9 @@ const DRILLED: &[Drilled] = &[
     Drilled(Drill::PositionNotValidated, GATE, "position-unjustified"),
     Drilled(Drill::ConsumerTruncationIgnored, UNCLEAN, "position-unjustified"),
     Drilled(Drill::ConsumerTruncationTooFar, UNCLEAN, "position-unjustified"),
+    Drilled(Drill::SequenceGapsTaken, GATE, "sequence-gap"),
+    Drilled(Drill::OldProducerEpochTaken, GATE, "producer-unfenced"),
+    Drilled(Drill::UnknownIsRejected, GATE, "rejected-but-written"),
 ];
 
 /// A drill counts as found by its property, in a seed in which that holds without it. The audit

@@ -4,7 +4,8 @@
 //! epoch, and for producers without idempotence, this is `duplicate`; after a local epoch bump it
 //! is `duplicate-after-bump`, which Kafka allows. An application's resend is another record: both
 //! in the log count as `duplicate-by-resend`, at the end. With idempotence the guarantee holds over
-//! leader changes and restarts (`ProducerStateManager.java`).
+//! leader changes and restarts (`ProducerStateManager.java`), unless the leader has forgotten the
+//! producer: see [`super::forgotten`].
 
 use crate::base::ids::PartitionId;
 use crate::check::canon::Entry;
@@ -53,6 +54,20 @@ mod tests {
         let mut forge = Forge::new();
         forge.send(1, 0, 0, 3, 0).send(1, 3, 0, 3, 1).expect_none("duplicate");
         forge.expect("duplicate-after-bump", 3);
+    }
+
+    /// A replica that was filled from above the first copy knows nothing of it.
+    #[test]
+    fn a_leader_may_take_again_what_retention_has_deleted() {
+        let deleted = |to| {
+            let mut forge = Forge::new();
+            forge.marker(1, 0, 0).marker(2, 0, 0).marker(3, 0, 0).send(1, 1, 0, 3, 0);
+            forge.copy(2, 1, 0, 3, 0).copy(3, 1, 0, 3, 0).expose(1, 0, 2, 4).log_start(1, to);
+            forge.sequenced(1, 4, (0, 3), 0, 0);
+            forge
+        };
+        deleted(4).expect_none("duplicate").expect("producer-retained", 1);
+        deleted(1).expect("duplicate", 3).expect_none("producer-retained");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use crate::base::ids::{BrokerId, Offset};
 use crate::base::time::{Span, Time};
-use crate::check::ghost::PartitionGhost;
+use crate::check::ghost::{PartitionGhost, wall_margin};
 use crate::check::properties::PropertyId;
 use crate::check::violation::{Detail, Findings, Violation};
 use crate::model::fact::Stamp;
@@ -47,9 +47,7 @@ pub(crate) struct RetentionBroken {
 
 impl RetentionBroken {
     pub(crate) fn new(plan: &Plan) -> Self {
-        // Timestamps are rounded down to milliseconds, by the producer and by the broker.
-        let margin = plan.wall_offset + plan.wall_offset + Span::millis(2);
-        Self { ages: Vec::new(), margin }
+        Self { ages: Vec::new(), margin: wall_margin(plan) }
     }
 
     pub(crate) fn add_partition(&mut self, ghost: &PartitionGhost) {

@@ -179,6 +179,8 @@ impl Checks {
             self.findings.mark_many(PropertyId::GaveUp, count.into());
             self.metrics.add(MetricId::GaveUp, count.into());
         } else {
+            self.clients.streams[stream].reject(first.ordinal, count);
+            self.findings.exercise_many(PropertyId::RejectedButWritten, count.into());
             self.metrics.add(MetricId::Rejected, count.into());
         }
         self.note_refusal(error);

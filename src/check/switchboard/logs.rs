@@ -5,12 +5,14 @@ use crate::base::ids::{BrokerId, LeaderEpoch, Offset, PartitionId};
 use crate::base::time::Time;
 use crate::check::Checks;
 use crate::check::canon::{Append, Entry};
-use crate::check::client::{duplicate, order_broken};
+use crate::check::client::{duplicate, order_broken, producer_unfenced, sequence_gap};
 use crate::check::log::acked_lost::{self, Loss};
 use crate::check::log::{committed_lost, leader_incomplete, log_diverged};
 use crate::check::metrics::MetricId;
 use crate::check::properties::PropertyId;
 use crate::check::replication::{candidate_incomplete, min_insync_ignored};
+use crate::check::streams::{Arrival, Known};
+use crate::model::batch::Sequence;
 use crate::model::config::Acks;
 use crate::model::fact::Stamp;
 
@@ -93,13 +95,64 @@ impl Checks {
         (entry, first): (&Entry, u32),
         stream: usize,
     ) {
+        let place = stream;
         let stream = &mut self.clients.streams[stream];
-        let arrival = stream.arrive(first, entry.count, entry.sequence);
-        duplicate::appended(partition, entry, arrival, stamp, &mut self.findings);
-        order_broken::appended(partition, entry, arrival, stamp, &mut self.findings);
+        let odd = entry.sequence.filter(|s| !stream.sequences.continues(*s));
+        let known = odd.map(|s| (s, stream.sequences.known(s.producer)));
+        stream.date(stamp.time, self.expiration.date_step);
+        let arrival = stream.arrive(first, entry.count, entry.sequence, entry.end());
+        if entry.sequence.is_some() {
+            self.findings.exercise(PropertyId::ProducerUnfenced);
+            self.findings.exercise(PropertyId::SequenceGap);
+        }
         if arrival.again > 0 {
             self.metrics.add(MetricId::Duplicated, arrival.again.into());
         }
+        let mut judged = arrival;
+        if let Some(known) = known
+            && self.out_of_sequence(stamp, (partition, place), entry, known, arrival)
+        {
+            (judged.again, judged.late) = (0, 0);
+        }
+        duplicate::appended(partition, entry, judged, stamp, &mut self.findings);
+        order_broken::appended(partition, entry, judged, stamp, &mut self.findings);
+    }
+
+    /// A batch does not go on where the last one of its stream ended: it may begin an epoch of its
+    /// producer, or repeat what is there. Says whether its leader may not have known the producer.
+    #[cold]
+    fn out_of_sequence(
+        &mut self,
+        stamp: Stamp,
+        (partition, stream): (PartitionId, usize),
+        entry: &Entry,
+        (sequence, known): (Sequence, Known),
+        arrival: Arrival,
+    ) -> bool {
+        let run = match &known {
+            Known::Run(run) => Some(run),
+            Known::Never | Known::Cut => None,
+        };
+        let back = run.filter(|run| producer_unfenced::goes_back(run, sequence));
+        let repeats = sequence_gap::repeats(run, sequence, arrival);
+        let next = sequence_gap::asked_for(run, sequence).filter(|_| !repeats);
+        if back.is_none() && next.is_none() && !repeats {
+            return false;
+        }
+        let start = self.ghosts.partitions[partition.index()].canon.furthest_start();
+        let known = (known, &self.clients.streams[stream].sequences);
+        let skewed = self.ghosts.clocks_skewed;
+        let findings = &mut self.findings;
+        if let Some(exception) = self.expiration.exception(known, start, skewed, stamp.time) {
+            findings.mark(exception.mark);
+            return true;
+        }
+        if let Some(run) = back {
+            producer_unfenced::report(partition, entry, (run, sequence), stamp, findings);
+        } else if let Some(next) = next {
+            sequence_gap::report(partition, entry, (next, sequence), stamp, findings);
+        }
+        false
     }
 
     /// The leader that was elected last has begun to act, or is known to lack something: what it

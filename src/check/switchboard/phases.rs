@@ -3,6 +3,7 @@
 use crate::base::ids::Offset;
 use crate::base::time::Time;
 use crate::check::client::read_skipped;
+use crate::check::client::rejected_but_written;
 use crate::check::ghost::PartitionGhost;
 use crate::check::liveness::{isr_fills, metadata_converges, requests_end};
 use crate::check::log::acked_lost;
@@ -65,6 +66,7 @@ impl Checks {
                 let reader = &mut self.clients.readers[reader];
                 unread += if reader.assigned { read_skipped::unread(ghost, reader) } else { 0 };
             }
+            rejected_but_written::finish(ghost, &self.clients, stamp, &mut self.findings);
             for kind in &self.clients.kinds {
                 let Some(ProducerKind { number, .. }) = kind.producer else { continue };
                 let stream = self.clients.stream_of(number, ghost.id.index());

@@ -358,6 +358,7 @@ impl Producer {
             self.identity.failed(slot, error, attempts_left, queue);
         }
         let unknown = unsure || error == ErrorCode::Expired || may_have_been_appended(error);
+        let unknown = unknown && !ctx.rules.drills(Drill::UnknownIsRejected);
         ctx.note(if unknown {
             Fact::GaveUp { process, partition, first, count, error }
         } else {

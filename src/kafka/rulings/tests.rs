@@ -72,6 +72,10 @@ fn sequences() {
         (last_only, &batches[..], 3, (2, 3), gap),
         (none, &batches[..], 3, (2, 3), append),
         (drill(Drill::DedupeOff), &batches[..], 3, (2, 3), append),
+        (drill(Drill::SequenceGapsTaken), &batches[..], 3, (7, 1), append),
+        (drill(Drill::SequenceGapsTaken), &batches[..], 2, (6, 1), stale),
+        (drill(Drill::OldProducerEpochTaken), &batches[..], 2, (6, 1), append),
+        (drill(Drill::OldProducerEpochTaken), &batches[..], 3, (7, 1), gap),
     ];
     for (rules, batches, epoch, (first, count), expected) in table {
         let known = KnownProducer { epoch: ProducerEpoch(3), batches };
