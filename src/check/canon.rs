@@ -480,12 +480,12 @@ impl Canon {
         }
     }
 
-    /// How far a replica holds what its leader can compare: a tail of its own below every record
-    /// that some leader still has cannot be noticed, see [`Canon::rejoin`].
+    /// How far a replica holds what its leader can compare. Below every record that some leader
+    /// still has nothing can be noticed: neither a tail of its own, see [`Canon::rejoin`], nor a
+    /// hole, as a follower has that was cut inside a batch where its leader's log starts.
     pub(crate) fn complete_to(&self, place: usize) -> Offset {
         let replica = &self.replicas[place];
-        let end = replica.end();
-        if end <= self.furthest_start { end } else { replica.matched }
+        if replica.end() <= self.furthest_start { self.furthest_start } else { replica.matched }
     }
 
     /// A tail of its own that ends where the leader's log starts, or before, cannot be noticed: the

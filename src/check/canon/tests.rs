@@ -225,6 +225,10 @@ fn a_tail_that_nobody_can_notice_lacks_nothing() {
     let complete = |canon: Canon| (canon.complete_to(0), canon.complete_to(1));
     assert_eq!(complete(deposed(0)), (Offset(0), Offset(2)));
     assert_eq!(complete(deposed(1)), (Offset(1), Offset(2)));
+    // Cut inside a batch where the leader's log starts, it has nothing from the batch's first on.
+    let mut canon = deposed(1);
+    canon.truncate(0, Offset(0));
+    assert_eq!(complete(canon), (Offset(1), Offset(2)));
 }
 
 /// Below the offset where a replica rejoined its own records are not known, whoever leads then.
