@@ -15,7 +15,9 @@
 //!
 //! A broker stops uncleanly without being stopped, too: one whose disk is full or broken halts, and
 //! one that cannot register for `initial.broker.registration.timeout.ms` gives up. So a broker that
-//! has yet to register counts as tainted while a fault may keep it from the controller.
+//! has yet to register counts as tainted while a fault may keep it from the controller. One that
+//! lost a log directory and goes on with another finds no marker of a clean shutdown in all of them
+//! when it is started anew (`LogManager.readBrokerEpochFromCleanShutdownFiles`).
 //!
 //! And a broker can be taken for one that stopped uncleanly: the registration of a process that
 //! died may arrive when the next process is long at work. The controller takes it for a new start
@@ -92,6 +94,10 @@ struct BrokerHistory {
     full: u32,
     /// The directory of its metadata log is broken: it halts at its next write.
     broken: bool,
+    several_dirs: bool,
+    /// It has, or may have, lost one of several log directories since its last start: even a
+    /// controlled shutdown counts as unclean.
+    dir_lost: bool,
 }
 
 /// How a fault stops the brokers it hits.
@@ -130,7 +136,7 @@ impl Budget {
                 leader_epoch: LeaderEpoch(0),
             }
         };
-        let history = BrokerHistory {
+        let history = |log_dirs| BrokerHistory {
             starts: 0,
             registered: true,
             registering: false,
@@ -138,11 +144,13 @@ impl Budget {
             started: true,
             full: 0,
             broken: false,
+            several_dirs: log_dirs > 1,
+            dir_lost: false,
         };
         Self {
             promise: plan.promise,
             partitions: plan.partitions().map(taint).collect(),
-            brokers: vec![history; plan.brokers.len()],
+            brokers: plan.brokers.iter().map(|b| history(b.config.log_dirs)).collect(),
             severed: Vec::new(),
         }
     }
@@ -240,10 +248,15 @@ impl Budget {
         }
         for node in nodes {
             let NodeId::Broker(broker) = *node else { continue };
+            let history = &mut self.brokers[broker.index()];
             match action.kind() {
-                FaultKind::DiskFull => self.brokers[broker.index()].full += 1,
+                FaultKind::DiskFull => {
+                    history.full += 1;
+                    history.dir_lost |= history.several_dirs;
+                }
                 FaultKind::DiskError => {
-                    self.brokers[broker.index()].broken |= harm == Harm::Unclean;
+                    history.broken |= harm == Harm::Unclean;
+                    history.dir_lost |= history.several_dirs;
                 }
                 FaultKind::Wipe => self.taint(broker, StopKind::Wipe),
                 FaultKind::PowerLoss => self.taint(broker, StopKind::PowerLoss),
@@ -263,8 +276,9 @@ impl Budget {
                 history.broken = false;
                 history.may_still_register |= history.registering;
                 history.registering = false;
-                let clean = how == StopKind::Shutdown && history.started;
+                let clean = how == StopKind::Shutdown && history.started && !history.dir_lost;
                 (history.registered, history.started) = (false, false);
+                history.dir_lost = history.full > 0 && history.several_dirs;
                 if !clean {
                     self.taint(broker, how);
                 }
@@ -301,12 +315,14 @@ impl Budget {
     /// A stop on the way is an unclean one if the broker's process ends without its knowing. A full
     /// disk halts the broker if it has one log directory, a broken directory if it is the first,
     /// which holds the metadata log (`LogManager.scala`, `metadata.log.dir`). One that is shut down
-    /// cleanly while it is cut off may not find its way back in time.
+    /// cleanly while it is cut off may not find its way back in time, and one that lost a directory
+    /// leaves no marker there.
     fn harm(&self, action: &Action, nodes: &[NodeId]) -> Harm {
-        let starting = |node: &NodeId| match *node {
+        let leaves_no_marker = |node: &NodeId| match *node {
             NodeId::Broker(broker) => {
                 let severed = self.severed.iter().any(|(_, severed)| severed.contains(&broker));
-                severed || !self.brokers[broker.index()].started
+                let history = self.brokers[broker.index()];
+                severed || !history.started || history.dir_lost
             }
             _ => false,
         };
@@ -317,7 +333,7 @@ impl Budget {
             }
             Action::DiskError { dir: 0 } => Harm::Unclean,
             Action::Shutdown | Action::Restart { how: RestartHow::Shutdown }
-                if nodes.iter().any(starting) =>
+                if nodes.iter().any(leaves_no_marker) =>
             {
                 Harm::Unclean
             }
