@@ -92,12 +92,11 @@ struct BrokerHistory {
     started: bool,
     /// How many faults keep its disk full: it halts at its next write.
     full: u32,
-    /// The directory of its metadata log is broken: it halts at its next write.
+    /// A log directory of it is broken, or may have been taken offline because it was full: it halts
+    /// at its next write, or goes on without that directory until it is started anew, which is after
+    /// an unclean stop then.
     broken: bool,
     several_dirs: bool,
-    /// It has, or may have, lost one of several log directories since its last start: even a
-    /// controlled shutdown counts as unclean.
-    dir_lost: bool,
 }
 
 /// How a fault stops the brokers it hits.
@@ -145,7 +144,6 @@ impl Budget {
             full: 0,
             broken: false,
             several_dirs: log_dirs > 1,
-            dir_lost: false,
         };
         Self {
             promise: plan.promise,
@@ -252,12 +250,9 @@ impl Budget {
             match action.kind() {
                 FaultKind::DiskFull => {
                     history.full += 1;
-                    history.dir_lost |= history.several_dirs;
+                    history.broken |= history.several_dirs;
                 }
-                FaultKind::DiskError => {
-                    history.broken |= harm == Harm::Unclean;
-                    history.dir_lost |= history.several_dirs;
-                }
+                FaultKind::DiskError => history.broken = true,
                 FaultKind::Wipe => self.taint(broker, StopKind::Wipe),
                 FaultKind::PowerLoss => self.taint(broker, StopKind::PowerLoss),
                 _ if harm == Harm::Unclean && running(*node) => {
@@ -273,12 +268,12 @@ impl Budget {
         match *fact {
             Fact::Stopped { node: NodeId::Broker(broker), how, .. } => {
                 let history = &mut self.brokers[broker.index()];
-                history.broken = false;
                 history.may_still_register |= history.registering;
                 history.registering = false;
-                let clean = how == StopKind::Shutdown && history.started && !history.dir_lost;
+                let marked = history.started && !history.broken && history.full == 0;
+                let clean = how == StopKind::Shutdown && marked;
                 (history.registered, history.started) = (false, false);
-                history.dir_lost = history.full > 0 && history.several_dirs;
+                history.broken = false;
                 if !clean {
                     self.taint(broker, how);
                 }
@@ -313,25 +308,25 @@ impl Budget {
     }
 
     /// A stop on the way is an unclean one if the broker's process ends without its knowing. A full
-    /// disk halts the broker if it has one log directory, a broken directory if it is the first,
-    /// which holds the metadata log (`LogManager.scala`, `metadata.log.dir`). One that is shut down
-    /// cleanly while it is cut off may not find its way back in time, and one that lost a directory
-    /// leaves no marker there.
+    /// or broken disk halts the broker if it has one log directory, or if it is the first, which holds
+    /// the metadata log (`LogManager.scala`, `metadata.log.dir`); otherwise the broker leaves no marker
+    /// of a clean shutdown there. One that is shut down cleanly while it is cut off may not find its
+    /// way back in time.
     fn harm(&self, action: &Action, nodes: &[NodeId]) -> Harm {
         let leaves_no_marker = |node: &NodeId| match *node {
             NodeId::Broker(broker) => {
                 let severed = self.severed.iter().any(|(_, severed)| severed.contains(&broker));
                 let history = self.brokers[broker.index()];
-                severed || !history.started || history.dir_lost
+                severed || !history.started || history.broken
             }
             _ => false,
         };
         match action {
             Action::PowerLoss { .. } | Action::Wipe => Harm::CutsTail,
-            Action::Crash | Action::Restart { how: RestartHow::Crash } | Action::DiskFull => {
-                Harm::Unclean
-            }
-            Action::DiskError { dir: 0 } => Harm::Unclean,
+            Action::Crash
+            | Action::Restart { how: RestartHow::Crash }
+            | Action::DiskFull
+            | Action::DiskError { .. } => Harm::Unclean,
             Action::Shutdown | Action::Restart { how: RestartHow::Shutdown }
                 if nodes.iter().any(leaves_no_marker) =>
             {

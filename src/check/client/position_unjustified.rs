@@ -57,9 +57,7 @@ pub(crate) fn answered(
         PositionAnswer::Listed { offset, leader_epoch } => {
             (offset, listed(ghost, answerer, policy, leader_epoch))
         }
-        PositionAnswer::EpochEnd(Some((epoch, end))) => {
-            (end, end_of_epoch(ghost, answerer.place, epoch))
-        }
+        PositionAnswer::EpochEnd(Some((epoch, end))) => (end, end_of_epoch(ghost, answerer, epoch)),
         PositionAnswer::EpochEnd(None) => return,
         PositionAnswer::OutOfRange => {
             let out = is_out_of_range(ghost, answerer.place, reader.position());
@@ -103,14 +101,22 @@ fn listed(
 /// Where a leader epoch ends in the log of a replica: where the next one begins, or the log ends.
 /// Of what lies below a log start its epoch cache knows that start only. A broker may serve several
 /// requests of its inbox in one event, so the last batch may have come after the answer was made.
-fn end_of_epoch(ghost: &PartitionGhost, place: usize, epoch: LeaderEpoch) -> Bounds {
+///
+/// One that was started again may have led with a log that a power loss had cut, and so have noted
+/// where an epoch begins that its log does not reach. Records of an earlier epoch that it fetches
+/// then put that right, and move the start of their own epoch up to where they stand
+/// (`LeaderEpochFileCache.maybeTruncateNonMonotonicEntries`): what it tells of the epoch before is
+/// too high.
+fn end_of_epoch(ghost: &PartitionGhost, answerer: Answerer, epoch: LeaderEpoch) -> Bounds {
+    let Answerer { place, restarted, .. } = answerer;
     let what = "the end of that leader epoch";
     let end = ghost.canon.replica(place).end();
     let Some((next, is_first)) = ghost.canon.first_above(place, epoch) else {
         return Bounds { what, low: end, high: end, or: ghost.canon.last_base(place) };
     };
     let low = if is_first { Offset::ZERO } else { next };
-    Bounds { what, low, high: next.max(ghost.canon.furthest_start()), or: None }
+    let high = if restarted { end } else { next };
+    Bounds { what, low, high: high.max(ghost.canon.furthest_start()), or: None }
 }
 
 fn is_out_of_range(ghost: &PartitionGhost, place: usize, position: Option<Offset>) -> bool {

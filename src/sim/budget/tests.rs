@@ -211,20 +211,34 @@ fn a_broker_with_a_full_disk_counts_as_one_that_will_halt() {
     assert!(!budget.allows(&POWER_LOSS, &[broker(2)]));
 }
 
-/// A broker goes on without another log directory, and halts without that of its metadata log.
-/// Found by the gate over a swarm of configurations: a power loss beside the halt lost a record.
+/// It halts without the directory of its metadata log. Without another one it goes on, and what lies
+/// there comes back at its next start, which is after an unclean stop. Found by the gate over a swarm
+/// of configurations: a power loss beside either lost a record.
 #[test]
-fn a_broker_without_the_directory_of_its_metadata_log_counts_as_one_that_will_halt() {
+fn a_broker_without_a_log_directory_counts_as_one_that_will_halt() {
     let mut plan = within(2);
     plan.brokers[0].config.log_dirs = 2;
-    let fails = |dir| Action::DiskError { dir };
-    for (dir, allowed) in [(0, false), (1, true)] {
+    for dir in [0, 1] {
+        let fails = Action::DiskError { dir };
         let mut budget = Budget::new(&plan);
-        budget.applied(0, &fails(dir), &[broker(1)], &|_| true);
-        assert_eq!(budget.allows(&POWER_LOSS, &[broker(2)]), allowed, "directory {dir}");
+        budget.applied(0, &fails, &[broker(1)], &|_| true);
+        assert!(!budget.allows(&POWER_LOSS, &[broker(2)]), "directory {dir}");
         let mut budget = Budget::new(&plan);
         stop(&mut budget, 2, StopKind::PowerLoss);
-        assert_eq!(budget.allows(&fails(dir), &[broker(1)]), allowed, "directory {dir}");
+        assert!(!budget.allows(&fails, &[broker(1)]), "directory {dir}");
+    }
+}
+
+/// The disk fails while the broker shuts down: seen in the gate, which lost a record by a power loss
+/// beside it.
+#[test]
+fn a_shutdown_without_a_disk_leaves_no_marker() {
+    for fault in [Action::DiskError { dir: 0 }, Action::DiskFull] {
+        let mut budget = Budget::new(&within(2));
+        budget.applied(0, &fault, &[broker(1)], &|_| true);
+        stop(&mut budget, 1, StopKind::Shutdown);
+        budget.on_fact(&Fact::Healed { id: 0, kind: fault.kind(), node: Some(broker(1)) });
+        assert!(!budget.allows(&POWER_LOSS, &[broker(2)]), "{fault:?}");
     }
 }
 
