@@ -92,9 +92,9 @@ struct BrokerHistory {
     started: bool,
     /// How many faults keep its disk full: it halts at its next write.
     full: u32,
-    /// A log directory of it is broken, or may have been taken offline because it was full: it halts
-    /// at its next write, or goes on without that directory until it is started anew, which is after
-    /// an unclean stop then.
+    /// A log directory of it is broken, or may have been taken offline because it was full: it
+    /// halts at its next write, or goes on without that directory until it is started anew, which
+    /// is after an unclean stop then.
     broken: bool,
     several_dirs: bool,
 }
@@ -308,10 +308,10 @@ impl Budget {
     }
 
     /// A stop on the way is an unclean one if the broker's process ends without its knowing. A full
-    /// or broken disk halts the broker if it has one log directory, or if it is the first, which holds
-    /// the metadata log (`LogManager.scala`, `metadata.log.dir`); otherwise the broker leaves no marker
-    /// of a clean shutdown there. One that is shut down cleanly while it is cut off may not find its
-    /// way back in time.
+    /// or broken disk halts the broker if it has one log directory, or if it is the first, which
+    /// holds the metadata log (`LogManager.scala`, `metadata.log.dir`); otherwise the broker leaves
+    /// no marker of a clean shutdown there. One that is shut down cleanly while it is cut off may
+    /// not find its way back in time.
     fn harm(&self, action: &Action, nodes: &[NodeId]) -> Harm {
         let leaves_no_marker = |node: &NodeId| match *node {
             NodeId::Broker(broker) => {

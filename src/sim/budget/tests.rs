@@ -211,9 +211,9 @@ fn a_broker_with_a_full_disk_counts_as_one_that_will_halt() {
     assert!(!budget.allows(&POWER_LOSS, &[broker(2)]));
 }
 
-/// It halts without the directory of its metadata log. Without another one it goes on, and what lies
-/// there comes back at its next start, which is after an unclean stop. Found by the gate over a swarm
-/// of configurations: a power loss beside either lost a record.
+/// It halts without the directory of its metadata log. Without another one it goes on, and what
+/// lies there comes back at its next start, which is after an unclean stop. Found by the gate over
+/// a swarm of configurations: a power loss beside either lost a record.
 #[test]
 fn a_broker_without_a_log_directory_counts_as_one_that_will_halt() {
     let mut plan = within(2);
@@ -229,8 +229,8 @@ fn a_broker_without_a_log_directory_counts_as_one_that_will_halt() {
     }
 }
 
-/// The disk fails while the broker shuts down: seen in the gate, which lost a record by a power loss
-/// beside it.
+/// The disk fails while the broker shuts down: seen in the gate, which lost a record by a power
+/// loss beside it.
 #[test]
 fn a_shutdown_without_a_disk_leaves_no_marker() {
     for fault in [Action::DiskError { dir: 0 }, Action::DiskFull] {
