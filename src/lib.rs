@@ -210,7 +210,7 @@
 //! a batch, a consumer those without a position, a fetcher those that have changed. Fetches are
 //! incremental (KIP-227): a session remembers what was asked and told, a fetch names and looks at
 //! what has changed since (`kafka/broker/fetch`), and its answer exposes a high watermark only
-//! where it names one. The one shortcut in that is checked against the rulings wherever debug
+//! where it names one. The shortcuts in that are checked against the rulings wherever debug
 //! assertions are on. `benches/growth.rs` measures it; `docs/speed.md` tells the other tricks, and
 //! a note stands where one of them costs plainness.
 //!
